@@ -1,0 +1,416 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+)
+
+// ComplianceProfileSpec is what the security team decides for namespaces.
+// Several profiles may govern a namespace; the most restrictive setting counts.
+type ComplianceProfileSpec struct {
+	// namespaceSelector selects the PHI namespaces that this profile governs;
+	// only namespaces with the label hipaa-operator.io/phi: "true" count. Empty
+	// means all of them. Absent means that the profile takes effect only where a
+	// PHIWorkload's profileRef or another profile's extends names it.
+	// +optional
+	NamespaceSelector *metav1.LabelSelector `json:"namespaceSelector,omitempty"`
+
+	// rulesetVersion pins the rules, as year.number. Controls that a later ruleset
+	// brings stay out until it is raised.
+	// +required
+	// +kubebuilder:validation:MinLength=6
+	// +kubebuilder:validation:MaxLength=8
+	// +kubebuilder:validation:Pattern=`^20[0-9]{2}\.[1-9][0-9]?$`
+	RulesetVersion string `json:"rulesetVersion,omitempty"`
+
+	// extends names profiles whose settings count as well.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=8
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=63
+	Extends []string `json:"extends,omitempty"`
+
+	// defaultMode is the mode of every control that controls does not list.
+	// +optional
+	// +default="Enforce"
+	DefaultMode Mode `json:"defaultMode,omitempty"`
+
+	// controls sets single controls apart.
+	// +optional
+	// +listType=map
+	// +listMapKey=id
+	// +kubebuilder:validation:MaxItems=128
+	Controls []ControlSetting `json:"controls,omitempty"`
+
+	// undeclaredPods says what admission does with a pod that no PHIWorkload selects.
+	// +optional
+	// +default="Deny"
+	UndeclaredPods UndeclaredPods `json:"undeclaredPods,omitempty"`
+
+	// network holds the parameters of network isolation.
+	// +optional
+	Network *NetworkParameters `json:"network,omitempty"`
+
+	// storage holds the parameters of encryption at rest.
+	// +optional
+	Storage *StorageParameters `json:"storage,omitempty"`
+
+	// tagging holds the label keys of classification.
+	// +optional
+	Tagging *TaggingParameters `json:"tagging,omitempty"`
+
+	// rollout bounds what the operator may do to running pods, and how workloads
+	// enter Enforce.
+	// +optional
+	Rollout *RolloutParameters `json:"rollout,omitempty"`
+
+	// pause turns Enforce of this profile into Audit until it ends by itself.
+	// +optional
+	Pause *Pause `json:"pause,omitempty"`
+}
+
+// ControlSetting sets one control apart from the default mode.
+//
+// +kubebuilder:validation:XValidation:rule="self.mode != 'Off' || (has(self.reason) && self.reason.size() >= 10)",fieldPath=".reason",message="is required with mode Off: reports show the control as not met, with this reason"
+type ControlSetting struct {
+	// id is the control, as in docs/controls.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	ID string `json:"id,omitempty"`
+
+	// mode is the mode of the control.
+	// +required
+	Mode Mode `json:"mode,omitempty"`
+
+	// reason says why the control departs from the default (45 CFR
+	// 164.306(d)(3) for an addressable specification).
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	Reason string `json:"reason,omitempty"`
+}
+
+// Statement is what a person says where no machine can look. Verdicts that rest
+// on it have the evidence class Attested, and it ends.
+type Statement struct {
+	// statedBy names the person.
+	// +required
+	// +kubebuilder:validation:MinLength=3
+	// +kubebuilder:validation:MaxLength=254
+	StatedBy string `json:"statedBy,omitempty"`
+
+	// reason says how the person knows.
+	// +required
+	// +kubebuilder:validation:MinLength=10
+	// +kubebuilder:validation:MaxLength=512
+	Reason string `json:"reason,omitempty"`
+
+	// expires is the instant from which the statement no longer counts.
+	// +required
+	Expires metav1.Time `json:"expires,omitempty,omitzero"`
+}
+
+// NetworkParameters are the parameters of network isolation.
+type NetworkParameters struct {
+	// dns says where pods resolve names. Empty means discovered: the pods and the
+	// cluster address of the Service kube-system/kube-dns.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=8
+	DNS []DNSServer `json:"dns,omitempty"`
+
+	// gateways are the ingress controllers and load balancers that workloads may
+	// name as callers.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=32
+	Gateways []Gateway `json:"gateways,omitempty"`
+
+	// externalRanges bounds the ipBlock peers of workloads: each must lie inside
+	// one of them. Absent means not bounded by this profile.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MaxLength=64
+	// +kubebuilder:validation:items:XValidation:rule="isCIDR(self)",message="is not a CIDR such as 10.20.0.0/16 or 2001:db8::/64"
+	ExternalRanges []string `json:"externalRanges,omitempty"`
+
+	// enforcement is a statement that the network plugin of this cluster enforces
+	// NetworkPolicies, for clusters where no probe may run. Without either, the
+	// verdict of network isolation stays Unknown.
+	// +optional
+	Enforcement *Statement `json:"enforcement,omitempty"`
+}
+
+// DNSServer is where pods resolve names: exactly one of pods or cidr.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.podSelector) != has(self.cidr)",message="name exactly one of podSelector, cidr"
+// +kubebuilder:validation:XValidation:rule="!has(self.namespace) || has(self.podSelector)",fieldPath=".namespace",message="belongs beside podSelector"
+type DNSServer struct {
+	// namespace of the pods. Empty means kube-system.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	Namespace string `json:"namespace,omitempty"`
+
+	// podSelector selects the pods that answer.
+	// +optional
+	PodSelector *metav1.LabelSelector `json:"podSelector,omitempty"`
+
+	// cidr is a range of addresses that answer, such as that of a node-local cache.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:XValidation:rule="isCIDR(self)",message="is not a CIDR such as 169.254.20.10/32"
+	CIDR string `json:"cidr,omitempty"`
+
+	// port is the number on which they answer, over UDP and TCP.
+	// +optional
+	// +default=53
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	Port int32 `json:"port,omitempty"`
+}
+
+// Gateway is an ingress controller or load balancer: pods, or ranges of addresses.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.namespace) != has(self.cidrs)",message="name exactly one of namespace (with podSelector), cidrs"
+// +kubebuilder:validation:XValidation:rule="has(self.namespace) == has(self.podSelector)",fieldPath=".podSelector",message="goes together with namespace"
+type Gateway struct {
+	// name by which workloads refer to it.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Name string `json:"name,omitempty"`
+
+	// namespace of its pods.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	Namespace string `json:"namespace,omitempty"`
+
+	// podSelector selects its pods.
+	// +optional
+	PodSelector *metav1.LabelSelector `json:"podSelector,omitempty"`
+
+	// cidrs are the addresses from which it calls.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MaxLength=64
+	// +kubebuilder:validation:items:XValidation:rule="isCIDR(self)",message="is not a CIDR such as 10.20.0.0/16"
+	CIDRs []string `json:"cidrs,omitempty"`
+}
+
+// StorageGrade is how well a volume is encrypted.
+//
+// +kubebuilder:validation:Enum=EncryptedProviderKey;EncryptedCustomerKey
+type StorageGrade string
+
+// Grades that a profile may ask for.
+const (
+	StorageGradeProviderKey StorageGrade = "EncryptedProviderKey"
+	StorageGradeCustomerKey StorageGrade = "EncryptedCustomerKey"
+)
+
+// StorageParameters are the parameters of encryption at rest.
+type StorageParameters struct {
+	// encryptedClass is the StorageClass that claims without a class get.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	EncryptedClass string `json:"encryptedClass,omitempty"`
+
+	// minimumGrade is the least that a volume of a PHI pod must reach.
+	// +optional
+	// +default="EncryptedProviderKey"
+	MinimumGrade StorageGrade `json:"minimumGrade,omitempty"`
+
+	// statements grade classes whose encryption no field shows, such as EFS or
+	// disks that the node encrypts.
+	// +optional
+	// +listType=map
+	// +listMapKey=storageClass
+	// +kubebuilder:validation:MaxItems=32
+	Statements []StorageStatement `json:"statements,omitempty"`
+}
+
+// StorageStatement says how a StorageClass is encrypted where no field shows it.
+// It never outweighs evidence: a class that says it is not encrypted stays so.
+type StorageStatement struct {
+	// storageClass is the class that the statement is about.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	StorageClass string `json:"storageClass,omitempty"`
+
+	// grade is what the person states.
+	// +required
+	Grade StorageGrade `json:"grade,omitempty"`
+
+	Statement `json:",inline"`
+}
+
+// TaggingParameters are the label keys of classification.
+type TaggingParameters struct {
+	// ownerKey carries the owner's team.
+	// +optional
+	// +default="hipaa-operator.io/owner"
+	// +kubebuilder:validation:MaxLength=317
+	OwnerKey string `json:"ownerKey,omitempty"`
+
+	// criticalityKey carries the continuity.
+	// +optional
+	// +default="hipaa-operator.io/criticality"
+	// +kubebuilder:validation:MaxLength=317
+	CriticalityKey string `json:"criticalityKey,omitempty"`
+
+	// environmentKey carries the environment.
+	// +optional
+	// +default="hipaa-operator.io/environment"
+	// +kubebuilder:validation:MaxLength=317
+	EnvironmentKey string `json:"environmentKey,omitempty"`
+
+	// dataClassPrefix and a data class make a key of value "true".
+	// +optional
+	// +default="data-class.hipaa-operator.io"
+	// +kubebuilder:validation:MaxLength=253
+	DataClassPrefix string `json:"dataClassPrefix,omitempty"`
+}
+
+// RolloutParameters bound what the operator may do to running pods.
+type RolloutParameters struct {
+	// window is when pods may be replaced, such as
+	// "Mon-Fri 09:00-16:00 America/Chicago". Absent means at any time.
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:Pattern=`^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)(-(Mon|Tue|Wed|Thu|Fri|Sat|Sun))? ([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-4]):[0-5][0-9] [A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*$`
+	Window string `json:"window,omitempty"`
+
+	// maxUnavailable is how many pods of a workload may be away at once because
+	// the operator replaces them: a number, or a percentage rounded down but
+	// never below one. The last ready pod is never taken.
+	// +optional
+	// +default=1
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=4
+	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 0 && self <= 1000 : self.matches('^(100|[1-9]?[0-9])%$')",message="is neither a number from 0 to 1000 nor a percentage"
+	MaxUnavailable *intstr.IntOrString `json:"maxUnavailable,omitempty"`
+
+	// enforceBy is the instant from which workloads that are still Previewing are
+	// enforced whatever their preview says.
+	// +optional
+	EnforceBy *metav1.Time `json:"enforceBy,omitempty"`
+
+	// acceptedPreviews are the previews that the security team has read and
+	// accepts: their workloads enter Enforce.
+	// +optional
+	// +listType=map
+	// +listMapKey=namespace
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=256
+	AcceptedPreviews []AcceptedPreview `json:"acceptedPreviews,omitempty"`
+}
+
+// AcceptedPreview accepts the preview of one workload.
+type AcceptedPreview struct {
+	// namespace of the PHIWorkload.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Namespace string `json:"namespace,omitempty"`
+
+	// name of the PHIWorkload.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Name string `json:"name,omitempty"`
+
+	// digest is status.preview.digest of what was read.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=71
+	Digest string `json:"digest,omitempty"`
+}
+
+// Pause suspends enforcement for a time.
+type Pause struct {
+	// reason says why.
+	// +required
+	// +kubebuilder:validation:MinLength=10
+	// +kubebuilder:validation:MaxLength=512
+	Reason string `json:"reason,omitempty"`
+
+	// until is the instant from which the profile enforces again.
+	// +required
+	Until metav1.Time `json:"until,omitempty,omitzero"`
+}
+
+// ComplianceProfileStatus is what became of a profile.
+type ComplianceProfileStatus struct {
+	// observedGeneration is the generation of the spec that this status is about.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// conditions follow kstatus: Ready, Reconciling, Stalled, and those of
+	// conditions.go.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=16
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// namespaces counts the PHI namespaces that the profile governs.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Namespaces *int32 `json:"namespaces,omitempty"`
+
+	// workloads counts the PHIWorkloads that the profile governs.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Workloads *int32 `json:"workloads,omitempty"`
+
+	// previewing counts those of them that have not entered Enforce.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Previewing *int32 `json:"previewing,omitempty"`
+}
+
+// ComplianceProfile says which controls hold in which namespaces, in which
+// mode, with which parameters. The security team writes it.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:scope=Cluster,shortName=cprof,categories=hipaa
+// +kubebuilder:printcolumn:name="Mode",type=string,JSONPath=`.spec.defaultMode`
+// +kubebuilder:printcolumn:name="Ruleset",type=string,JSONPath=`.spec.rulesetVersion`
+// +kubebuilder:printcolumn:name="Namespaces",type=integer,JSONPath=`.status.namespaces`
+// +kubebuilder:printcolumn:name="Workloads",type=integer,JSONPath=`.status.workloads`
+// +kubebuilder:printcolumn:name="Previewing",type=integer,JSONPath=`.status.previewing`
+// +kubebuilder:printcolumn:name="Paused-Until",type=string,JSONPath=`.spec.pause.until`,priority=1
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 63",message="metadata.name is longer than 63 characters"
+type ComplianceProfile struct {
+	metav1.TypeMeta `json:",inline"`
+	// metadata is standard object metadata.
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// spec is what the security team decides.
+	// +required
+	Spec ComplianceProfileSpec `json:"spec,omitempty,omitzero"`
+
+	// status is what became of it.
+	// +optional
+	Status ComplianceProfileStatus `json:"status,omitempty,omitzero"`
+}
+
+// ComplianceProfileList is a list of ComplianceProfiles.
+//
+// +kubebuilder:object:root=true
+type ComplianceProfileList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []ComplianceProfile `json:"items"`
+}

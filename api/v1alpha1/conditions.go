@@ -1,0 +1,243 @@
+package v1alpha1
+
+// Condition types. All are positive: True is the good state. Reconciling and
+// Stalled are those of kstatus and present only while they are True.
+const (
+	// ConditionReady is True when the operator has judged this generation under
+	// its profiles and everything that it owns for the object is in place. It
+	// says nothing about how many safeguards are met: SafeguardsMet does.
+	ConditionReady = "Ready"
+
+	// ConditionReconciling is True while the operator has not finished with this
+	// generation and goes on by itself.
+	ConditionReconciling = "Reconciling"
+
+	// ConditionStalled is True when only a person can help. Its reason says with what.
+	ConditionStalled = "Stalled"
+
+	// ConditionProfileBound is True when at least one ComplianceProfile governs
+	// the workload and all that are named exist and agree.
+	ConditionProfileBound = "ProfileBound"
+
+	// ConditionSelectorUnique is True when no other PHIWorkload of the namespace
+	// selects a pod that this one selects.
+	ConditionSelectorUnique = "SelectorUnique"
+
+	// ConditionFlowsResolved is True when every declared caller and destination
+	// has become a rule of a NetworkPolicy. What is not resolved stays closed.
+	ConditionFlowsResolved = "FlowsResolved"
+
+	// ConditionSafeguardsMet is True when no control fails, is excepted or is
+	// unknown; Unknown when none fails or is excepted but one is unknown.
+	ConditionSafeguardsMet = "SafeguardsMet"
+
+	// ConditionDriftFree is True when what the operator owns is as it wants it
+	// and nothing that widens access has been added.
+	ConditionDriftFree = "DriftFree"
+
+	// ConditionEnforced is True when stage is Enforced and no pause is in force:
+	// Enforce takes effect.
+	ConditionEnforced = "Enforced"
+
+	// ConditionPodsProtected is True when every running pod went through
+	// admission with its safeguards, or needs none.
+	ConditionPodsProtected = "PodsProtected"
+
+	// ConditionReleased is present on a PHIWorkload that is being deleted. It is
+	// True when no selected pod lives and the owned objects are gone.
+	ConditionReleased = "Released"
+
+	// ConditionValid is True when the spec of a ComplianceProfile makes sense as
+	// a whole: what it extends exists, its controls are known.
+	ConditionValid = "Valid"
+
+	// ConditionAdmissionGuarded is True on a ComplianceProfile when the webhook
+	// configurations and admission policies of the operator are as installed.
+	ConditionAdmissionGuarded = "AdmissionGuarded"
+
+	// ConditionNotPaused is True on a ComplianceProfile when no pause is in force.
+	ConditionNotPaused = "NotPaused"
+
+	// ConditionApproved is True on a ControlException when an approval stands
+	// that covers the present spec.
+	ConditionApproved = "Approved"
+
+	// ConditionInForce is True on a ControlException when it counts now:
+	// approved and not expired.
+	ConditionInForce = "InForce"
+)
+
+// Reasons of conditions; event reasons are the same words.
+const (
+	// ReasonSafeguardsInForce is the reason of Ready when it is True.
+	ReasonSafeguardsInForce = "SafeguardsInForce"
+
+	// ReasonAllMet is the reason of SafeguardsMet when it is True.
+	ReasonAllMet = "AllMet"
+
+	// ReasonSafeguardsFailing is the reason of SafeguardsMet when a control fails.
+	ReasonSafeguardsFailing = "SafeguardsFailing"
+
+	// ReasonSafeguardsExcepted is the reason of SafeguardsMet when none fails
+	// but an exception covers one that would.
+	ReasonSafeguardsExcepted = "SafeguardsExcepted"
+
+	// ReasonEvidenceMissing is the reason of an Unknown that a missing data
+	// source explains.
+	ReasonEvidenceMissing = "EvidenceMissing"
+
+	// ReasonInternalError is the reason of an Unknown after an unexpected error.
+	// The operator tries again with backoff.
+	ReasonInternalError = "InternalError"
+
+	// ReasonProgressing is the reason of Reconciling.
+	ReasonProgressing = "Progressing"
+
+	// ReasonBound is the reason of ProfileBound when it is True.
+	ReasonBound = "Bound"
+
+	// ReasonNoProfile means that no ComplianceProfile governs the namespace.
+	// Lifted by the watch on ComplianceProfiles and namespaces.
+	ReasonNoProfile = "NoProfile"
+
+	// ReasonProfileNotFound means that profileRef or extends names a profile that
+	// does not exist. Lifted by the watch on ComplianceProfiles.
+	ReasonProfileNotFound = "ProfileNotFound"
+
+	// ReasonProfileConflict means that two profiles set what cannot be merged.
+	// Lifted by the watch on ComplianceProfiles.
+	ReasonProfileConflict = "ProfileConflict"
+
+	// ReasonNamespaceNotPHI means that the namespace lacks the label
+	// hipaa-operator.io/phi: "true". Lifted by the watch on namespaces.
+	ReasonNamespaceNotPHI = "NamespaceNotPHI"
+
+	// ReasonUnique is the reason of SelectorUnique when it is True.
+	ReasonUnique = "Unique"
+
+	// ReasonSelectorOverlaps means that another PHIWorkload selects a pod of
+	// this one. Both are judged; the most restrictive answer counts.
+	ReasonSelectorOverlaps = "SelectorOverlaps"
+
+	// ReasonResolved is the reason of FlowsResolved when it is True.
+	ReasonResolved = "Resolved"
+
+	// ReasonFlowUnresolved means that a declared flow could not become a rule and
+	// stays closed. The message names it.
+	ReasonFlowUnresolved = "FlowUnresolved"
+
+	// ReasonNoDrift is the reason of DriftFree when nothing was found.
+	ReasonNoDrift = "NoDrift"
+
+	// ReasonCorrected is the reason of DriftFree when drift was found and put right.
+	ReasonCorrected = "Corrected"
+
+	// ReasonDrifted is the reason of DriftFree when drift stands.
+	ReasonDrifted = "Drifted"
+
+	// ReasonEnforced is the reason of Enforced when it is True.
+	ReasonEnforced = "Enforced"
+
+	// ReasonPreviewNotEmpty means that the workload waits in stage Previewing.
+	// Lifted when the preview becomes empty, the profile accepts it, or
+	// rollout.enforceBy passes.
+	ReasonPreviewNotEmpty = "PreviewNotEmpty"
+
+	// ReasonModeNotEnforce means that no control of the workload has mode Enforce.
+	ReasonModeNotEnforce = "ModeNotEnforce"
+
+	// ReasonPaused means that a pause of a profile is in force. It ends by itself.
+	ReasonPaused = "Paused"
+
+	// ReasonPodsAdmitted is the reason of PodsProtected when it is True.
+	ReasonPodsAdmitted = "PodsAdmitted"
+
+	// ReasonNoPods is the reason of PodsProtected when no pod is selected.
+	ReasonNoPods = "NoPods"
+
+	// ReasonReplacementPending means that pods without their safeguards are
+	// being replaced, within the profile's window and budget.
+	ReasonReplacementPending = "ReplacementPending"
+
+	// ReasonReplacementWouldBeRefused means that a pod without its safeguards
+	// runs on, because admission would refuse the pod that comes after it.
+	ReasonReplacementWouldBeRefused = "ReplacementWouldBeRefused"
+
+	// ReasonReplacementNeedsPerson means that a pod without its safeguards runs
+	// on, because the workload is PatientCare or nothing would recreate the pod.
+	ReasonReplacementNeedsPerson = "ReplacementNeedsPerson"
+
+	// ReasonPodsLive means that a deleted workload waits for its last pod.
+	ReasonPodsLive = "PodsLive"
+
+	// ReasonReleased is the reason of Released when it is True.
+	ReasonReleased = "Released"
+
+	// ReasonValid is the reason of Valid when it is True.
+	ReasonValid = "Valid"
+
+	// ReasonUnknownControl means that a profile names a control that the
+	// catalogue does not have.
+	ReasonUnknownControl = "UnknownControl"
+
+	// ReasonUnknownRuleset means that a profile pins a ruleset that this version
+	// of the operator does not have.
+	ReasonUnknownRuleset = "UnknownRuleset"
+
+	// ReasonExtendsCycle means that a profile extends itself, at once or through
+	// others.
+	ReasonExtendsCycle = "ExtendsCycle"
+
+	// ReasonAsInstalled is the reason of AdmissionGuarded when it is True.
+	ReasonAsInstalled = "AsInstalled"
+
+	// ReasonAdmissionRestored means that a webhook configuration or admission
+	// policy was changed or deleted and has been put right.
+	ReasonAdmissionRestored = "AdmissionRestored"
+
+	// ReasonRunning is the reason of NotPaused when it is True.
+	ReasonRunning = "Running"
+
+	// ReasonApproved is the reason of Approved when it is True.
+	ReasonApproved = "Approved"
+
+	// ReasonApprovalPending means that nobody has decided yet.
+	ReasonApprovalPending = "ApprovalPending"
+
+	// ReasonDenied means that the approver said no.
+	ReasonDenied = "Denied"
+
+	// ReasonApprovalVoid means that the spec changed after the approval.
+	ReasonApprovalVoid = "ApprovalVoid"
+
+	// ReasonInForce is the reason of InForce when it is True.
+	ReasonInForce = "InForce"
+
+	// ReasonExpired means that the exception's end has come.
+	ReasonExpired = "Expired"
+
+	// ReasonNotApproved is the reason of InForce while no approval stands.
+	ReasonNotApproved = "NotApproved"
+
+	// ReasonWorkloadNotFound means that the exception names a PHIWorkload that
+	// does not exist. Lifted by the watch on PHIWorkloads.
+	ReasonWorkloadNotFound = "WorkloadNotFound"
+)
+
+// Reasons of events that report something which is not a condition.
+const (
+	// EventDriftDetected reports a departure with path, was, want and who.
+	EventDriftDetected = "DriftDetected"
+
+	// EventDriftCorrected reports that it was put right, and after how long.
+	EventDriftCorrected = "DriftCorrected"
+
+	// EventPodEvicted reports that a pod without its safeguards was evicted.
+	EventPodEvicted = "PodEvicted"
+
+	// EventVerdictChanged reports that the verdict of a control changed.
+	EventVerdictChanged = "VerdictChanged"
+
+	// EventStageChanged reports that a workload entered or left Enforce.
+	EventStageChanged = "StageChanged"
+)

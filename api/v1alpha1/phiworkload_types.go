@@ -1,0 +1,392 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// PHIWorkloadSpec declares that pods handle protected health information, and
+// what they need to do so. Everything else follows from the profile.
+type PHIWorkloadSpec struct {
+	// profileRef adds a profile to those that govern the namespace. The most
+	// restrictive setting of all of them counts, so it can only tighten.
+	// +optional
+	ProfileRef *ProfileReference `json:"profileRef,omitempty"`
+
+	// selector selects the pods of this workload in its namespace. It cannot be
+	// changed: pods would fall out of protection. Two workloads must not select
+	// the same pod.
+	// +required
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",reason=FieldValueForbidden,message="is immutable; create a new PHIWorkload"
+	// +kubebuilder:validation:XValidation:rule="(has(self.matchLabels) && self.matchLabels.size() > 0) || (has(self.matchExpressions) && self.matchExpressions.size() > 0)",message="must not be empty: it would select every pod of the namespace"
+	// +kubebuilder:validation:XValidation:rule="!has(self.matchLabels) || self.matchLabels.size() <= 16",message="has more than 16 labels"
+	// +kubebuilder:validation:XValidation:rule="!has(self.matchExpressions) || self.matchExpressions.size() <= 16",message="has more than 16 expressions"
+	Selector metav1.LabelSelector `json:"selector,omitempty,omitzero"`
+
+	// continuity says what an interruption would cost, and so what the operator
+	// may do by itself.
+	// +required
+	Continuity Continuity `json:"continuity,omitempty"`
+
+	// owner answers for the workload (45 CFR 164.308(a)(2)).
+	// +required
+	Owner Owner `json:"owner,omitempty,omitzero"`
+
+	// dataClasses says what the workload handles.
+	// +required
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	DataClasses []DataClass `json:"dataClasses,omitempty"`
+
+	// jurisdictions lists the states whose residents' data the workload handles,
+	// as ISO 3166-2 codes such as US-CA. Empty means not stated.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MinLength=2
+	// +kubebuilder:validation:items:MaxLength=6
+	// +kubebuilder:validation:items:Pattern=`^[A-Z]{2}(-[A-Z0-9]{1,3})?$`
+	Jurisdictions []string `json:"jurisdictions,omitempty"`
+
+	// environment says whose data the workload may hold.
+	// +optional
+	// +default="Production"
+	Environment Environment `json:"environment,omitempty"`
+
+	// role says what the workload is to the others.
+	// +optional
+	// +default="Service"
+	Role Role `json:"role,omitempty"`
+
+	// ports are the ports on which the workload is called. No other port opens.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:XValidation:rule="self.all(p, self.exists_one(q, q.port == p.port))",message="names one port number twice"
+	Ports []WorkloadPort `json:"ports,omitempty"`
+
+	// access says who may call. Absent means nobody.
+	// +optional
+	Access *Access `json:"access,omitempty"`
+
+	// egress says whom the workload may call. Absent means nobody.
+	// +optional
+	Egress *Egress `json:"egress,omitempty"`
+}
+
+// ProfileReference names a ComplianceProfile.
+type ProfileReference struct {
+	// name of the ComplianceProfile.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Name string `json:"name,omitempty"`
+}
+
+// Owner answers for a workload.
+type Owner struct {
+	// team is a short name, fit for a label value.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$`
+	Team string `json:"team,omitempty"`
+
+	// contacts are addresses at which the team can be reached at any hour.
+	// +required
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=8
+	// +kubebuilder:validation:items:MinLength=3
+	// +kubebuilder:validation:items:MaxLength=254
+	Contacts []string `json:"contacts,omitempty"`
+}
+
+// WorkloadPort is a port on which a workload is called.
+type WorkloadPort struct {
+	// name is unique in the workload.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=15
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	Name string `json:"name,omitempty"`
+
+	// port is the number on which the container listens.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	Port int32 `json:"port,omitempty"`
+
+	// protocol is what is spoken there.
+	// +required
+	Protocol PortProtocol `json:"protocol,omitempty"`
+}
+
+// PHIWorkloadStatus is what the operator found and did.
+type PHIWorkloadStatus struct {
+	// observedGeneration is the generation of the spec that this status is about.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// conditions follow kstatus: Ready, Reconciling, Stalled, and those of
+	// conditions.go.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=16
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// profiles are the profiles in force, sorted.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MaxLength=63
+	Profiles []string `json:"profiles,omitempty"`
+
+	// mode is the strongest mode that any control has for this workload now,
+	// after stage and pauses.
+	// +optional
+	Mode Mode `json:"mode,omitempty"`
+
+	// stage says how far the adoption has come. A workload that was judged in
+	// Audit or Warn stays Previewing when its profile turns to Enforce, until its
+	// preview is empty or accepted; one that first appears under Enforce is
+	// Enforced from its first pod.
+	// +optional
+	Stage Stage `json:"stage,omitempty"`
+
+	// safeguards counts the verdicts.
+	// +optional
+	Safeguards *SafeguardCounts `json:"safeguards,omitempty"`
+
+	// controls has one result per control in force, sorted by id.
+	// +optional
+	// +listType=map
+	// +listMapKey=id
+	// +kubebuilder:validation:MaxItems=128
+	Controls []ControlResult `json:"controls,omitempty"`
+
+	// drift lists the latest departures from what the operator owns or guards,
+	// newest first; at most 20. The whole history is in events and the audit log.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=20
+	Drift []Drift `json:"drift,omitempty"`
+
+	// preview says what mode Enforce would refuse, change and cut. Present only
+	// while stage is Previewing.
+	// +optional
+	Preview *Preview `json:"preview,omitempty"`
+}
+
+// SafeguardCounts counts verdicts over the controls in force.
+type SafeguardCounts struct {
+	// summary is met/applicable, such as 31/34. Excepted counts as applicable and
+	// not as met; NotApplicable counts as neither.
+	// +optional
+	// +kubebuilder:validation:MaxLength=16
+	Summary string `json:"summary,omitempty"`
+
+	// met counts Pass.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Met *int32 `json:"met,omitempty"`
+
+	// failing counts Fail.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Failing *int32 `json:"failing,omitempty"`
+
+	// unknown counts Unknown.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Unknown *int32 `json:"unknown,omitempty"`
+
+	// excepted counts Excepted.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Excepted *int32 `json:"excepted,omitempty"`
+
+	// notApplicable counts NotApplicable.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	NotApplicable *int32 `json:"notApplicable,omitempty"`
+}
+
+// ControlResult is the verdict of one control.
+type ControlResult struct {
+	// id is the control, as in docs/controls.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	ID string `json:"id,omitempty"`
+
+	// verdict is the outcome.
+	// +required
+	Verdict Verdict `json:"verdict,omitempty"`
+
+	// class says how the outcome is known. Empty with Unknown.
+	// +optional
+	Class EvidenceClass `json:"class,omitempty"`
+
+	// mode is the mode in force for this control and workload.
+	// +optional
+	Mode Mode `json:"mode,omitempty"`
+
+	// message names the evidence or the first finding.
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	Message string `json:"message,omitempty"`
+
+	// since is when the verdict became what it is.
+	// +required
+	Since metav1.Time `json:"since,omitempty,omitzero"`
+}
+
+// DriftState says what became of a drift.
+//
+// +kubebuilder:validation:Enum=Detected;Corrected
+type DriftState string
+
+const (
+	// DriftDetected means that it still stands: the mode, a pause or continuity
+	// keeps the operator from correcting it, or the correction has not succeeded.
+	DriftDetected DriftState = "Detected"
+	// DriftCorrected means that the operator put it right.
+	DriftCorrected DriftState = "Corrected"
+)
+
+// Drift is one departure from what the operator owns or guards.
+type Drift struct {
+	// object is kind/name in the workload's namespace.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=317
+	Object string `json:"object,omitempty"`
+
+	// path is the field, such as spec.ingress; "." is the whole object.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	Path string `json:"path,omitempty"`
+
+	// was is what was found, shortened.
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	Was string `json:"was,omitempty"`
+
+	// want is what the operator wants, shortened.
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	Want string `json:"want,omitempty"`
+
+	// who is the user where admission saw the change, else the field manager,
+	// else "unknown".
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	Who string `json:"who,omitempty"`
+
+	// state says what became of it.
+	// +required
+	State DriftState `json:"state,omitempty"`
+
+	// time is when the operator noticed it.
+	// +required
+	Time metav1.Time `json:"time,omitempty,omitzero"`
+}
+
+// Preview says what would happen if the workload were enforced now.
+type Preview struct {
+	// digest identifies this content; a profile accepts it under
+	// rollout.acceptedPreviews.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=71
+	Digest string `json:"digest,omitempty"`
+
+	// refuse lists templates and pods that admission would refuse.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=50
+	Refuse []PreviewEntry `json:"refuse,omitempty"`
+
+	// change lists templates whose pods admission would change.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=50
+	Change []PreviewEntry `json:"change,omitempty"`
+
+	// cut lists policies that would appear or go, and so close flows that nobody
+	// declared.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=50
+	Cut []PreviewEntry `json:"cut,omitempty"`
+
+	// omitted counts the entries that the bounds of this status leave out.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Omitted int32 `json:"omitted,omitempty"`
+}
+
+// PreviewEntry is one object and the controls that concern it.
+type PreviewEntry struct {
+	// object is kind/name in the workload's namespace.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=317
+	Object string `json:"object,omitempty"`
+
+	// controls are the controls that refuse or change it.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MaxLength=63
+	Controls []string `json:"controls,omitempty"`
+
+	// message is the first finding, or what would change.
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	Message string `json:"message,omitempty"`
+}
+
+// PHIWorkload declares that the pods it selects handle protected health
+// information. It lives in a namespace labelled hipaa-operator.io/phi: "true".
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=phiw,categories=hipaa
+// +kubebuilder:printcolumn:name="Profile",type=string,JSONPath=`.status.profiles[*]`
+// +kubebuilder:printcolumn:name="Mode",type=string,JSONPath=`.status.mode`
+// +kubebuilder:printcolumn:name="Safeguards",type=string,JSONPath=`.status.safeguards.summary`
+// +kubebuilder:printcolumn:name="Failing",type=integer,JSONPath=`.status.safeguards.failing`
+// +kubebuilder:printcolumn:name="Unknown",type=integer,JSONPath=`.status.safeguards.unknown`
+// +kubebuilder:printcolumn:name="Stage",type=string,JSONPath=`.status.stage`,priority=1
+// +kubebuilder:printcolumn:name="Continuity",type=string,JSONPath=`.spec.continuity`,priority=1
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 52",message="metadata.name is longer than 52 characters: names of owned objects are made from it"
+type PHIWorkload struct {
+	metav1.TypeMeta `json:",inline"`
+	// metadata is standard object metadata.
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// spec is what people declare.
+	// +required
+	Spec PHIWorkloadSpec `json:"spec,omitempty,omitzero"`
+
+	// status is what the operator found and did.
+	// +optional
+	Status PHIWorkloadStatus `json:"status,omitempty,omitzero"`
+}
+
+// PHIWorkloadList is a list of PHIWorkloads.
+//
+// +kubebuilder:object:root=true
+type PHIWorkloadList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []PHIWorkload `json:"items"`
+}

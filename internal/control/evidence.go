@@ -1,0 +1,52 @@
+package control
+
+import "strings"
+
+// Evidence is a set of data sources beside the object under judgement.
+type Evidence uint16
+
+// The data sources. A loader of internal/subject stands behind each.
+const (
+	// StorageChain is the claims of the workload's pods, their volumes and classes.
+	StorageChain Evidence = 1 << iota
+	// NetworkPolicies is every NetworkPolicy of the namespace.
+	NetworkPolicies
+	// FlowPeers is what declared flows refer to: other workloads, Services, the
+	// API server's addresses, where names are resolved.
+	FlowPeers
+	// IsolationProof is a probe's result, or a statement, that the network plugin
+	// enforces NetworkPolicies.
+	IsolationProof
+	endOfEvidence
+)
+
+var evidenceNames = map[Evidence]string{
+	StorageChain:    "claims, volumes and storage classes",
+	NetworkPolicies: "network policies",
+	FlowPeers:       "the peers of declared flows",
+	IsolationProof:  "proof that the network plugin enforces policies",
+}
+
+// Has reports whether every source of other is in the set.
+func (e Evidence) Has(other Evidence) bool { return e&other == other }
+
+// Each lists the sources of the set one by one, in a fixed order.
+func (e Evidence) Each() []Evidence {
+	var each []Evidence
+	for one := Evidence(1); one < endOfEvidence; one <<= 1 {
+		if e.Has(one) {
+			each = append(each, one)
+		}
+	}
+	return each
+}
+
+// String names the sources as people read them.
+func (e Evidence) String() string {
+	each := e.Each()
+	names := make([]string, len(each))
+	for i, one := range each {
+		names[i] = evidenceNames[one]
+	}
+	return strings.Join(names, ", ")
+}

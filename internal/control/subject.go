@@ -1,0 +1,155 @@
+package control
+
+import (
+	"net/netip"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	storagev1 "k8s.io/api/storage/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+)
+
+// Subject is everything that a control may know. Controls read it; they change
+// nothing but what Mutate and Default are handed.
+//
+// Exactly one of Pod, Claim, Service, Policy and Slice is set: the object under
+// judgement. None is set when the workload as a whole is judged.
+type Subject struct {
+	// Profile holds the merged parameters; never nil.
+	Profile *Profile
+	// Namespace is the PHI namespace; never nil.
+	Namespace *corev1.Namespace
+	// Workload is nil when the subject is the namespace itself, or an object that
+	// no workload claims.
+	Workload *hipaav1.PHIWorkload
+
+	Pod     *corev1.Pod
+	Claim   *corev1.PersistentVolumeClaim
+	Service *corev1.Service
+	Policy  *networkingv1.NetworkPolicy
+	Slice   *discoveryv1.EndpointSlice
+
+	// World is the evidence; never nil.
+	World *World
+}
+
+// World is the evidence that loaders read. A source that could not be read
+// stands in Missing with the reason, and its fields are empty.
+type World struct {
+	// Pods are the live pods of the workload, sorted by name.
+	Pods []*corev1.Pod
+
+	// Claims of the namespace, by name.
+	Claims map[string]*corev1.PersistentVolumeClaim
+	// Volumes that the claims are bound to, by name.
+	Volumes map[string]*corev1.PersistentVolume
+	// Classes by name.
+	Classes map[string]*storagev1.StorageClass
+
+	// Policies of the namespace, sorted by name.
+	Policies []*networkingv1.NetworkPolicy
+
+	// Workloads that flows name, and all those of the namespace.
+	Workloads map[types.NamespacedName]*hipaav1.PHIWorkload
+	// Services that flows name.
+	Services map[types.NamespacedName]*corev1.Service
+	// APIServer are the addresses of the API server's endpoints.
+	APIServer []netip.AddrPort
+	// Resolvers say where names are resolved, as discovered.
+	Resolvers []Resolver
+
+	// Isolation is the latest result of the probe; nil if it never ran.
+	Isolation *IsolationResult
+
+	// Missing says why a source could not be read.
+	Missing map[Evidence]string
+}
+
+// Resolver is where pods resolve names: pods, or addresses.
+type Resolver struct {
+	Namespace string
+	Pods      *metav1.LabelSelector
+	Addresses []netip.Prefix
+	Port      int32
+}
+
+// IsolationResult is what a probe of the network plugin saw.
+type IsolationResult struct {
+	// Dropped says that a denied connection was dropped and an allowed one passed.
+	Dropped bool
+	// At is when it ran.
+	At time.Time
+	// Detail is a short sentence.
+	Detail string
+}
+
+// Kind says which kind of object is under judgement.
+func (s *Subject) Kind() Kinds {
+	switch {
+	case s.Pod != nil:
+		return Pods
+	case s.Claim != nil:
+		return Claims
+	case s.Service != nil:
+		return Services
+	case s.Policy != nil:
+		return Policies
+	case s.Slice != nil:
+		return Slices
+	default:
+		return Workloads
+	}
+}
+
+// Object names the object under judgement as kind/name. A pod that has no name
+// yet goes by its generateName.
+func (s *Subject) Object() string {
+	switch {
+	case s.Pod != nil:
+		return "Pod/" + nameOf(s.Pod)
+	case s.Claim != nil:
+		return "PersistentVolumeClaim/" + nameOf(s.Claim)
+	case s.Service != nil:
+		return "Service/" + nameOf(s.Service)
+	case s.Policy != nil:
+		return "NetworkPolicy/" + nameOf(s.Policy)
+	case s.Slice != nil:
+		return "EndpointSlice/" + nameOf(s.Slice)
+	case s.Workload != nil:
+		return "PHIWorkload/" + s.Workload.Name
+	case s.Namespace != nil:
+		return "Namespace/" + s.Namespace.Name
+	default:
+		return "Unknown/"
+	}
+}
+
+func nameOf(o metav1.Object) string {
+	if o.GetName() != "" {
+		return o.GetName()
+	}
+	return o.GetGenerateName()
+}
+
+// Of returns the subject with another object under judgement.
+func (s Subject) Of(object metav1.Object) Subject {
+	s.Pod, s.Claim, s.Service, s.Policy, s.Slice = nil, nil, nil, nil, nil
+	switch o := object.(type) {
+	case *corev1.Pod:
+		s.Pod = o
+	case *corev1.PersistentVolumeClaim:
+		s.Claim = o
+	case *corev1.Service:
+		s.Service = o
+	case *networkingv1.NetworkPolicy:
+		s.Policy = o
+	case *discoveryv1.EndpointSlice:
+		s.Slice = o
+	}
+	return s
+}
