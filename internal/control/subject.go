@@ -1,7 +1,10 @@
 package control
 
 import (
+	"maps"
 	"net/netip"
+	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -44,7 +47,7 @@ type World struct {
 	// Pods are the live pods of the workload, sorted by name.
 	Pods []*corev1.Pod
 
-	// Claims of the namespace, by name.
+	// Claims that pods of the workload mount, by name.
 	Claims map[string]*corev1.PersistentVolumeClaim
 	// Volumes that the claims are bound to, by name.
 	Volumes map[string]*corev1.PersistentVolume
@@ -53,6 +56,12 @@ type World struct {
 
 	// Policies of the namespace, sorted by name.
 	Policies []*networkingv1.NetworkPolicy
+
+	// Exposing are the Services of the namespace that select pods of the
+	// workload, and those without a selector, sorted by name.
+	Exposing []*corev1.Service
+	// Slices are the EndpointSlices of the namespace that people wrote by hand.
+	Slices []*discoveryv1.EndpointSlice
 
 	// Workloads that flows name, and all those of the namespace.
 	Workloads map[types.NamespacedName]*hipaav1.PHIWorkload
@@ -152,4 +161,37 @@ func (s Subject) Of(object metav1.Object) Subject {
 		s.Slice = o
 	}
 	return s
+}
+
+// Objects lists the evidence of one kind that is judged one at a time. For
+// Workloads it is empty: the workload itself is the subject.
+func (w *World) Objects(kind Kinds) []metav1.Object {
+	switch kind {
+	case Pods:
+		return objects(w.Pods)
+	case Claims:
+		return objects(sortedClaims(w.Claims))
+	case Services:
+		return objects(w.Exposing)
+	case Policies:
+		return objects(w.Policies)
+	case Slices:
+		return objects(w.Slices)
+	default:
+		return nil
+	}
+}
+
+func objects[T metav1.Object](typed []T) []metav1.Object {
+	list := make([]metav1.Object, len(typed))
+	for i, o := range typed {
+		list[i] = o
+	}
+	return list
+}
+
+func sortedClaims(byName map[string]*corev1.PersistentVolumeClaim) []*corev1.PersistentVolumeClaim {
+	claims := slices.Collect(maps.Values(byName))
+	slices.SortFunc(claims, func(a, b *corev1.PersistentVolumeClaim) int { return strings.Compare(a.Name, b.Name) })
+	return claims
 }

@@ -1,0 +1,342 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
+)
+
+// ErrNoProfile means that no profile governs the namespace.
+var ErrNoProfile = errors.New("no ComplianceProfile governs the namespace")
+
+// Effective is the most restrictive merge of the profiles in force.
+type Effective struct {
+	// Parameters are what controls may know.
+	Parameters *control.Profile
+	// Undeclared says what to do with pods that no workload selects.
+	Undeclared hipaav1.UndeclaredPods
+	// Windows in all of which pods may be replaced.
+	Windows []string
+	// MaxUnavailable of each profile that sets one; the smallest result counts.
+	MaxUnavailable []intstr.IntOrString
+	// EnforceBy is the earliest instant from which Previewing ends by itself.
+	EnforceBy *metav1.Time
+	// Accepted are the accepted previews.
+	Accepted []hipaav1.AcceptedPreview
+	// Paused names the profiles that a pause holds, sorted.
+	Paused []string
+	// NotFound names profiles that are referred to and do not exist, sorted.
+	NotFound []string
+	// Conflicts are settings that cannot be merged, as sentences.
+	Conflicts []string
+	// ValidUntil is the first instant at which the merge changes by itself: a
+	// pause or a statement ends. Zero means never.
+	ValidUntil time.Time
+
+	modes []hipaav1.Mode
+}
+
+// Accepts reports whether a profile has accepted this preview.
+func (f *Effective) Accepts(namespace, name, digest string) bool {
+	return slices.Contains(f.Accepted, hipaav1.AcceptedPreview{Namespace: namespace, Name: name, Digest: digest})
+}
+
+// Enforces reports whether some control has mode Enforce, before any stage.
+func (f *Effective) Enforces() bool {
+	return slices.Contains(f.modes, hipaav1.ModeEnforce)
+}
+
+// Governs reports whether a profile governs a namespace by its selector. A
+// selector that does not parse governs every PHI namespace: fail closed.
+func Governs(profile *hipaav1.ComplianceProfile, namespace *corev1.Namespace) bool {
+	if profile.Spec.NamespaceSelector == nil || !IsPHI(namespace) {
+		return false
+	}
+	selector, err := metav1.LabelSelectorAsSelector(profile.Spec.NamespaceSelector)
+	if err != nil {
+		return true
+	}
+	return selector.Matches(labels.Set(namespace.Labels))
+}
+
+// IsPHI reports whether people have declared the namespace to hold PHI.
+func IsPHI(namespace *corev1.Namespace) bool {
+	return namespace != nil && namespace.Labels[hipaav1.LabelPHI] == hipaav1.LabelPHIValue
+}
+
+// Resolve merges the profiles that govern a namespace with the one that a
+// workload's profileRef names (may be empty), as they stand at an instant. With
+// ErrNoProfile there is nothing to judge by, and PHI must be refused.
+func (e *Engine) Resolve(profiles []*hipaav1.ComplianceProfile, namespace *corev1.Namespace, ref string, now time.Time) (*Effective, error) {
+	chosen := choose(profiles, namespace, ref, now)
+	if len(chosen.inForce) == 0 {
+		return nil, fmt.Errorf("resolving the profiles of namespace %q: %w", namespace.Name, ErrNoProfile)
+	}
+	m := newMerge(e, now)
+	for _, name := range slices.Sorted(maps.Keys(chosen.inForce)) {
+		m.add(chosen.byName[name], chosen.inForce[name])
+	}
+	m.effective.NotFound = slices.Sorted(maps.Keys(chosen.notFound))
+	return m.effective, nil
+}
+
+// choice is which profiles count, each with the end of the pause that holds it
+// on every way by which it was reached; zero is no pause.
+type choice struct {
+	byName   map[string]*hipaav1.ComplianceProfile
+	inForce  map[string]time.Time
+	notFound map[string]bool
+	now      time.Time
+}
+
+func choose(profiles []*hipaav1.ComplianceProfile, namespace *corev1.Namespace, ref string, now time.Time) *choice {
+	c := &choice{
+		byName:   make(map[string]*hipaav1.ComplianceProfile, len(profiles)),
+		inForce:  map[string]time.Time{},
+		notFound: map[string]bool{},
+		now:      now,
+	}
+	for _, p := range profiles {
+		c.byName[p.Name] = p
+	}
+	for _, p := range profiles {
+		if Governs(p, namespace) {
+			c.reach(p.Name, time.Time{}, nil)
+		}
+	}
+	if ref != "" {
+		c.reach(ref, time.Time{}, nil)
+	}
+	return c
+}
+
+// reach takes a profile and all that it extends. What is reached through a
+// paused profile is paused too, unless another way leads to it.
+func (c *choice) reach(name string, paused time.Time, way []string) {
+	profile, exists := c.byName[name]
+	if !exists {
+		c.notFound[name] = true
+		return
+	}
+	if slices.Contains(way, name) {
+		return
+	}
+	if pause := profile.Spec.Pause; pause != nil && c.now.Before(pause.Until.Time) && pause.Until.After(paused) {
+		paused = pause.Until.Time
+	}
+	if before, seen := c.inForce[name]; !seen || paused.Before(before) {
+		c.inForce[name] = paused
+	}
+	for _, base := range profile.Spec.Extends {
+		c.reach(base, paused, append(slices.Clone(way), name))
+	}
+}
+
+// merge accumulates profiles, the most restrictive setting winning.
+type merge struct {
+	engine    *Engine
+	effective *Effective
+	now       time.Time
+}
+
+func newMerge(e *Engine, now time.Time) *merge {
+	return &merge{engine: e, now: now, effective: &Effective{
+		Parameters: &control.Profile{
+			Network: control.NetworkParameters{Gateways: map[string]hipaav1.Gateway{}},
+			Storage: control.StorageParameters{
+				MinimumGrade: hipaav1.StorageGradeProviderKey,
+				Statements:   map[string]hipaav1.StorageStatement{},
+			},
+		},
+		modes: make([]hipaav1.Mode, len(e.controls)),
+	}}
+}
+
+func (m *merge) add(p *hipaav1.ComplianceProfile, paused time.Time) {
+	m.effective.Parameters.Names = append(m.effective.Parameters.Names, p.Name)
+	if !paused.IsZero() {
+		m.effective.Paused = append(m.effective.Paused, p.Name)
+		m.endsAt(paused)
+	}
+	m.addModes(p, !paused.IsZero())
+	m.effective.Undeclared = stricterUndeclared(m.effective.Undeclared, undeclared(p, !paused.IsZero()))
+	m.addNetwork(p)
+	m.addStorage(p)
+	m.addTagging(p)
+	m.addRollout(p)
+}
+
+// undeclared is a profile's answer to undeclared pods. It refuses only where
+// the profile enforces.
+func undeclared(p *hipaav1.ComplianceProfile, paused bool) hipaav1.UndeclaredPods {
+	answer := p.Spec.UndeclaredPods
+	if answer == "" {
+		answer = hipaav1.UndeclaredPodsDeny
+	}
+	enforces := !paused && (p.Spec.DefaultMode == hipaav1.ModeEnforce || p.Spec.DefaultMode == "")
+	if answer == hipaav1.UndeclaredPodsDeny && !enforces {
+		return hipaav1.UndeclaredPodsWarn
+	}
+	return answer
+}
+
+func (m *merge) addModes(p *hipaav1.ComplianceProfile, paused bool) {
+	pin, err := control.ParseRuleset(p.Spec.RulesetVersion)
+	if err != nil {
+		pin = control.LatestRuleset()
+	}
+	fallback := p.Spec.DefaultMode
+	if fallback == "" {
+		fallback = hipaav1.ModeEnforce
+	}
+	for i := range m.engine.controls {
+		if m.engine.controls[i].Since > pin {
+			continue
+		}
+		mode := fallback
+		for _, setting := range p.Spec.Controls {
+			if setting.ID == m.engine.controls[i].ID {
+				mode = setting.Mode
+			}
+		}
+		if paused && rank(mode, hipaav1.ModeWarn, hipaav1.ModeEnforce) > 0 {
+			mode = hipaav1.ModeAudit
+		}
+		m.effective.modes[i] = stronger(m.effective.modes[i], mode)
+	}
+}
+
+func (m *merge) addNetwork(p *hipaav1.ComplianceProfile) {
+	from := p.Spec.Network
+	if from == nil {
+		return
+	}
+	into := &m.effective.Parameters.Network
+	into.DNS = append(into.DNS, from.DNS...)
+	for _, g := range from.Gateways {
+		if existing, taken := into.Gateways[g.Name]; taken && !equal(existing, g) {
+			m.conflict("network.gateways[%s] differs between profiles; the first by name counts", g.Name)
+			continue
+		}
+		into.Gateways[g.Name] = g
+	}
+	if from.ExternalRanges != nil {
+		into.ExternalRanges = append(into.ExternalRanges, prefixes(from.ExternalRanges))
+	}
+	if s := from.Enforcement; s != nil && m.stands(*s) {
+		into.Enforcement = s
+	}
+}
+
+// prefixes parses ranges. What does not parse allows nothing.
+func prefixes(ranges []string) []netip.Prefix {
+	parsed := make([]netip.Prefix, 0, len(ranges))
+	for _, r := range ranges {
+		if p, err := netip.ParsePrefix(r); err == nil {
+			parsed = append(parsed, p.Masked())
+		}
+	}
+	return parsed
+}
+
+func (m *merge) addStorage(p *hipaav1.ComplianceProfile) {
+	from := p.Spec.Storage
+	if from == nil {
+		return
+	}
+	into := &m.effective.Parameters.Storage
+	switch {
+	case from.EncryptedClass == "":
+	case into.EncryptedClass == "":
+		into.EncryptedClass = from.EncryptedClass
+	case into.EncryptedClass != from.EncryptedClass:
+		m.conflict("storage.encryptedClass differs between profiles: %q and %q; the first by name counts", into.EncryptedClass, from.EncryptedClass)
+	}
+	into.MinimumGrade = stricterGrade(into.MinimumGrade, from.MinimumGrade)
+	for _, s := range from.Statements {
+		if !m.stands(s.Statement) {
+			continue
+		}
+		existing, taken := into.Statements[s.StorageClass]
+		if taken && stricterGrade(existing.Grade, s.Grade) == s.Grade {
+			continue
+		}
+		into.Statements[s.StorageClass] = s
+	}
+}
+
+func (m *merge) addTagging(p *hipaav1.ComplianceProfile) {
+	into := &m.effective.Parameters.Tagging
+	if *into == (hipaav1.TaggingParameters{}) {
+		*into = control.DefaultTagging()
+	}
+	if p.Spec.Tagging == nil {
+		return
+	}
+	m.setKey(&into.OwnerKey, p.Spec.Tagging.OwnerKey, hipaav1.DefaultOwnerKey, "tagging.ownerKey")
+	m.setKey(&into.CriticalityKey, p.Spec.Tagging.CriticalityKey, hipaav1.DefaultCriticalityKey, "tagging.criticalityKey")
+	m.setKey(&into.EnvironmentKey, p.Spec.Tagging.EnvironmentKey, hipaav1.DefaultEnvironmentKey, "tagging.environmentKey")
+	m.setKey(&into.DataClassPrefix, p.Spec.Tagging.DataClassPrefix, hipaav1.DefaultDataClassPrefix, "tagging.dataClassPrefix")
+}
+
+func (m *merge) setKey(into *string, key, fallback, field string) {
+	switch {
+	case key == "" || key == fallback || key == *into:
+	case *into == fallback:
+		*into = key
+	default:
+		m.conflict("%s differs between profiles; the first by name counts", field)
+	}
+}
+
+func (m *merge) addRollout(p *hipaav1.ComplianceProfile) {
+	from := p.Spec.Rollout
+	if from == nil {
+		return
+	}
+	f := m.effective
+	if from.Window != "" {
+		f.Windows = append(f.Windows, from.Window)
+	}
+	if from.MaxUnavailable != nil {
+		f.MaxUnavailable = append(f.MaxUnavailable, *from.MaxUnavailable)
+	}
+	if from.EnforceBy != nil && (f.EnforceBy == nil || from.EnforceBy.Before(f.EnforceBy)) {
+		f.EnforceBy = from.EnforceBy
+		m.endsAt(from.EnforceBy.Time)
+	}
+	f.Accepted = append(f.Accepted, from.AcceptedPreviews...)
+}
+
+func (m *merge) stands(s hipaav1.Statement) bool {
+	if !m.now.Before(s.Expires.Time) {
+		return false
+	}
+	m.endsAt(s.Expires.Time)
+	return true
+}
+
+// endsAt notes an instant after now at which the merge changes by itself.
+func (m *merge) endsAt(at time.Time) {
+	if !at.After(m.now) {
+		return
+	}
+	if f := m.effective; f.ValidUntil.IsZero() || at.Before(f.ValidUntil) {
+		f.ValidUntil = at
+	}
+}
+
+func (m *merge) conflict(format string, args ...any) {
+	m.effective.Conflicts = append(m.effective.Conflicts, fmt.Sprintf(format, args...))
+}

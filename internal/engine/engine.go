@@ -1,0 +1,113 @@
+// Package engine turns profiles, exceptions and evidence into verdicts. Its
+// promise: it is pure, and the only place that knows modes, stages, exceptions
+// and ruleset pins. The instant is part of the question.
+package engine
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
+)
+
+// Engine judges with a fixed catalogue of controls. It is safe for concurrent use.
+type Engine struct {
+	controls []control.Control
+	byID     map[string]int
+}
+
+// New builds an engine. It fails if two controls have one ID.
+func New(controls []control.Control) (*Engine, error) {
+	sorted := slices.Clone(controls)
+	slices.SortFunc(sorted, func(a, b control.Control) int { return cmp.Compare(a.ID, b.ID) })
+	e := &Engine{controls: sorted, byID: make(map[string]int, len(sorted))}
+	for i := range sorted {
+		id := sorted[i].ID
+		if _, exists := e.byID[id]; exists {
+			return nil, fmt.Errorf("registering control %q: it is registered twice", id)
+		}
+		e.byID[id] = i
+	}
+	return e, nil
+}
+
+// Controls lists the catalogue, sorted by ID.
+func (e *Engine) Controls() []control.Control {
+	return slices.Clone(e.controls)
+}
+
+// Knows reports whether the catalogue has a control.
+func (e *Engine) Knows(id string) bool {
+	_, known := e.byID[id]
+	return known
+}
+
+// Kinds is every kind of object that some control judges.
+func (e *Engine) Kinds() control.Kinds {
+	var kinds control.Kinds
+	for i := range e.controls {
+		kinds |= e.controls[i].Judges
+	}
+	return kinds
+}
+
+// AdmissionEvidence is what must be loaded to judge one kind at admission.
+func (e *Engine) AdmissionEvidence(kind control.Kinds) control.Evidence {
+	var needs control.Evidence
+	for i := range e.controls {
+		if e.controls[i].Judges.Has(kind) {
+			needs |= e.controls[i].Needs
+		}
+	}
+	return needs
+}
+
+// LiveEvidence is what must be loaded to judge a workload live.
+func (e *Engine) LiveEvidence() control.Evidence {
+	var needs control.Evidence
+	for i := range e.controls {
+		needs |= e.controls[i].Needs | e.controls[i].NeedsLive
+	}
+	return needs
+}
+
+// Ruling is under what a subject is judged.
+type Ruling struct {
+	// Effective is what the profiles in force come to; never nil.
+	Effective *Effective
+	// Stage of the workload, or of the namespace for what no workload claims.
+	// Empty counts as Enforced.
+	Stage hipaav1.Stage
+	// Exceptions of the namespace, whatever their state.
+	Exceptions []*hipaav1.ControlException
+	// Now is the instant of the question.
+	Now time.Time
+}
+
+// mode is what holds for a control after stage; exceptions come later.
+func (r Ruling) mode(i int) hipaav1.Mode {
+	mode := r.Effective.modes[i]
+	if mode == hipaav1.ModeEnforce && r.Stage == hipaav1.StagePreviewing {
+		return hipaav1.ModeWarn
+	}
+	return mode
+}
+
+// inForce reports whether any profile brings the control, even if it is Off.
+func (r Ruling) inForce(i int) bool {
+	return r.Effective.modes[i] != ""
+}
+
+// StrongestMode is the strongest mode that any control has under the ruling.
+func (r Ruling) StrongestMode() hipaav1.Mode {
+	strongest := hipaav1.ModeOff
+	for i := range r.Effective.modes {
+		if r.inForce(i) {
+			strongest = stronger(strongest, r.mode(i))
+		}
+	}
+	return strongest
+}

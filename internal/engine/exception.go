@@ -1,0 +1,61 @@
+package engine
+
+import (
+	"time"
+
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+)
+
+// ExceptionState says whether an exception counts at an instant, and why not.
+type ExceptionState string
+
+// States of an exception.
+const (
+	ExceptionInForce ExceptionState = "InForce"
+	ExceptionPending ExceptionState = "Pending"
+	ExceptionDenied  ExceptionState = "Denied"
+	// ExceptionVoid means that the spec changed after the decision.
+	ExceptionVoid    ExceptionState = "Void"
+	ExceptionExpired ExceptionState = "Expired"
+)
+
+// StateOf says whether an exception counts at an instant. At its end it is
+// already void.
+func StateOf(x *hipaav1.ControlException, now time.Time) ExceptionState {
+	if !now.Before(x.Spec.Expires.Time) {
+		return ExceptionExpired
+	}
+	approval := x.Status.Approval
+	if approval == nil || approval.Approver == "" || approval.SpecDigest == "" {
+		return ExceptionPending
+	}
+	digest, err := x.Spec.Digest()
+	if err != nil || digest != approval.SpecDigest {
+		return ExceptionVoid
+	}
+	if approval.Decision != hipaav1.DecisionApproved {
+		return ExceptionDenied
+	}
+	return ExceptionInForce
+}
+
+// exception finds one that excuses the workload from the control now, the one
+// that ends last.
+func (r Ruling) exception(workload *hipaav1.PHIWorkload, controlID string) *hipaav1.ControlException {
+	if workload == nil {
+		return nil
+	}
+	var found *hipaav1.ControlException
+	for _, x := range r.Exceptions {
+		if x.Namespace != workload.Namespace || x.Spec.WorkloadRef.Name != workload.Name || x.Spec.ControlID != controlID {
+			continue
+		}
+		if StateOf(x, r.Now) != ExceptionInForce {
+			continue
+		}
+		if found == nil || x.Spec.Expires.After(found.Spec.Expires.Time) {
+			found = x
+		}
+	}
+	return found
+}

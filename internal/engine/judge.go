@@ -1,0 +1,173 @@
+package engine
+
+import (
+	"fmt"
+
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
+)
+
+// Result is the verdict of one control on one workload.
+type Result struct {
+	ID      string
+	Verdict hipaav1.Verdict
+	Class   hipaav1.EvidenceClass
+	Mode    hipaav1.Mode
+	// Message is the evidence, the first violation, or why there is no verdict.
+	Message string
+	// Violations are all findings against it.
+	Violations []Violation
+	// ExceptedBy names the exception that covers a Fail.
+	ExceptedBy string
+}
+
+// Judge gives the verdict of every control in force on a workload, sorted by
+// ID. The subject brings the workload and its world and has no object of its
+// own; each control is asked about every object of the kinds that it judges.
+func (e *Engine) Judge(s control.Subject, r Ruling) []Result {
+	var results []Result
+	for i := range e.controls {
+		if !r.inForce(i) {
+			continue
+		}
+		results = append(results, e.judgeOne(i, s, r))
+	}
+	return results
+}
+
+func (e *Engine) judgeOne(i int, s control.Subject, r Ruling) Result {
+	c := &e.controls[i]
+	result := Result{ID: c.ID, Mode: r.mode(i)}
+	if result.Mode == hipaav1.ModeOff {
+		result.Verdict = hipaav1.VerdictUnknown
+		result.Message = "not judged: the profile's mode for this control is Off"
+		return result
+	}
+	t := tally{control: c}
+	t.ask(s)
+	t.conclude(&result)
+	if result.Verdict == hipaav1.VerdictFail {
+		if x := r.exception(s.Workload, c.ID); x != nil {
+			result.Verdict = hipaav1.VerdictExcepted
+			result.ExceptedBy = x.Name
+			for v := range result.Violations {
+				result.Violations[v].ExceptedBy = x.Name
+			}
+		}
+	}
+	return result
+}
+
+// tally collects what one control says about all objects of a workload.
+type tally struct {
+	control    *control.Control
+	judged     int
+	pods       int
+	violations []Violation
+	failed     bool
+	met        []control.Finding
+	exempt     []control.Finding
+	class      hipaav1.EvidenceClass
+}
+
+func (t *tally) ask(s control.Subject) {
+	needs := t.control.Needs | t.control.NeedsLive
+	if missing := missingEvidence(s.World, needs); missing != nil {
+		t.take(&s, missing)
+		return
+	}
+	for _, kind := range t.control.Judges.Each() {
+		if kind == control.Workloads {
+			t.judged++
+			t.take(&s, check(t.control, s, 0))
+			continue
+		}
+		for _, object := range s.World.Objects(kind) {
+			one := s.Of(object)
+			t.judged++
+			if kind == control.Pods {
+				t.pods++
+			}
+			t.take(&one, check(t.control, one, 0))
+		}
+	}
+}
+
+func (t *tally) take(s *control.Subject, findings []control.Finding) {
+	for _, f := range findings {
+		switch f.Verdict {
+		case hipaav1.VerdictPass:
+			t.met = append(t.met, f)
+			t.class = weaker(t.class, classOf(f))
+		case hipaav1.VerdictNotApplicable:
+			t.exempt = append(t.exempt, f)
+		default:
+			t.violations = append(t.violations, violation(t.control, s, f))
+			t.failed = t.failed || f.Verdict == hipaav1.VerdictFail
+		}
+	}
+}
+
+func classOf(f control.Finding) hipaav1.EvidenceClass {
+	if f.Class == "" {
+		return hipaav1.EvidenceObserved
+	}
+	return f.Class
+}
+
+// conclude turns the tally into a verdict. Nothing judged is Unknown, never a pass.
+func (t *tally) conclude(result *Result) {
+	result.Violations = t.violations
+	switch {
+	case t.failed:
+		result.Verdict, result.Class = hipaav1.VerdictFail, hipaav1.EvidenceObserved
+		result.Message = t.summary(hipaav1.VerdictFail)
+	case len(t.violations) > 0:
+		result.Verdict = hipaav1.VerdictUnknown
+		result.Message = t.summary(hipaav1.VerdictUnknown)
+	case t.judged == 0, t.control.Judges.Has(control.Pods) && t.pods == 0:
+		result.Verdict = hipaav1.VerdictUnknown
+		result.Message = fmt.Sprintf("nothing to judge yet: no %s", t.control.Judges.Each()[0])
+	case len(t.exempt) > 0 && len(t.exempt) == t.judged:
+		result.Verdict, result.Class = hipaav1.VerdictNotApplicable, hipaav1.EvidenceObserved
+		result.Message = t.exempt[0].Message
+	default:
+		result.Verdict, result.Class = hipaav1.VerdictPass, t.class
+		if result.Class == "" {
+			result.Class = hipaav1.EvidenceObserved
+		}
+		result.Message = t.evidence()
+	}
+}
+
+// summary is the first violation of a verdict, and how many more there are.
+func (t *tally) summary(verdict hipaav1.Verdict) string {
+	first, more := "", -1
+	for _, v := range t.violations {
+		if v.Verdict != verdict {
+			continue
+		}
+		if more++; more == 0 {
+			first = v.Object + ": " + v.Sentence()
+		}
+	}
+	if more > 0 {
+		return fmt.Sprintf("%s (+%d more)", first, more)
+	}
+	return first
+}
+
+func (t *tally) evidence() string {
+	if len(t.met) == 0 {
+		return fmt.Sprintf("%d judged, nothing found", t.judged)
+	}
+	first := t.met[0]
+	text := first.Message
+	if first.Path != "" {
+		text = first.Path + " " + text
+	}
+	if len(t.met) > 1 {
+		text = fmt.Sprintf("%s (+%d more)", text, len(t.met)-1)
+	}
+	return text
+}

@@ -1,0 +1,63 @@
+package engine
+
+import (
+	corev1 "k8s.io/api/core/v1"
+
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
+)
+
+// enforces reports whether a control takes effect on the subject: mode Enforce
+// and no exception.
+func (e *Engine) enforces(i int, s *control.Subject, r Ruling) bool {
+	return r.inForce(i) && r.mode(i) == hipaav1.ModeEnforce && r.exception(s.Workload, e.controls[i].ID) == nil
+}
+
+// Mutate adds to the subject's pod, in place, what enforced controls add.
+func (e *Engine) Mutate(s control.Subject, r Ruling) {
+	e.eachMutation(s, r, func(string) {})
+}
+
+// MutatedBy does what Mutate does and names the controls that changed something.
+func (e *Engine) MutatedBy(s control.Subject, r Ruling) []string {
+	var changed []string
+	before := s.Pod.DeepCopy()
+	e.eachMutation(s, r, func(id string) {
+		if !equal(*before, *s.Pod) {
+			changed = append(changed, id)
+			before = s.Pod.DeepCopy()
+		}
+	})
+	return changed
+}
+
+func (e *Engine) eachMutation(s control.Subject, r Ruling, after func(id string)) {
+	for i := range e.controls {
+		c := &e.controls[i]
+		if c.Mutate == nil || !e.enforces(i, &s, r) || missingEvidence(s.World, c.Needs) != nil {
+			continue
+		}
+		c.Mutate(s, s.Pod)
+		after(c.ID)
+	}
+}
+
+// Default fills in the subject's claim, in place, as enforced controls ask.
+func (e *Engine) Default(s control.Subject, r Ruling) {
+	for i := range e.controls {
+		c := &e.controls[i]
+		if c.Default == nil || !e.enforces(i, &s, r) || missingEvidence(s.World, c.Needs) != nil {
+			continue
+		}
+		c.Default(s, s.Claim)
+	}
+}
+
+// Preview is what Mutate would do to a pod that is judged as if the stage were
+// Enforced; the pod that is handed in stays as it is.
+func (e *Engine) Preview(s control.Subject, r Ruling) (mutated *corev1.Pod, changedBy []string, d Decision) {
+	r.Stage = hipaav1.StageEnforced
+	s.Pod = s.Pod.DeepCopy()
+	changedBy = e.MutatedBy(s, r)
+	return s.Pod, changedBy, e.Admit(s, r)
+}

@@ -1,0 +1,35 @@
+package engine
+
+import (
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
+)
+
+// Owned is an object that a control wants, and whether the operator may write it.
+type Owned struct {
+	// ControlID is the control that wants it.
+	ControlID string
+	// Object is the whole of what the operator owns of it.
+	Object client.Object
+	// Enforce is false where a difference is reported and not corrected: the
+	// mode is not Enforce, or an exception covers the control.
+	Enforce bool
+}
+
+// Owned lists what the operator owns for the subject's workload, or for its
+// namespace where the subject has none.
+func (e *Engine) Owned(s control.Subject, r Ruling) []Owned {
+	var owned []Owned
+	for i := range e.controls {
+		c := &e.controls[i]
+		if c.Objects == nil || !r.inForce(i) || r.mode(i) == hipaav1.ModeOff || missingEvidence(s.World, c.Needs) != nil {
+			continue
+		}
+		for _, o := range c.Objects(s) {
+			owned = append(owned, Owned{ControlID: c.ID, Object: o, Enforce: e.enforces(i, &s, r)})
+		}
+	}
+	return owned
+}
