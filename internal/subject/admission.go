@@ -1,0 +1,51 @@
+package subject
+
+import (
+	"context"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
+)
+
+// AtAdmission builds the subject of an object under review, with the evidence
+// that admission asks for. The profile is the caller's to add. What cannot be
+// read stands in World.Missing.
+func (l *Loader) AtAdmission(ctx context.Context, sc *Scene, w *hipaav1.PHIWorkload, object metav1.Object, needs control.Evidence) control.Subject {
+	world := newWorld(sc)
+	if needs.Has(control.StorageChain) {
+		chain := storageChain{loader: l, world: world}
+		world.note(control.StorageChain, chain.of(ctx, sc.Namespace.Name, object))
+	}
+	if needs.Has(control.FlowPeers) {
+		world.note(control.FlowPeers, l.flowPeers(ctx, world, workloadsOf(sc, w)))
+	}
+	if needs.Has(control.NetworkPolicies) {
+		world.note(control.NetworkPolicies, l.networkPolicies(ctx, world, sc.Namespace.Name))
+	}
+	subject := control.Subject{Namespace: sc.Namespace, Workload: w, World: world.World}
+	return subject.Of(object)
+}
+
+// workloadsOf are the workloads whose flows matter to a subject: its own, or all
+// of the namespace where no workload claims the object.
+func workloadsOf(sc *Scene, w *hipaav1.PHIWorkload) []*hipaav1.PHIWorkload {
+	if w != nil {
+		return []*hipaav1.PHIWorkload{w}
+	}
+	return sc.Workloads
+}
+
+// of reads the chain behind a pod's volumes, or behind a claim.
+func (c *storageChain) of(ctx context.Context, namespace string, object metav1.Object) error {
+	switch o := object.(type) {
+	case *corev1.Pod:
+		return c.pod(ctx, namespace, o)
+	case *corev1.PersistentVolumeClaim:
+		return c.behind(ctx, o)
+	default:
+		return nil
+	}
+}

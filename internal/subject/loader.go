@@ -1,0 +1,72 @@
+// Package subject loads evidence. Its promise: one loader per source, the same
+// Subject at admission and live, and what could not be read is said, never
+// passed over.
+package subject
+
+import (
+	"context"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// Loader reads evidence from the cache, and from the API server where the cache
+// may lag behind what the API server has just admitted. Objects that it returns
+// are shared with the cache and must not be changed.
+type Loader struct {
+	// Cache is the manager's informer cache.
+	Cache client.Reader
+	// Live asks the API server.
+	Live client.Reader
+}
+
+// get reads one object from the cache and, if it is not there, live. It reports
+// whether the object exists.
+func (l *Loader) get(ctx context.Context, key types.NamespacedName, into client.Object) (bool, error) {
+	err := l.Cache.Get(ctx, key, into, client.UnsafeDisableDeepCopy)
+	if apierrors.IsNotFound(err) {
+		err = l.Live.Get(ctx, key, into)
+	}
+	switch {
+	case err == nil:
+		return true, nil
+	case apierrors.IsNotFound(err):
+		return false, nil
+	default:
+		return false, fmt.Errorf("reading %T %s: %w", into, key, err)
+	}
+}
+
+// cached reads one object from the cache alone. It reports whether the object
+// exists.
+func (l *Loader) cached(ctx context.Context, key types.NamespacedName, into client.Object) (bool, error) {
+	err := l.Cache.Get(ctx, key, into, client.UnsafeDisableDeepCopy)
+	switch {
+	case err == nil:
+		return true, nil
+	case apierrors.IsNotFound(err):
+		return false, nil
+	default:
+		return false, fmt.Errorf("reading %T %s: %w", into, key, err)
+	}
+}
+
+// list reads objects of a namespace from the cache.
+func (l *Loader) list(ctx context.Context, namespace string, into client.ObjectList, options ...client.ListOption) error {
+	options = append(options, client.InNamespace(namespace), client.UnsafeDisableDeepCopy)
+	if err := l.Cache.List(ctx, into, options...); err != nil {
+		return fmt.Errorf("listing %T of namespace %q: %w", into, namespace, err)
+	}
+	return nil
+}
+
+// pointers turns the items of a list into pointers to them.
+func pointers[T any](items []T) []*T {
+	list := make([]*T, len(items))
+	for i := range items {
+		list[i] = &items[i]
+	}
+	return list
+}

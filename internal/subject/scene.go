@@ -1,0 +1,141 @@
+package subject
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+)
+
+// Scene is what decides how anything in a namespace is judged.
+type Scene struct {
+	Namespace *corev1.Namespace
+	// Workloads of the namespace, sorted by name.
+	Workloads []*hipaav1.PHIWorkload
+	// Profiles of the cluster, sorted by name.
+	Profiles []*hipaav1.ComplianceProfile
+	// Exceptions of the namespace, sorted by name.
+	Exceptions []*hipaav1.ControlException
+}
+
+// Scene reads the scene of a namespace. A namespace that the cache does not yet
+// know as one that holds PHI is read live, and so are profiles where the cache
+// has none: whoever asks has reason to believe that there is something.
+func (l *Loader) Scene(ctx context.Context, namespace string) (*Scene, error) {
+	sc := &Scene{}
+	var err error
+	if sc.Namespace, err = l.namespace(ctx, namespace); err != nil {
+		return nil, err
+	}
+	if sc.Profiles, err = l.profiles(ctx); err != nil {
+		return nil, err
+	}
+	var workloads hipaav1.PHIWorkloadList
+	if err := l.list(ctx, namespace, &workloads); err != nil {
+		return nil, err
+	}
+	sc.setWorkloads(workloads.Items)
+	var exceptions hipaav1.ControlExceptionList
+	if err := l.list(ctx, namespace, &exceptions); err != nil {
+		return nil, err
+	}
+	sc.Exceptions = sortedByName(pointers(exceptions.Items))
+	return sc, nil
+}
+
+func (l *Loader) namespace(ctx context.Context, name string) (*corev1.Namespace, error) {
+	key := types.NamespacedName{Name: name}
+	namespace := &corev1.Namespace{}
+	found, err := l.cached(ctx, key, namespace)
+	if err != nil {
+		return nil, err
+	}
+	if found && namespace.Labels[hipaav1.LabelPHI] == hipaav1.LabelPHIValue {
+		return namespace, nil
+	}
+	live := &corev1.Namespace{}
+	if err := l.Live.Get(ctx, key, live); err != nil {
+		return nil, fmt.Errorf("reading namespace %q: %w", name, err)
+	}
+	return live, nil
+}
+
+func (l *Loader) profiles(ctx context.Context) ([]*hipaav1.ComplianceProfile, error) {
+	var profiles hipaav1.ComplianceProfileList
+	if err := l.Cache.List(ctx, &profiles, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, fmt.Errorf("listing profiles: %w", err)
+	}
+	if len(profiles.Items) == 0 {
+		if err := l.Live.List(ctx, &profiles); err != nil {
+			return nil, fmt.Errorf("listing profiles live: %w", err)
+		}
+	}
+	return sortedByName(pointers(profiles.Items)), nil
+}
+
+func (sc *Scene) setWorkloads(items []hipaav1.PHIWorkload) {
+	sc.Workloads = sortedByName(pointers(items))
+}
+
+// Claiming lists the workloads whose selector matches a pod's labels, sorted by
+// name.
+func (sc *Scene) Claiming(podLabels map[string]string) []*hipaav1.PHIWorkload {
+	var claiming []*hipaav1.PHIWorkload
+	for _, w := range sc.Workloads {
+		if Selects(w, podLabels) {
+			claiming = append(claiming, w)
+		}
+	}
+	return claiming
+}
+
+// Selects reports whether a workload's selector matches a pod's labels. A
+// selector that does not parse selects nothing; the API server lets none in.
+func Selects(w *hipaav1.PHIWorkload, podLabels map[string]string) bool {
+	selector, err := metav1.LabelSelectorAsSelector(&w.Spec.Selector)
+	return err == nil && selector.Matches(labels.Set(podLabels))
+}
+
+// ClaimingLive is Claiming, and where the cache has no such workload it asks the
+// API server: the workload may have been applied together with the pod.
+func (l *Loader) ClaimingLive(ctx context.Context, sc *Scene, podLabels map[string]string) ([]*hipaav1.PHIWorkload, error) {
+	if claiming := sc.Claiming(podLabels); len(claiming) > 0 {
+		return claiming, nil
+	}
+	var live hipaav1.PHIWorkloadList
+	if err := l.Live.List(ctx, &live, client.InNamespace(sc.Namespace.Name)); err != nil {
+		return nil, fmt.Errorf("listing workloads of namespace %q live: %w", sc.Namespace.Name, err)
+	}
+	sc.setWorkloads(live.Items)
+	return sc.Claiming(podLabels), nil
+}
+
+// Stage is the stage of a workload; nil asks for that of the namespace, which
+// is Previewing while any of its workloads is.
+func (sc *Scene) Stage(w *hipaav1.PHIWorkload) hipaav1.Stage {
+	if w != nil {
+		if w.Status.Stage == hipaav1.StagePreviewing {
+			return hipaav1.StagePreviewing
+		}
+		return hipaav1.StageEnforced
+	}
+	for _, other := range sc.Workloads {
+		if other.Status.Stage == hipaav1.StagePreviewing {
+			return hipaav1.StagePreviewing
+		}
+	}
+	return hipaav1.StageEnforced
+}
+
+func sortedByName[T metav1.Object](list []T) []T {
+	slices.SortFunc(list, func(a, b T) int { return cmp.Compare(a.GetName(), b.GetName()) })
+	return list
+}

@@ -1,0 +1,96 @@
+package subject
+
+import (
+	"context"
+
+	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// storageChain reads claims, the volumes that they are bound to, and classes.
+// What does not exist stays absent: controls say so.
+type storageChain struct {
+	loader *Loader
+	world  *world
+}
+
+// pod reads the chain behind every claim that a pod mounts.
+func (c *storageChain) pod(ctx context.Context, namespace string, pod *corev1.Pod) error {
+	for i := range pod.Spec.Volumes {
+		if err := c.volume(ctx, namespace, pod, &pod.Spec.Volumes[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *storageChain) volume(ctx context.Context, namespace string, pod *corev1.Pod, v *corev1.Volume) error {
+	switch {
+	case v.PersistentVolumeClaim != nil:
+		return c.claim(ctx, namespace, v.PersistentVolumeClaim.ClaimName)
+	case v.Ephemeral != nil && v.Ephemeral.VolumeClaimTemplate != nil:
+		if class := v.Ephemeral.VolumeClaimTemplate.Spec.StorageClassName; class != nil {
+			if err := c.class(ctx, *class); err != nil {
+				return err
+			}
+		}
+		if pod.Name == "" || pod.UID == "" {
+			return nil
+		}
+		return c.claim(ctx, namespace, pod.Name+"-"+v.Name)
+	default:
+		return nil
+	}
+}
+
+func (c *storageChain) claim(ctx context.Context, namespace, name string) error {
+	if _, known := c.world.Claims[name]; known {
+		return nil
+	}
+	claim := &corev1.PersistentVolumeClaim{}
+	found, err := c.loader.get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, claim)
+	if err != nil || !found {
+		return err
+	}
+	c.world.Claims[name] = claim
+	return c.behind(ctx, claim)
+}
+
+// behind reads what stands behind a claim: its class, and its volume once bound.
+func (c *storageChain) behind(ctx context.Context, claim *corev1.PersistentVolumeClaim) error {
+	if claim.Spec.StorageClassName != nil {
+		if err := c.class(ctx, *claim.Spec.StorageClassName); err != nil {
+			return err
+		}
+	}
+	if claim.Spec.VolumeName == "" {
+		return nil
+	}
+	if _, known := c.world.Volumes[claim.Spec.VolumeName]; known {
+		return nil
+	}
+	volume := &corev1.PersistentVolume{}
+	found, err := c.loader.get(ctx, types.NamespacedName{Name: claim.Spec.VolumeName}, volume)
+	if err != nil || !found {
+		return err
+	}
+	c.world.Volumes[volume.Name] = volume
+	return c.class(ctx, volume.Spec.StorageClassName)
+}
+
+func (c *storageChain) class(ctx context.Context, name string) error {
+	if name == "" {
+		return nil
+	}
+	if _, known := c.world.Classes[name]; known {
+		return nil
+	}
+	class := &storagev1.StorageClass{}
+	found, err := c.loader.get(ctx, types.NamespacedName{Name: name}, class)
+	if err != nil || !found {
+		return err
+	}
+	c.world.Classes[name] = class
+	return nil
+}
