@@ -1,0 +1,66 @@
+package metrics
+
+import (
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/types"
+
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+)
+
+// Fleet keeps the gauges over all PHIWorkloads in step with each of them. It is
+// safe for concurrent use; the zero value counts nothing yet.
+type Fleet struct {
+	mu    sync.Mutex
+	known map[types.NamespacedName]counted
+}
+
+// counted is what a workload adds to the gauges.
+type counted struct {
+	stage    hipaav1.Stage
+	held     bool
+	verdicts []prometheus.Labels
+}
+
+// Observe counts a workload as its status says. Held says that it is deleted and
+// waits for its pods.
+func (f *Fleet) Observe(name types.NamespacedName, status *hipaav1.PHIWorkloadStatus, isHeld bool) {
+	now := counted{stage: status.Stage, held: isHeld}
+	for i := range status.Controls {
+		c := &status.Controls[i]
+		now.verdicts = append(now.verdicts, prometheus.Labels{
+			labelControl: c.ID, labelMode: string(c.Mode), labelVerdict: string(c.Verdict),
+		})
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.known == nil {
+		f.known = map[types.NamespacedName]counted{}
+	}
+	if before, known := f.known[name]; known {
+		before.add(-1)
+	}
+	now.add(1)
+	f.known[name] = now
+}
+
+// Forget takes a workload that is gone out of the gauges.
+func (f *Fleet) Forget(name types.NamespacedName) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if before, known := f.known[name]; known {
+		before.add(-1)
+		delete(f.known, name)
+	}
+}
+
+func (c counted) add(n float64) {
+	workloads.WithLabelValues(string(c.stage)).Add(n)
+	if c.held {
+		held.Add(n)
+	}
+	for _, labels := range c.verdicts {
+		verdicts.With(labels).Add(n)
+	}
+}

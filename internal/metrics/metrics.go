@@ -1,0 +1,170 @@
+// Package metrics declares every metric of the operator. Its promise: label sets
+// are closed - controls, modes, verdicts, kinds, results - so that no name of a
+// user's object ever becomes a time series.
+package metrics
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
+)
+
+// The labels.
+const (
+	labelControl = "control"
+	labelMode    = "mode"
+	labelVerdict = "verdict"
+	labelKind    = "kind"
+	labelResult  = "result"
+	labelStage   = "stage"
+)
+
+// AdmissionResult says what admission answered.
+type AdmissionResult string
+
+// Answers of admission.
+const (
+	AdmissionAllowed AdmissionResult = "allowed"
+	AdmissionWarned  AdmissionResult = "warned"
+	AdmissionDenied  AdmissionResult = "denied"
+	// AdmissionMutated is a pod or claim that was changed and let pass.
+	AdmissionMutated AdmissionResult = "mutated"
+	// AdmissionError is an answer that could not be found; it refuses.
+	AdmissionError AdmissionResult = "error"
+)
+
+// EvictionResult says what became of a pod without its safeguards.
+type EvictionResult string
+
+// Ends of an attempt to replace a pod.
+const (
+	EvictionDone EvictionResult = "evicted"
+	// EvictionHeld is an eviction that a PodDisruptionBudget does not allow now.
+	EvictionHeld EvictionResult = "held-by-budget"
+	// EvictionRefused is a pod that stays because admission would refuse the pod
+	// that comes after it.
+	EvictionRefused EvictionResult = "replacement-refused"
+	// EvictionError is an eviction that failed unexpectedly.
+	EvictionError EvictionResult = "error"
+)
+
+var (
+	verdicts = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "hipaa_operator_verdicts",
+		Help: "PHIWorkloads by control, mode in force and verdict. Unknown and Excepted are not met.",
+	}, []string{labelControl, labelMode, labelVerdict})
+
+	workloads = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "hipaa_operator_workloads",
+		Help: "PHIWorkloads by stage of adoption; empty where no profile governs them.",
+	}, []string{labelStage})
+
+	held = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "hipaa_operator_held_workloads",
+		Help: "Deleted PHIWorkloads that are held because pods they select still live.",
+	})
+
+	driftDetected = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "hipaa_operator_drift_detected_total",
+		Help: "Departures from what the operator owns or guards, by kind of object.",
+	}, []string{labelKind})
+
+	driftCorrected = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "hipaa_operator_drift_corrected_total",
+		Help: "Departures that the operator put right, by kind of object.",
+	}, []string{labelKind})
+
+	correctionSeconds = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name:    "hipaa_operator_drift_correction_seconds",
+		Help:    "Time from noticing a departure to having put it right.",
+		Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5},
+	}, []string{labelKind})
+
+	evictions = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "hipaa_operator_evictions_total",
+		Help: "Attempts to replace pods that run without their safeguards, by result.",
+	}, []string{labelResult})
+
+	admissions = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "hipaa_operator_admission_decisions_total",
+		Help: "Answers of admission, by kind of object and result.",
+	}, []string{labelKind, labelResult})
+
+	admissionSeconds = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name:    "hipaa_operator_admission_duration_seconds",
+		Help:    "Time that one answer of admission took, by kind of object.",
+		Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, 1},
+	}, []string{labelKind})
+
+	admissionFindings = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "hipaa_operator_admission_findings_total",
+		Help: "Findings of admission, by control and mode in force.",
+	}, []string{labelControl, labelMode})
+
+	guardRestorations = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "hipaa_operator_guard_restorations_total",
+		Help: "Webhook configurations and admission policies put right after somebody changed or deleted them, by kind.",
+	}, []string{labelKind})
+)
+
+// Register adds the metrics to the registry that the manager serves. It panics
+// if called twice, as every registration does.
+func Register() {
+	ctrlmetrics.Registry.MustRegister(Collectors()...)
+}
+
+// Collectors lists every metric.
+func Collectors() []prometheus.Collector {
+	return []prometheus.Collector{
+		verdicts, workloads, held,
+		driftDetected, driftCorrected, correctionSeconds, evictions,
+		admissions, admissionSeconds, admissionFindings,
+		guardRestorations,
+	}
+}
+
+// DriftDetected counts a departure.
+func DriftDetected(kind string) { driftDetected.WithLabelValues(kindLabel(kind)).Inc() }
+
+// DriftCorrected counts a departure that was put right, and how long it took.
+func DriftCorrected(kind string, took time.Duration) {
+	driftCorrected.WithLabelValues(kindLabel(kind)).Inc()
+	correctionSeconds.WithLabelValues(kindLabel(kind)).Observe(took.Seconds())
+}
+
+// Evicted counts an attempt to replace a pod.
+func Evicted(result EvictionResult) { evictions.WithLabelValues(string(result)).Inc() }
+
+// Admitted counts an answer of admission and how long it took.
+func Admitted(kind string, result AdmissionResult, took time.Duration) {
+	admissions.WithLabelValues(kindLabel(kind), string(result)).Inc()
+	admissionSeconds.WithLabelValues(kindLabel(kind)).Observe(took.Seconds())
+}
+
+// AdmissionFinding counts a finding of admission. The control must come from the
+// catalogue, the mode from the API.
+func AdmissionFinding(control, mode string) { admissionFindings.WithLabelValues(control, mode).Inc() }
+
+// GuardRestored counts a webhook configuration or admission policy put right.
+func GuardRestored(kind string) { guardRestorations.WithLabelValues(kindLabel(kind)).Inc() }
+
+// kinds are the values of the label kind.
+var kinds = map[string]bool{
+	"Pod": true, "PersistentVolumeClaim": true, "Service": true, "EndpointSlice": true, "Endpoints": true,
+	"NetworkPolicy": true, "Namespace": true, "Binding": true,
+	"Deployment": true, "StatefulSet": true, "DaemonSet": true, "ReplicaSet": true, "ReplicationController": true, "Job": true, "CronJob": true,
+	"PHIWorkload": true, "ComplianceProfile": true, "ControlException": true,
+	"ValidatingWebhookConfiguration": true, "MutatingWebhookConfiguration": true,
+	"ValidatingAdmissionPolicy": true, "ValidatingAdmissionPolicyBinding": true,
+}
+
+// otherKind stands for a kind that the operator does not know: the set stays closed.
+const otherKind = "other"
+
+func kindLabel(kind string) string {
+	if kinds[kind] {
+		return kind
+	}
+	return otherKind
+}
