@@ -113,8 +113,8 @@ type Statement struct {
 
 // NetworkParameters are the parameters of network isolation.
 type NetworkParameters struct {
-	// dns says where pods resolve names. Empty means discovered: the pods and the
-	// cluster address of the Service kube-system/kube-dns.
+	// dns says where pods resolve names. Empty means discovered: the pods behind
+	// the Service kube-system/kube-dns.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=8

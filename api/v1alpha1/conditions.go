@@ -188,6 +188,10 @@ const (
 	// others.
 	ReasonExtendsCycle = "ExtendsCycle"
 
+	// ReasonInvalidWindow means that rollout.window of a profile cannot be read,
+	// such as an unknown time zone. Until it is mended the window never opens.
+	ReasonInvalidWindow = "InvalidWindow"
+
 	// ReasonAsInstalled is the reason of AdmissionGuarded when it is True.
 	ReasonAsInstalled = "AsInstalled"
 
@@ -240,4 +244,7 @@ const (
 
 	// EventStageChanged reports that a workload entered or left Enforce.
 	EventStageChanged = "StageChanged"
+
+	// EventExceptionEnding warns that an exception ends, a week and a day before.
+	EventExceptionEnding = "ExceptionEnding"
 )

@@ -10,8 +10,8 @@ import (
 	"github.com/hipaa-operator/hipaa-operator/internal/hipaa"
 )
 
-// Control is one safeguard. Check, Mutate, Default and Objects are pure and
-// total: no client, no clock, no log, no panic, whatever the Subject holds.
+// Control is one safeguard. Check, Mutate, Default, Objects and Unresolved are
+// pure and total: no client, no clock, no log, no panic, whatever the Subject holds.
 type Control struct {
 	// ID is the name in denials, conditions, reports and exceptions; it never
 	// changes, and the file is named after it.
@@ -52,6 +52,9 @@ type Control struct {
 	// Objects returns what the operator owns for the subject's workload, or for
 	// its namespace where the subject has no workload. Optional.
 	Objects func(Subject) []client.Object
+	// Unresolved says, one sentence each, what the subject's workload declares and
+	// Objects could not turn into anything. It stays closed. Optional.
+	Unresolved func(Subject) []string
 
 	// Satisfy does, in tests, what only people can do to meet the control.
 	// Optional.

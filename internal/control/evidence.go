@@ -20,6 +20,9 @@ const (
 	endOfEvidence
 )
 
+// AllEvidence holds every source.
+const AllEvidence = endOfEvidence - 1
+
 var evidenceNames = map[Evidence]string{
 	StorageChain:    "claims, volumes and storage classes",
 	NetworkPolicies: "network policies",

@@ -54,8 +54,9 @@ func (d *Decision) add(v Violation, mode hipaav1.Mode, exception *hipaav1.Contro
 // workload selects. It is no control: there is no workload to have a verdict.
 const undeclaredPod = "undeclared-pod"
 
-// AdmitUndeclared answers a pod that no workload selects.
-func AdmitUndeclared(pod control.Subject, effective *Effective) Decision {
+// AdmitUndeclared answers a pod that no workload selects. While the namespace is
+// Previewing it is admitted with a warning, as everything there is.
+func AdmitUndeclared(pod control.Subject, r Ruling) Decision {
 	v := Violation{
 		ControlID: undeclaredPod,
 		Cites:     hipaa.RiskAnalysis.String(),
@@ -65,10 +66,10 @@ func AdmitUndeclared(pod control.Subject, effective *Effective) Decision {
 		Remedy:    "declare a PHIWorkload whose selector matches them, or run the pod in a namespace without PHI",
 		Verdict:   hipaav1.VerdictFail,
 	}
-	switch effective.Undeclared {
-	case hipaav1.UndeclaredPodsAllow:
+	switch answer := r.Effective.Undeclared; {
+	case answer == hipaav1.UndeclaredPodsAllow:
 		return Decision{Audited: []Violation{v}}
-	case hipaav1.UndeclaredPodsWarn:
+	case answer == hipaav1.UndeclaredPodsWarn, r.Stage == hipaav1.StagePreviewing:
 		return Decision{Warned: []Violation{v}}
 	default:
 		return Decision{Denied: []Violation{v}}

@@ -57,6 +57,19 @@ func (f *Effective) Enforces() bool {
 	return slices.Contains(f.modes, hipaav1.ModeEnforce)
 }
 
+// Raised is the merge as if every control that is judged were enforced: what a
+// preview shows while no profile enforces anything yet.
+func (f *Effective) Raised() *Effective {
+	raised := *f
+	raised.modes = slices.Clone(f.modes)
+	for i, mode := range raised.modes {
+		if mode == hipaav1.ModeAudit || mode == hipaav1.ModeWarn {
+			raised.modes[i] = hipaav1.ModeEnforce
+		}
+	}
+	return &raised
+}
+
 // Governs reports whether a profile governs a namespace by its selector. A
 // selector that does not parse governs every PHI namespace: fail closed.
 func Governs(profile *hipaav1.ComplianceProfile, namespace *corev1.Namespace) bool {
@@ -112,34 +125,34 @@ func choose(profiles []*hipaav1.ComplianceProfile, namespace *corev1.Namespace, 
 	}
 	for _, p := range profiles {
 		if Governs(p, namespace) {
-			c.reach(p.Name, time.Time{}, nil)
+			c.reach(p.Name, time.Time{})
 		}
 	}
 	if ref != "" {
-		c.reach(ref, time.Time{}, nil)
+		c.reach(ref, time.Time{})
 	}
 	return c
 }
 
 // reach takes a profile and all that it extends. What is reached through a
-// paused profile is paused too, unless another way leads to it.
-func (c *choice) reach(name string, paused time.Time, way []string) {
+// paused profile is paused too, unless another way leads to it. A profile is
+// taken again only when a way with an earlier end of the pause leads to it, so
+// cycles end and the number of ways does not count.
+func (c *choice) reach(name string, paused time.Time) {
 	profile, exists := c.byName[name]
 	if !exists {
 		c.notFound[name] = true
 		return
 	}
-	if slices.Contains(way, name) {
-		return
-	}
 	if pause := profile.Spec.Pause; pause != nil && c.now.Before(pause.Until.Time) && pause.Until.After(paused) {
 		paused = pause.Until.Time
 	}
-	if before, seen := c.inForce[name]; !seen || paused.Before(before) {
-		c.inForce[name] = paused
+	if before, seen := c.inForce[name]; seen && !paused.Before(before) {
+		return
 	}
+	c.inForce[name] = paused
 	for _, base := range profile.Spec.Extends {
-		c.reach(base, paused, append(slices.Clone(way), name))
+		c.reach(base, paused)
 	}
 }
 

@@ -65,6 +65,19 @@ func (e *Engine) AdmissionEvidence(kind control.Kinds) control.Evidence {
 	return needs
 }
 
+// MutationEvidence is what must be loaded to mutate a pod or fill in a claim at
+// admission: less than judging asks for.
+func (e *Engine) MutationEvidence(kind control.Kinds) control.Evidence {
+	var needs control.Evidence
+	for i := range e.controls {
+		c := &e.controls[i]
+		if kind == control.Pods && c.Mutate != nil || kind == control.Claims && c.Default != nil {
+			needs |= c.Needs
+		}
+	}
+	return needs
+}
+
 // LiveEvidence is what must be loaded to judge a workload live.
 func (e *Engine) LiveEvidence() control.Evidence {
 	var needs control.Evidence

@@ -33,3 +33,18 @@ func (e *Engine) Owned(s control.Subject, r Ruling) []Owned {
 	}
 	return owned
 }
+
+// Unresolved lists what the subject's workload declares and no object that the
+// operator owns could express: it stays closed. Sorted by control, then in the
+// order of the declaration.
+func (e *Engine) Unresolved(s control.Subject, r Ruling) []string {
+	var unresolved []string
+	for i := range e.controls {
+		c := &e.controls[i]
+		if c.Unresolved == nil || !r.inForce(i) || r.mode(i) == hipaav1.ModeOff || missingEvidence(s.World, c.Needs) != nil {
+			continue
+		}
+		unresolved = append(unresolved, c.Unresolved(s)...)
+	}
+	return unresolved
+}

@@ -1,0 +1,74 @@
+package complianceprofile
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
+	"github.com/hipaa-operator/hipaa-operator/internal/repair"
+)
+
+// judge looks for what the API server cannot see in one object.
+func (r *Reconciler) judge(_ context.Context, s *scope) error {
+	spec := &s.profile.Spec
+	if _, err := control.ParseRuleset(spec.RulesetVersion); err != nil {
+		s.problem(hipaav1.ReasonUnknownRuleset, "spec.rulesetVersion: %s; it counts as the latest", err)
+	}
+	var unknown []string
+	for i := range spec.Controls {
+		if id := spec.Controls[i].ID; !r.Engine.Knows(id) {
+			unknown = append(unknown, id)
+		}
+	}
+	if len(unknown) > 0 {
+		s.problem(hipaav1.ReasonUnknownControl, "spec.controls names what the catalogue does not have: %s; see docs/controls", strings.Join(unknown, ", "))
+	}
+	var missing []string
+	for _, base := range spec.Extends {
+		if s.profiles[base] == nil {
+			missing = append(missing, base)
+		}
+	}
+	if len(missing) > 0 {
+		s.problem(hipaav1.ReasonProfileNotFound, "spec.extends names profiles that do not exist: %s", strings.Join(missing, ", "))
+	}
+	if cycle := s.cycle(s.profile.Name, nil); cycle != nil {
+		s.problem(hipaav1.ReasonExtendsCycle, "spec.extends leads back: %s", strings.Join(cycle, " extends "))
+	}
+	if spec.Rollout != nil && spec.Rollout.Window != "" {
+		if _, err := repair.ParseWindow(spec.Rollout.Window); err != nil {
+			s.problem(hipaav1.ReasonInvalidWindow, "spec.rollout.window: %s; it never opens", err)
+		}
+	}
+	s.judged = true
+	return nil
+}
+
+func (s *scope) problem(reason, format string, args ...any) {
+	s.problems = append(s.problems, problem{reason: reason, message: fmt.Sprintf(format, args...)})
+}
+
+// cycle is the way by which a profile extends itself; nil if there is none. A
+// cycle further down that does not pass through this profile is the others'.
+func (s *scope) cycle(name string, way []string) []string {
+	if len(way) > 0 && name == way[0] {
+		return append(way, name)
+	}
+	p := s.profiles[name]
+	if name == s.profile.Name {
+		p = s.profile // the version at hand
+	}
+	if p == nil || slices.Contains(way, name) {
+		return nil
+	}
+	way = append(slices.Clone(way), name)
+	for _, base := range p.Spec.Extends {
+		if found := s.cycle(base, way); found != nil {
+			return found
+		}
+	}
+	return nil
+}

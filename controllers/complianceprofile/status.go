@@ -1,0 +1,63 @@
+package complianceprofile
+
+import (
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/outcome"
+)
+
+// statusOf turns what a pass learned into the status. It is pure.
+func statusOf(s *scope, stepErr error) hipaav1.ComplianceProfileStatus {
+	next := *s.profile.Status.DeepCopy()
+	c := &outcome.Conditions{
+		Previous: s.profile.Status.Conditions, Generation: s.profile.Generation,
+		Now: metav1.NewTime(s.now.UTC().Truncate(time.Second)),
+	}
+	if !s.judged {
+		failure := outcome.ConditionOf(stepErr)
+		c.Ready(failure.Status, failure.Reason, failure.Message)
+		for _, kind := range []string{hipaav1.ConditionValid, hipaav1.ConditionNotPaused, hipaav1.ConditionAdmissionGuarded} {
+			c.NotLookedAt(kind, failure)
+		}
+		next.Conditions = c.List()
+		return next
+	}
+	next.ObservedGeneration = s.profile.Generation
+	next.Namespaces, next.Workloads, next.Previewing = ptr.To(s.namespaces), ptr.To(s.workloads), ptr.To(s.previewing)
+	valid := validOf(s)
+	ready := valid
+	if valid.Status == metav1.ConditionTrue && s.guarded.Status == metav1.ConditionFalse && s.guarded.Reason != hipaav1.ReasonPaused {
+		ready = s.guarded
+		ready.Status = metav1.ConditionUnknown // the guard goes on by itself
+	}
+	c.Ready(ready.Status, ready.Reason, ready.Message)
+	c.Set(hipaav1.ConditionValid, valid.Status, valid.Reason, valid.Message)
+	paused := notPausedOf(s)
+	c.Set(hipaav1.ConditionNotPaused, paused.Status, paused.Reason, paused.Message)
+	c.Set(hipaav1.ConditionAdmissionGuarded, s.guarded.Status, s.guarded.Reason, s.guarded.Message)
+	next.Conditions = c.List()
+	return next
+}
+
+func validOf(s *scope) outcome.Condition {
+	if len(s.problems) == 0 {
+		return outcome.Condition{Status: metav1.ConditionTrue, Reason: hipaav1.ReasonValid, Message: "every control, profile and window that it names is known"}
+	}
+	messages := make([]string, len(s.problems))
+	for i, p := range s.problems {
+		messages[i] = p.message
+	}
+	return outcome.Condition{Status: metav1.ConditionFalse, Reason: s.problems[0].reason, Message: strings.Join(messages, "; ")}
+}
+
+func notPausedOf(s *scope) outcome.Condition {
+	if until := s.pausedUntil(); until != nil {
+		return outcome.Condition{Status: metav1.ConditionFalse, Reason: hipaav1.ReasonPaused, Message: "Enforce counts as Audit until " + until.UTC().Format(time.RFC3339)}
+	}
+	return outcome.Condition{Status: metav1.ConditionTrue, Reason: hipaav1.ReasonRunning, Message: "no pause is in force"}
+}

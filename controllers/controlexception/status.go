@@ -1,0 +1,91 @@
+package controlexception
+
+import (
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/engine"
+	"github.com/hipaa-operator/hipaa-operator/internal/outcome"
+)
+
+// statusOf turns what a pass learned into the status. It is pure, and leaves the
+// approval as it is.
+func statusOf(s *scope, stepErr error) hipaav1.ControlExceptionStatus {
+	next := *s.exception.Status.DeepCopy()
+	c := &outcome.Conditions{
+		Previous: s.exception.Status.Conditions, Generation: s.exception.Generation,
+		Now: metav1.NewTime(s.now.UTC().Truncate(time.Second)),
+	}
+	if !s.judged {
+		failure := outcome.ConditionOf(stepErr)
+		c.Ready(failure.Status, failure.Reason, failure.Message)
+		c.NotLookedAt(hipaav1.ConditionApproved, failure)
+		c.NotLookedAt(hipaav1.ConditionInForce, failure)
+		next.Conditions = c.List()
+		return next
+	}
+	next.ObservedGeneration = s.exception.Generation
+	approved, inForce := approvedOf(s), inForceOf(s)
+	ready := inForce
+	switch {
+	case !s.workloadExists:
+		ready = outcome.Condition{Status: metav1.ConditionFalse, Reason: hipaav1.ReasonWorkloadNotFound,
+			Message: "PHIWorkload \"" + s.exception.Spec.WorkloadRef.Name + "\" does not exist in this namespace"}
+	case !s.known:
+		ready = outcome.Condition{Status: metav1.ConditionFalse, Reason: hipaav1.ReasonUnknownControl,
+			Message: "the catalogue has no control \"" + s.exception.Spec.ControlID + "\"; see docs/controls"}
+	case inForce.Status != metav1.ConditionTrue && approved.Status != metav1.ConditionTrue && s.state != engine.ExceptionExpired:
+		ready = approved // says what people have to do
+	}
+	c.Ready(ready.Status, ready.Reason, ready.Message)
+	c.Set(hipaav1.ConditionApproved, approved.Status, approved.Reason, approved.Message)
+	c.Set(hipaav1.ConditionInForce, inForce.Status, inForce.Reason, inForce.Message)
+	next.Conditions = c.List()
+	return next
+}
+
+// approvedOf says whether an approval covers the present spec, whatever the time.
+func approvedOf(s *scope) outcome.Condition {
+	state := s.state
+	if state == engine.ExceptionExpired {
+		// What it would be if it had not ended.
+		state = engine.StateOf(s.exception, s.exception.Spec.Expires.Add(-time.Second))
+	}
+	switch state {
+	case engine.ExceptionInForce:
+		return outcome.Condition{Status: metav1.ConditionTrue, Reason: hipaav1.ReasonApproved, Message: "approved by " + s.exception.Status.Approval.Approver}
+	case engine.ExceptionDenied:
+		return outcome.Condition{Status: metav1.ConditionFalse, Reason: hipaav1.ReasonDenied, Message: "denied by " + s.exception.Status.Approval.Approver}
+	case engine.ExceptionVoid:
+		return outcome.Condition{Status: metav1.ConditionFalse, Reason: hipaav1.ReasonApprovalVoid, Message: "the spec changed after the decision: it needs a new one"}
+	default:
+		return outcome.Condition{Status: metav1.ConditionFalse, Reason: hipaav1.ReasonApprovalPending, Message: "waits for somebody else than the requester to set status.approval.decision"}
+	}
+}
+
+// inForceOf says whether the exception counts now.
+func inForceOf(s *scope) outcome.Condition {
+	end := s.exception.Spec.Expires.UTC().Format(time.RFC3339)
+	switch s.state {
+	case engine.ExceptionInForce:
+		return outcome.Condition{Status: metav1.ConditionTrue, Reason: hipaav1.ReasonInForce, Message: "until " + end + remaining(s.left())}
+	case engine.ExceptionExpired:
+		return outcome.Condition{Status: metav1.ConditionFalse, Reason: hipaav1.ReasonExpired, Message: "ended at " + end}
+	default:
+		return outcome.Condition{Status: metav1.ConditionFalse, Reason: hipaav1.ReasonNotApproved, Message: "counts once it is approved, until " + end}
+	}
+}
+
+// remaining changes only when a warning is due, so that the status stays quiet.
+func remaining(left time.Duration) string {
+	switch {
+	case left <= day:
+		return ", within a day"
+	case left <= week:
+		return ", within a week"
+	default:
+		return ""
+	}
+}

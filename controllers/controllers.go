@@ -1,0 +1,78 @@
+// Package controllers is the only list of controllers. Its promise: what one
+// process runs is what stands here.
+package controllers
+
+import (
+	"context"
+	"fmt"
+
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+
+	"github.com/hipaa-operator/hipaa-operator/controllers/complianceprofile"
+	"github.com/hipaa-operator/hipaa-operator/controllers/controlexception"
+	"github.com/hipaa-operator/hipaa-operator/controllers/namespace"
+	"github.com/hipaa-operator/hipaa-operator/controllers/phiworkload"
+	"github.com/hipaa-operator/hipaa-operator/internal/engine"
+	"github.com/hipaa-operator/hipaa-operator/internal/metrics"
+	"github.com/hipaa-operator/hipaa-operator/internal/repair"
+	"github.com/hipaa-operator/hipaa-operator/internal/subject"
+)
+
+// eventSource names the operator in events; it must be a qualified name.
+const eventSource = "hipaa-operator.io/manager"
+
+// Dependencies are what controllers share.
+type Dependencies struct {
+	// Engine judges.
+	Engine *engine.Engine
+	// Witness tells who changed something. Optional.
+	Witness repair.Witness
+	// Guard tells how the operator's admission configuration stands, and
+	// GuardChanged when that changes. Optional.
+	Guard        complianceprofile.Guard
+	GuardChanged <-chan event.GenericEvent
+	Clock        clock.PassiveClock
+	// Workers is how many PHIWorkloads are reconciled at once; zero is four.
+	Workers int
+}
+
+// defaultWorkers keeps two cores busy while some of them wait for the API server.
+const defaultWorkers = 4
+
+// Setup adds every controller to the manager.
+func Setup(ctx context.Context, mgr ctrl.Manager, d Dependencies) error {
+	if d.Workers == 0 {
+		d.Workers = defaultWorkers
+	}
+	c, live := mgr.GetClient(), mgr.GetAPIReader()
+	loader := &subject.Loader{Cache: mgr.GetCache(), Live: live}
+	corrector := &repair.Corrector{Client: c, Live: live, Witness: d.Witness, Clock: d.Clock}
+	recorder := mgr.GetEventRecorder(eventSource)
+
+	profiles := &complianceprofile.Reconciler{Client: c, Engine: d.Engine, Guard: d.Guard, Events: recorder, Clock: d.Clock}
+	if err := profiles.SetupWithManager(ctx, mgr, controller.Options{}, d.GuardChanged); err != nil {
+		return fmt.Errorf("adding controllers: %w", err)
+	}
+	exceptions := &controlexception.Reconciler{Client: c, Engine: d.Engine, Events: recorder, Clock: d.Clock}
+	if err := exceptions.SetupWithManager(ctx, mgr, controller.Options{}); err != nil {
+		return fmt.Errorf("adding controllers: %w", err)
+	}
+	namespaces := &namespace.Reconciler{
+		Client: c, Live: live, Loader: loader, Engine: d.Engine, Corrector: corrector, Events: recorder, Clock: d.Clock,
+	}
+	if err := namespaces.SetupWithManager(ctx, mgr, controller.Options{}); err != nil {
+		return fmt.Errorf("adding controllers: %w", err)
+	}
+	workloads := &phiworkload.Reconciler{
+		Client: c, Live: live, Loader: loader, Engine: d.Engine, Corrector: corrector,
+		Replacer: &repair.Replacer{Client: c, Live: live, Engine: d.Engine, Clock: d.Clock},
+		Events:   recorder, Fleet: &metrics.Fleet{}, Clock: d.Clock,
+	}
+	if err := workloads.SetupWithManager(ctx, mgr, controller.Options{MaxConcurrentReconciles: d.Workers}); err != nil {
+		return fmt.Errorf("adding controllers: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,57 @@
+// Package namespace keeps what the operator owns for a PHI namespace as a whole.
+// Its promise: a pod that no workload claims any more stays closed, and a
+// namespace that is given up is left clean, but not before its workloads.
+package namespace
+
+import (
+	"context"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/hipaa-operator/hipaa-operator/internal/engine"
+	"github.com/hipaa-operator/hipaa-operator/internal/outcome"
+	"github.com/hipaa-operator/hipaa-operator/internal/repair"
+	"github.com/hipaa-operator/hipaa-operator/internal/subject"
+)
+
+// Reconciler keeps one Namespace at a time.
+type Reconciler struct {
+	// Client reads from the cache.
+	Client client.Client
+	// Live asks the API server.
+	Live client.Reader
+	// Loader gathers evidence.
+	Loader *subject.Loader
+	// Engine tells what is owned.
+	Engine *engine.Engine
+	// Corrector repairs. It must be the one of the PHIWorkload controller: they
+	// share what they know to have been in place.
+	Corrector *repair.Corrector
+	// Events takes what people should hear of.
+	Events events.EventRecorder
+	Clock  clock.PassiveClock
+
+	standing standing
+}
+
+// Reconcile keeps what the namespace owns while it holds PHI, and cleans up when
+// it no longer does. A namespace has no status of ours: events and metrics tell.
+func (r *Reconciler) Reconcile(ctx context.Context, n *corev1.Namespace) (ctrl.Result, error) {
+	if !n.DeletionTimestamp.IsZero() {
+		r.standing.clear(n.Name)
+		return ctrl.Result{}, nil // the API server takes everything away, nothing new in
+	}
+	s := &scope{namespace: n, now: r.Clock.Now()}
+	var err error
+	if engine.IsPHI(n) {
+		err = steps{r.observe, r.repair}.Run(ctx, s)
+	} else {
+		err = r.leave(ctx, s)
+	}
+	r.announce(s, err)
+	return outcome.Return(s.recheckAfter(), err, nil)
+}

@@ -1,0 +1,101 @@
+package namespace
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/engine"
+	"github.com/hipaa-operator/hipaa-operator/internal/repair"
+)
+
+// repair holds what the namespace owns to what the profiles want.
+func (r *Reconciler) repair(ctx context.Context, s *scope) error {
+	ruling := engine.Ruling{Effective: s.effective, Stage: s.scene.Stage(nil), Exceptions: s.scene.Exceptions, Now: s.now}
+	owned := r.Engine.Owned(s.subject, ruling)
+	strongest := ruling.StrongestMode()
+	var err error
+	s.drift, err = r.Corrector.Correct(ctx, repair.Order{
+		Namespace: s.namespace.Name, Owned: owned, Settled: settled(s, owned),
+		Prune: len(s.subject.World.Missing) == 0 && len(s.effective.Paused) == 0 &&
+			(strongest == hipaav1.ModeEnforce || strongest == hipaav1.ModeOff),
+	})
+	err = errors.Join(err, r.strays(ctx, s.namespace.Name))
+	if err != nil {
+		return fmt.Errorf("repairing: %w", err)
+	}
+	s.looked = true
+	return nil
+}
+
+// settled are the controls whose objects must have been there before: some
+// workload of the namespace has been enforced.
+func settled(s *scope, owned []engine.Owned) map[string]bool {
+	controls := map[string]bool{}
+	for _, w := range s.scene.Workloads {
+		if w.Status.Stage != hipaav1.StageEnforced {
+			continue
+		}
+		for _, o := range owned {
+			controls[o.ControlID] = o.Enforce
+		}
+	}
+	return controls
+}
+
+// strays removes what is labelled as kept for a workload that does not exist:
+// left over after somebody took the workload's finalizer away, or borrowed.
+func (r *Reconciler) strays(ctx context.Context, namespace string) error {
+	owned, err := repair.Owned(ctx, r.Client, namespace)
+	if err != nil {
+		return fmt.Errorf("looking for strays: %w", err)
+	}
+	asked := map[string]bool{"": true}
+	for _, object := range owned {
+		name := object.GetLabels()[hipaav1.LabelWorkload]
+		if asked[name] {
+			continue
+		}
+		asked[name] = true
+		err := r.Live.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, &hipaav1.PHIWorkload{})
+		if !apierrors.IsNotFound(err) {
+			if err != nil {
+				return fmt.Errorf("looking for workload %q: %w", name, err)
+			}
+			continue
+		}
+		if err := r.Corrector.RemoveOwned(ctx, namespace, name); err != nil {
+			return fmt.Errorf("removing what is left of workload %q: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// leave removes what is kept for a namespace that people no longer declare to
+// hold PHI. Its workloads go first: each keeps its own until its pods are gone,
+// and the namespace stays closed around them.
+func (r *Reconciler) leave(ctx context.Context, s *scope) error {
+	owned, err := repair.Owned(ctx, r.Client, s.namespace.Name)
+	if err != nil {
+		return fmt.Errorf("leaving: %w", err)
+	}
+	if len(owned) == 0 {
+		return nil
+	}
+	var workloads hipaav1.PHIWorkloadList
+	if err := r.Live.List(ctx, &workloads, client.InNamespace(s.namespace.Name), client.Limit(1)); err != nil {
+		return fmt.Errorf("leaving: listing workloads: %w", err)
+	}
+	if len(workloads.Items) > 0 {
+		return nil // the watch on PHIWorkloads tells when the last has gone
+	}
+	if err := r.Corrector.RemoveOwned(ctx, s.namespace.Name, ""); err != nil {
+		return fmt.Errorf("leaving: %w", err)
+	}
+	return r.strays(ctx, s.namespace.Name)
+}

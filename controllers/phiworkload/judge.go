@@ -1,0 +1,54 @@
+package phiworkload
+
+import (
+	"context"
+	"slices"
+
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/engine"
+)
+
+// judge decides the stage, and then every verdict. It reads owned objects from
+// the cache where a preview is due, and nothing else.
+func (r *Reconciler) judge(ctx context.Context, s *scope) error {
+	a := adoption{previous: s.workload.Status.Stage, enforces: s.goal.Enforces()}
+	if s.previewDue() {
+		var err error
+		if s.preview, err = r.previewOf(ctx, s); err != nil {
+			return err
+		}
+		a.agreed = agreed(s)
+	}
+	stage := a.next()
+	if stage == hipaav1.StageEnforced {
+		s.preview = nil
+	}
+	s.ruling = engine.Ruling{Effective: s.effective, Stage: stage, Exceptions: s.scene.Exceptions, Now: s.now}
+	s.results = r.Engine.Judge(s.subject, s.ruling)
+	s.owned = r.Engine.Owned(s.subject, s.ruling)
+	s.unresolved = r.Engine.Unresolved(s.subject, s.ruling)
+	s.overlaps = overlaps(s)
+	s.progress = judged
+	return nil
+}
+
+// agreed reports whether nothing speaks against enforcing any more.
+func agreed(s *scope) bool {
+	by := s.goal.EnforceBy
+	return by != nil && !s.now.Before(by.Time) || isEmpty(s.preview) ||
+		s.goal.Accepts(s.workload.Namespace, s.workload.Name, s.preview.Digest)
+}
+
+// overlaps names the other workloads that select a pod of this one, sorted.
+func overlaps(s *scope) []string {
+	var names []string
+	for _, pod := range s.subject.World.Pods {
+		for _, other := range s.scene.Claiming(pod.Labels) {
+			if other.Name != s.workload.Name && !slices.Contains(names, other.Name) {
+				names = append(names, other.Name)
+			}
+		}
+	}
+	slices.Sort(names)
+	return names
+}

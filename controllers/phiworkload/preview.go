@@ -1,0 +1,160 @@
+package phiworkload
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
+	"github.com/hipaa-operator/hipaa-operator/internal/engine"
+	"github.com/hipaa-operator/hipaa-operator/internal/outcome"
+	"github.com/hipaa-operator/hipaa-operator/internal/repair"
+)
+
+// Bounds of a preview in the status.
+const (
+	maxEntries       = 50
+	maxEntryControls = 32
+	maxEntryMessage  = 500
+)
+
+// previewOf is what Enforce would do: as the profiles enforce it, pauses aside;
+// while they enforce nothing, as if they enforced all that they judge.
+func (r *Reconciler) previewOf(ctx context.Context, s *scope) (*hipaav1.Preview, error) {
+	ruling := engine.Ruling{Effective: s.goal, Stage: hipaav1.StageEnforced, Exceptions: s.scene.Exceptions, Now: s.now}
+	if !s.goal.Enforces() {
+		ruling.Effective = s.goal.Raised()
+	}
+	var p previewing
+	for i := range s.drafts {
+		p.template(r.Engine, ruling, &s.drafts[i])
+	}
+	for _, side := range []struct {
+		subject  control.Subject
+		workload string
+	}{{s.subject, s.workload.Name}, {s.rest, ""}} {
+		owned := slices.DeleteFunc(r.Engine.Owned(side.subject, ruling), func(o engine.Owned) bool { return !o.Enforce })
+		appear, change, err := r.Corrector.Lacking(ctx, repair.Order{Namespace: s.workload.Namespace, Workload: side.workload, Owned: owned})
+		if err != nil {
+			return nil, fmt.Errorf("previewing: %w", err)
+		}
+		p.objects(r, appear, "would be created")
+		p.objects(r, change, "would be changed")
+	}
+	for _, f := range foreignTo(s, r.Engine.Judge(s.subject, ruling)) {
+		if f.removable {
+			p.cut = append(p.cut, hipaav1.PreviewEntry{Object: f.kind + "/" + f.Object.GetName(), Controls: []string{f.ControlID}, Message: "would be removed: " + f.Was})
+		}
+	}
+	return p.preview()
+}
+
+// previewing collects the entries of a preview.
+type previewing struct{ refuse, change, cut []hipaav1.PreviewEntry }
+
+// template asks about the pods of a template and the claims that come with them.
+// What is only unknown does not refuse a template.
+func (p *previewing) template(e *engine.Engine, ruling engine.Ruling, d *draft) {
+	var denied []engine.Violation
+	pod := d.pod
+	world := *pod.World
+	world.Claims, world.Classes = maps.Clone(world.Claims), maps.Clone(world.Classes)
+	pod.World = &world
+	for _, claim := range d.claims {
+		claim.Claim = claim.Claim.DeepCopy()
+		e.Default(claim, ruling)
+		denied = append(denied, e.Admit(claim, ruling).Denied...)
+		world.Claims[claim.Claim.Name] = claim.Claim
+		maps.Copy(world.Classes, claim.World.Classes)
+	}
+	_, changedBy, decision := e.Preview(pod, ruling)
+	denied = slices.DeleteFunc(append(denied, decision.Denied...), func(v engine.Violation) bool { return v.Verdict != hipaav1.VerdictFail })
+	if len(denied) > 0 {
+		var controls []string
+		for _, v := range denied {
+			controls = append(controls, v.ControlID)
+		}
+		p.refuse = append(p.refuse, hipaav1.PreviewEntry{Object: d.Object, Controls: controls, Message: denied[0].Sentence()})
+	}
+	if len(changedBy) > 0 {
+		p.change = append(p.change, hipaav1.PreviewEntry{Object: d.Object, Controls: changedBy, Message: "its pods would get what these controls add"})
+	}
+}
+
+func (p *previewing) objects(r *Reconciler, owned []engine.Owned, what string) {
+	for _, o := range owned {
+		p.cut = append(p.cut, hipaav1.PreviewEntry{
+			Object: r.kindOf(o.Object) + "/" + o.Object.GetName(), Controls: []string{o.ControlID}, Message: what + "; flows that nobody declared would close",
+		})
+	}
+}
+
+func (p *previewing) preview() (*hipaav1.Preview, error) {
+	for _, list := range []*[]hipaav1.PreviewEntry{&p.refuse, &p.change, &p.cut} {
+		tidy(*list)
+	}
+	digest, err := digestOf(p.refuse, p.change, p.cut)
+	if err != nil {
+		return nil, err
+	}
+	preview := &hipaav1.Preview{Digest: digest}
+	preview.Refuse = bounded(p.refuse, &preview.Omitted)
+	preview.Change = bounded(p.change, &preview.Omitted)
+	preview.Cut = bounded(p.cut, &preview.Omitted)
+	return preview, nil
+}
+
+// tidy sorts the entries and what is in them.
+func tidy(entries []hipaav1.PreviewEntry) {
+	for i := range entries {
+		e := &entries[i]
+		slices.Sort(e.Controls)
+		e.Controls = slices.Compact(e.Controls)
+		e.Controls = e.Controls[:min(len(e.Controls), maxEntryControls)]
+		e.Message = outcome.Shorten(e.Message, maxEntryMessage)
+	}
+	slices.SortFunc(entries, func(a, b hipaav1.PreviewEntry) int {
+		return cmp.Or(cmp.Compare(a.Object, b.Object), slices.Compare(a.Controls, b.Controls))
+	})
+}
+
+func bounded(entries []hipaav1.PreviewEntry, omitted *int32) []hipaav1.PreviewEntry {
+	if len(entries) <= maxEntries {
+		return entries
+	}
+	*omitted += int32(len(entries) - maxEntries) //nolint:gosec // a count of objects
+	return entries[:maxEntries]
+}
+
+// digestOf identifies a preview by which controls concern which objects, all of
+// them. Messages stay out: they may name what changes by itself, and people
+// accept what happens, not how it is worded.
+func digestOf(lists ...[]hipaav1.PreviewEntry) (string, error) {
+	type entry struct {
+		Object   string   `json:"object"`
+		Controls []string `json:"controls"`
+	}
+	content := make([][]entry, len(lists))
+	for i, list := range lists {
+		content[i] = make([]entry, len(list))
+		for j, e := range list {
+			content[i][j] = entry{Object: e.Object, Controls: e.Controls}
+		}
+	}
+	encoded, err := json.Marshal(content)
+	if err != nil {
+		return "", fmt.Errorf("encoding the preview: %w", err)
+	}
+	sum := sha256.Sum256(encoded)
+	return "sha256:" + hex.EncodeToString(sum[:]), nil
+}
+
+func isEmpty(p *hipaav1.Preview) bool {
+	return len(p.Refuse)+len(p.Change)+len(p.Cut) == 0
+}

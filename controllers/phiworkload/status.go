@@ -1,0 +1,379 @@
+package phiworkload
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/engine"
+	"github.com/hipaa-operator/hipaa-operator/internal/outcome"
+	"github.com/hipaa-operator/hipaa-operator/internal/repair"
+)
+
+// Bounds of lists in the status, as in the API.
+const (
+	maxProfiles = 32
+	maxControls = 128
+	maxDrift    = 20
+	maxText     = 500
+	maxListed   = 5
+)
+
+// statusOf turns what a pass learned into the status. It is pure. A pass that
+// failed keeps what an earlier one found, and its conditions say how little that
+// is worth; one that is blocked has nothing to say.
+func statusOf(s *scope, stepErr error) hipaav1.PHIWorkloadStatus {
+	now := metav1.NewTime(s.now.UTC().Truncate(time.Second))
+	next := *s.workload.Status.DeepCopy()
+	switch {
+	case s.progress >= judged:
+		next.ObservedGeneration = s.workload.Generation
+		next.Profiles = bound(s.effective.Parameters.Names, maxProfiles)
+		next.Mode = s.ruling.StrongestMode()
+		next.Stage = s.ruling.Stage
+		next.Controls = controlsOf(s.results, s.workload.Status.Controls, now)
+		next.Safeguards = countsOf(next.Controls)
+		next.Preview = s.preview
+	case outcome.IsBlocked(stepErr):
+		next.ObservedGeneration = s.workload.Generation
+		next.Profiles, next.Mode, next.Controls, next.Safeguards, next.Preview = nil, "", nil, nil, nil
+	}
+	next.Drift = driftOf(s, now)
+	r := report{
+		scope: s, status: &next, err: stepErr, failure: outcome.ConditionOf(stepErr),
+		conditions: &outcome.Conditions{Previous: s.workload.Status.Conditions, Generation: s.workload.Generation, Now: now},
+	}
+	r.write()
+	next.Conditions = r.conditions.List()
+	return next
+}
+
+func bound[T any](list []T, size int) []T { return list[:min(len(list), size)] }
+
+// controlsOf has one result for each verdict; what stays the same keeps its
+// beginning.
+func controlsOf(results []engine.Result, previous []hipaav1.ControlResult, now metav1.Time) []hipaav1.ControlResult {
+	since := make(map[string]hipaav1.ControlResult, len(previous))
+	for _, p := range previous {
+		since[p.ID] = p
+	}
+	var controls []hipaav1.ControlResult
+	for _, r := range bound(results, maxControls) {
+		one := hipaav1.ControlResult{
+			ID: r.ID, Verdict: r.Verdict, Class: r.Class, Mode: r.Mode,
+			Message: outcome.Shorten(r.Message, maxText), Since: now,
+		}
+		if before, known := since[r.ID]; known && before.Verdict == r.Verdict {
+			one.Since = before.Since
+		}
+		controls = append(controls, one)
+	}
+	return controls
+}
+
+func countsOf(controls []hipaav1.ControlResult) *hipaav1.SafeguardCounts {
+	n := map[hipaav1.Verdict]int32{}
+	for i := range controls {
+		n[controls[i].Verdict]++
+	}
+	met, applicable := n[hipaav1.VerdictPass], int32(0)
+	for verdict, count := range n {
+		if verdict != hipaav1.VerdictNotApplicable {
+			applicable += count
+		}
+	}
+	return &hipaav1.SafeguardCounts{
+		Summary:       fmt.Sprintf("%d/%d", met, applicable),
+		Met:           ptr.To(met),
+		Failing:       ptr.To(n[hipaav1.VerdictFail]),
+		Unknown:       ptr.To(n[hipaav1.VerdictUnknown]),
+		Excepted:      ptr.To(n[hipaav1.VerdictExcepted]),
+		NotApplicable: ptr.To(n[hipaav1.VerdictNotApplicable]),
+	}
+}
+
+// driftOf lists what stands and what was corrected, newest first. What stood and
+// was not found again is gone; where nobody looked to the end, it stays.
+func driftOf(s *scope, now metav1.Time) []hipaav1.Drift {
+	var standing, corrected []hipaav1.Drift
+	for _, d := range slices.Concat(s.drift, s.unpublished) {
+		if d.Corrected {
+			corrected = append(corrected, entryOf(d, now))
+		}
+	}
+	stood := slices.Clone(s.workload.Status.Drift)
+	for _, d := range s.unpublished {
+		stood = append(stood, entryOf(d, now))
+	}
+	for _, d := range s.drift {
+		entry := entryOf(d, now)
+		if d.Corrected || standsIn(standing, entry) != nil {
+			continue
+		}
+		if before := standsIn(stood, entry); before != nil {
+			entry.Time = before.Time
+		}
+		standing = append(standing, entry)
+	}
+	for _, d := range stood {
+		switch {
+		case d.State == hipaav1.DriftCorrected && !slices.Contains(corrected, d):
+			corrected = append(corrected, d)
+		case d.State == hipaav1.DriftDetected && s.progress < repaired && standsIn(standing, d) == nil:
+			standing = append(standing, d)
+		}
+	}
+	newestFirst := func(a, b hipaav1.Drift) int { return b.Time.Time.Compare(a.Time.Time) }
+	slices.SortStableFunc(standing, newestFirst)
+	slices.SortStableFunc(corrected, newestFirst)
+	list := bound(slices.Concat(standing, corrected), maxDrift)
+	slices.SortStableFunc(list, newestFirst)
+	return list
+}
+
+func entryOf(d repair.Drift, now metav1.Time) hipaav1.Drift {
+	entry := hipaav1.Drift{
+		Object: d.Object(), Path: outcome.Shorten(d.Path, 256), Was: d.Was, Want: d.Want, Who: d.Who,
+		State: hipaav1.DriftDetected, Time: metav1.NewTime(d.Noticed.UTC().Truncate(time.Second)),
+	}
+	if d.Corrected {
+		entry.State = hipaav1.DriftCorrected
+	}
+	if d.Noticed.IsZero() {
+		entry.Time = now
+	}
+	return entry
+}
+
+// standsIn finds the same departure among those that stand.
+func standsIn(list []hipaav1.Drift, d hipaav1.Drift) *hipaav1.Drift {
+	for i := range list {
+		o := &list[i]
+		if o.State == hipaav1.DriftDetected && o.Object == d.Object && o.Path == d.Path && o.Was == d.Was {
+			return o
+		}
+	}
+	return nil
+}
+
+// report writes the conditions.
+type report struct {
+	*scope
+	status     *hipaav1.PHIWorkloadStatus
+	err        error
+	failure    outcome.Condition
+	conditions *outcome.Conditions
+}
+
+func (r *report) write() {
+	r.ready()
+	r.step(observed, part{hipaav1.ConditionProfileBound, r.profileBound})
+	r.step(judged,
+		part{hipaav1.ConditionSelectorUnique, r.selectorUnique},
+		part{hipaav1.ConditionFlowsResolved, r.flowsResolved},
+		part{hipaav1.ConditionSafeguardsMet, r.safeguardsMet},
+		part{hipaav1.ConditionEnforced, r.enforced})
+	r.step(repaired, part{hipaav1.ConditionDriftFree, r.driftFree})
+	if r.workload.DeletionTimestamp.IsZero() {
+		r.step(replaced, part{hipaav1.ConditionPodsProtected, r.podsProtected})
+	} else {
+		r.released()
+	}
+}
+
+// part is a condition and what tells it once its step has finished.
+type part struct {
+	kind string
+	tell func() (metav1.ConditionStatus, string, string)
+}
+
+// step writes the conditions of one step: what it found, or why it did not
+// finish, or that it never began.
+func (r *report) step(p progress, parts ...part) {
+	for _, one := range parts {
+		switch {
+		case r.progress >= p:
+			status, reason, message := one.tell()
+			r.conditions.Set(one.kind, status, reason, message)
+		case r.progress == p-1 && r.err != nil:
+			r.conditions.Set(one.kind, r.failure.Status, r.failure.Reason, r.failure.Message)
+		default:
+			r.conditions.NotLookedAt(one.kind, r.failure)
+		}
+	}
+}
+
+func (r *report) ready() {
+	switch {
+	case r.err != nil:
+		r.conditions.Ready(r.failure.Status, r.failure.Reason, r.failure.Message)
+	case !r.workload.DeletionTimestamp.IsZero():
+		if r.alive > 0 {
+			r.conditions.Ready(metav1.ConditionUnknown, hipaav1.ReasonPodsLive, waitsFor(r.alive))
+		} else {
+			r.conditions.Ready(metav1.ConditionUnknown, hipaav1.ReasonReleased, "nothing is kept for it any more")
+		}
+	default:
+		status, reason, message := r.profileBound()
+		if status == metav1.ConditionTrue {
+			reason, message = hipaav1.ReasonSafeguardsInForce, inForce(r.status.Safeguards)
+		}
+		r.conditions.Ready(status, reason, message)
+	}
+}
+
+func inForce(n *hipaav1.SafeguardCounts) string {
+	met, applicable, _ := strings.Cut(n.Summary, "/")
+	text := fmt.Sprintf("%s of %s in force", met, applicable)
+	for _, rest := range []struct {
+		count *int32
+		word  string
+	}{{n.Failing, "failing"}, {n.Unknown, "unknown"}, {n.Excepted, "excepted"}} {
+		if count := ptr.Deref(rest.count, 0); count > 0 {
+			text += fmt.Sprintf(", %d %s", count, rest.word)
+		}
+	}
+	return text
+}
+
+func (r *report) profileBound() (metav1.ConditionStatus, string, string) {
+	names := "judged under " + enumerate(r.effective.Parameters.Names)
+	switch {
+	case len(r.effective.NotFound) > 0:
+		return metav1.ConditionFalse, hipaav1.ReasonProfileNotFound, "profileRef or extends names what does not exist: " + enumerate(r.effective.NotFound) + "; " + names
+	case len(r.effective.Conflicts) > 0:
+		return metav1.ConditionFalse, hipaav1.ReasonProfileConflict, enumerate(r.effective.Conflicts) + "; " + names
+	default:
+		return metav1.ConditionTrue, hipaav1.ReasonBound, names
+	}
+}
+
+func (r *report) selectorUnique() (metav1.ConditionStatus, string, string) {
+	if len(r.overlaps) > 0 {
+		return metav1.ConditionFalse, hipaav1.ReasonSelectorOverlaps, "pods of this workload are selected by " + enumerate(r.overlaps) + " as well; give each pod to one workload"
+	}
+	return metav1.ConditionTrue, hipaav1.ReasonUnique, "no other workload selects its pods"
+}
+
+func (r *report) flowsResolved() (metav1.ConditionStatus, string, string) {
+	switch {
+	case len(r.unresolved) > 0:
+		return metav1.ConditionFalse, hipaav1.ReasonFlowUnresolved, enumerate(r.unresolved)
+	case len(r.subject.World.Missing) > 0:
+		return metav1.ConditionUnknown, hipaav1.ReasonEvidenceMissing, "what flows refer to could not all be read"
+	default:
+		return metav1.ConditionTrue, hipaav1.ReasonResolved, "every declared flow is a rule"
+	}
+}
+
+func (r *report) safeguardsMet() (metav1.ConditionStatus, string, string) {
+	with := func(verdict hipaav1.Verdict) []string {
+		var ids []string
+		for _, c := range r.status.Controls {
+			if c.Verdict == verdict {
+				ids = append(ids, c.ID)
+			}
+		}
+		return ids
+	}
+	for _, bad := range []struct {
+		verdict hipaav1.Verdict
+		status  metav1.ConditionStatus
+		reason  string
+		word    string
+	}{
+		{hipaav1.VerdictFail, metav1.ConditionFalse, hipaav1.ReasonSafeguardsFailing, "failing: "},
+		{hipaav1.VerdictExcepted, metav1.ConditionFalse, hipaav1.ReasonSafeguardsExcepted, "excepted: "},
+		{hipaav1.VerdictUnknown, metav1.ConditionUnknown, hipaav1.ReasonEvidenceMissing, "unknown: "},
+	} {
+		if ids := with(bad.verdict); len(ids) > 0 {
+			return bad.status, bad.reason, bad.word + enumerate(ids)
+		}
+	}
+	if len(r.status.Controls) == 0 {
+		return metav1.ConditionUnknown, hipaav1.ReasonEvidenceMissing, "no control is in force"
+	}
+	return metav1.ConditionTrue, hipaav1.ReasonAllMet, r.status.Safeguards.Summary + " in force"
+}
+
+func (r *report) enforced() (metav1.ConditionStatus, string, string) {
+	switch {
+	case len(r.effective.Paused) > 0:
+		return metav1.ConditionFalse, hipaav1.ReasonPaused, "paused by " + enumerate(r.effective.Paused) + "; the pause ends by itself"
+	case r.ruling.Stage == hipaav1.StageEnforced:
+		return metav1.ConditionTrue, hipaav1.ReasonEnforced, "mode Enforce takes effect"
+	case !r.goal.Enforces():
+		return metav1.ConditionFalse, hipaav1.ReasonModeNotEnforce, "no control has mode Enforce"
+	default:
+		return metav1.ConditionFalse, hipaav1.ReasonPreviewNotEmpty, fmt.Sprintf("enforcing would refuse %d, change %d and cut %d objects: mend them, or let the profile accept preview %s",
+			len(r.preview.Refuse), len(r.preview.Change), len(r.preview.Cut), r.preview.Digest)
+	}
+}
+
+func (r *report) driftFree() (metav1.ConditionStatus, string, string) {
+	var standing []string
+	for _, d := range r.status.Drift {
+		if d.State == hipaav1.DriftDetected {
+			standing = append(standing, d.Object+" "+d.Path)
+		}
+	}
+	switch {
+	case len(standing) > 0:
+		return metav1.ConditionFalse, hipaav1.ReasonDrifted, "not corrected: " + enumerate(standing)
+	case len(r.status.Drift) > 0:
+		last := r.status.Drift[0]
+		return metav1.ConditionTrue, hipaav1.ReasonCorrected, "last drift " + last.Time.UTC().Format(time.RFC3339) + " on " + last.Object
+	default:
+		return metav1.ConditionTrue, hipaav1.ReasonNoDrift, "nothing has been changed"
+	}
+}
+
+func (r *report) podsProtected() (metav1.ConditionStatus, string, string) {
+	p := r.protection
+	if len(p.Stays)+len(p.Evicted) == 0 {
+		if p.Pods == 0 {
+			return metav1.ConditionTrue, hipaav1.ReasonNoPods, "no pod is selected"
+		}
+		return metav1.ConditionTrue, hipaav1.ReasonPodsAdmitted, "every pod runs with its safeguards, or needs none now"
+	}
+	if len(p.Stays) == 0 {
+		return metav1.ConditionFalse, hipaav1.ReasonReplacementPending, fmt.Sprintf("%d of %d pods are being replaced", len(p.Evicted), p.Pods)
+	}
+	// What needs people comes before what time mends.
+	first := slices.MinFunc(p.Stays, func(a, b repair.Stay) int { return cmp.Compare(urgency(a.Reason), urgency(b.Reason)) })
+	return metav1.ConditionFalse, first.Reason, fmt.Sprintf("%d of %d pods run without their safeguards; pod %q: %s", len(p.Stays)+len(p.Evicted), p.Pods, first.Pod, first.Message)
+}
+
+func urgency(reason string) int {
+	return slices.Index([]string{
+		hipaav1.ReasonReplacementWouldBeRefused, hipaav1.ReasonReplacementNeedsPerson, hipaav1.ReasonReplacementPending,
+	}, reason)
+}
+
+// released tells of a workload that is being deleted.
+func (r *report) released() {
+	if r.alive > 0 {
+		r.conditions.Set(hipaav1.ConditionReleased, metav1.ConditionFalse, hipaav1.ReasonPodsLive, waitsFor(r.alive))
+		return
+	}
+	r.conditions.Set(hipaav1.ConditionReleased, metav1.ConditionTrue, hipaav1.ReasonReleased, "no selected pod lives and what was kept for it is gone")
+}
+
+func waitsFor(pods int) string {
+	return fmt.Sprintf("%d selected pods live; what protects them stays until they are gone", pods)
+}
+
+// enumerate lists a few and says how many more there are.
+func enumerate(list []string) string {
+	text := strings.Join(bound(list, maxListed), ", ")
+	if more := len(list) - maxListed; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
+}

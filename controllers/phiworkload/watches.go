@@ -1,0 +1,328 @@
+package phiworkload
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	storagev1 "k8s.io/api/storage/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/engine"
+	"github.com/hipaa-operator/hipaa-operator/internal/subject"
+)
+
+// SetupWithManager watches what a verdict can depend on. A change finds the
+// workloads that it concerns by index, and no others.
+func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, options controller.Options) error {
+	if err := addIndexes(ctx, mgr.GetFieldIndexer()); err != nil {
+		return err
+	}
+	m := mapping{cache: mgr.GetCache()}
+	changed := builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})
+	err := ctrl.NewControllerManagedBy(mgr).Named("phiworkload").WithOptions(options).
+		For(&hipaav1.PHIWorkload{}, builder.WithPredicates(specOrDeletion())).
+		Watches(&hipaav1.PHIWorkload{}, m.to(m.peer), builder.WithPredicates(specOrDeletion())).
+		Watches(&hipaav1.ComplianceProfile{}, m.to(m.profile), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&hipaav1.ControlException{}, m.to(m.exception), changed).
+		Watches(&corev1.Namespace{}, m.to(m.namespace), builder.WithPredicates(predicate.LabelChangedPredicate{})).
+		Watches(&corev1.Pod{}, m.to(m.pod), builder.WithPredicates(podMatters())).
+		Watches(&corev1.PersistentVolumeClaim{}, m.to(m.claim), changed).
+		Watches(&corev1.PersistentVolume{}, m.to(m.volume), changed).
+		Watches(&storagev1.StorageClass{}, m.to(m.class), changed).
+		Watches(&networkingv1.NetworkPolicy{}, m.to(m.policy), changed).
+		Watches(&corev1.Service{}, m.to(m.service), changed).
+		Watches(&discoveryv1.EndpointSlice{}, m.to(m.slice), changed).
+		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
+	if err != nil {
+		return fmt.Errorf("setting up the phiworkload controller: %w", err)
+	}
+	return nil
+}
+
+// specOrDeletion lets through what people change: a status is the operator's own.
+func specOrDeletion() predicate.Predicate {
+	return predicate.Or[client.Object](predicate.GenerationChangedPredicate{}, onUpdate(func(before, after client.Object) bool {
+		return before.GetDeletionTimestamp().IsZero() != after.GetDeletionTimestamp().IsZero() ||
+			!slices.Equal(before.GetFinalizers(), after.GetFinalizers())
+	}))
+}
+
+func onUpdate(matters func(before, after client.Object) bool) predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool { return matters(e.ObjectOld, e.ObjectNew) }}
+}
+
+// podMatters leaves out the heartbeats of pods.
+func podMatters() predicate.Predicate {
+	return onUpdate(func(before, after client.Object) bool {
+		was, isPod := before.(*corev1.Pod)
+		is, alsoPod := after.(*corev1.Pod)
+		if !isPod || !alsoPod {
+			return true
+		}
+		return was.Generation != is.Generation ||
+			was.Status.Phase != is.Status.Phase ||
+			was.DeletionTimestamp.IsZero() != is.DeletionTimestamp.IsZero() ||
+			readiness(was) != readiness(is) ||
+			!maps.Equal(was.Labels, is.Labels) || !maps.Equal(was.Annotations, is.Annotations) ||
+			is.Generation == 0 && was.ResourceVersion != is.ResourceVersion
+	})
+}
+
+func readiness(pod *corev1.Pod) corev1.ConditionStatus {
+	for i := range pod.Status.Conditions {
+		if pod.Status.Conditions[i].Type == corev1.PodReady {
+			return pod.Status.Conditions[i].Status
+		}
+	}
+	return corev1.ConditionUnknown
+}
+
+// mapping finds the workloads that a change concerns.
+type mapping struct{ cache client.Reader }
+
+// to turns a search into a handler. A search that fails is an error of the
+// cache, which is there whenever a watch delivers; it is logged and missed
+// nothing that the next event would not bring.
+func (m mapping) to(find func(context.Context, client.Object) (found, error)) handler.EventHandler {
+	return handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, object client.Object) []reconcile.Request {
+		workloads, err := find(ctx, object)
+		if err != nil {
+			log.FromContext(ctx).Error(err, "Could not find the workloads that a change concerns", "object", client.ObjectKeyFromObject(object))
+		}
+		return workloads.requests()
+	})
+}
+
+// found is a set of workloads.
+type found map[types.NamespacedName]bool
+
+func (f found) requests() []reconcile.Request {
+	requests := make([]reconcile.Request, 0, len(f))
+	for name := range f {
+		requests = append(requests, reconcile.Request{NamespacedName: name})
+	}
+	return requests
+}
+
+// list adds the workloads that a list finds and a filter lets through.
+func (m mapping) list(ctx context.Context, into found, keep func(*hipaav1.PHIWorkload) bool, options ...client.ListOption) error {
+	var list hipaav1.PHIWorkloadList
+	if err := m.cache.List(ctx, &list, append(options, client.UnsafeDisableDeepCopy)...); err != nil {
+		return fmt.Errorf("listing workloads: %w", err)
+	}
+	for i := range list.Items {
+		if keep == nil || keep(&list.Items[i]) {
+			into[client.ObjectKeyFromObject(&list.Items[i])] = true
+		}
+	}
+	return nil
+}
+
+// peer finds those whose flows name a workload, and those of its namespace that
+// could select the same pods.
+func (m mapping) peer(ctx context.Context, object client.Object) (found, error) {
+	w, ok := object.(*hipaav1.PHIWorkload)
+	if !ok {
+		return nil, nil
+	}
+	into := found{}
+	if err := m.list(ctx, into, nil, client.MatchingFields{byPeer: client.ObjectKeyFromObject(w).String()}); err != nil {
+		return into, err
+	}
+	err := m.list(ctx, into, func(o *hipaav1.PHIWorkload) bool {
+		return o.Name != w.Name && !disjoint(&o.Spec.Selector, &w.Spec.Selector)
+	}, client.InNamespace(w.Namespace))
+	return into, err
+}
+
+// profile finds those that a profile governs, names, extends or governed.
+func (m mapping) profile(ctx context.Context, object client.Object) (found, error) {
+	var profiles hipaav1.ComplianceProfileList
+	if err := m.cache.List(ctx, &profiles, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, fmt.Errorf("listing profiles: %w", err)
+	}
+	concerned := extenders(profiles.Items, object.GetName())
+	if p, ok := object.(*hipaav1.ComplianceProfile); ok {
+		concerned[p.Name] = p // the version of the event: its selector may have changed since
+	}
+	into := found{}
+	for name := range concerned {
+		if err := m.list(ctx, into, nil, client.MatchingFields{byProfile: name}); err != nil {
+			return into, err
+		}
+	}
+	var namespaces corev1.NamespaceList
+	if err := m.cache.List(ctx, &namespaces, client.MatchingLabels{hipaav1.LabelPHI: hipaav1.LabelPHIValue}, client.UnsafeDisableDeepCopy); err != nil {
+		return into, fmt.Errorf("listing namespaces: %w", err)
+	}
+	for i := range namespaces.Items {
+		n := &namespaces.Items[i]
+		for _, p := range concerned {
+			if engine.Governs(p, n) {
+				if err := m.list(ctx, into, nil, client.InNamespace(n.Name)); err != nil {
+					return into, err
+				}
+				break
+			}
+		}
+	}
+	return into, nil
+}
+
+// extenders are the profiles that extend one by name, at once or through others.
+func extenders(profiles []hipaav1.ComplianceProfile, name string) map[string]*hipaav1.ComplianceProfile {
+	reached := map[string]*hipaav1.ComplianceProfile{}
+	waiting := []string{name}
+	for len(waiting) > 0 {
+		base := waiting[0]
+		waiting = waiting[1:]
+		for i := range profiles {
+			p := &profiles[i]
+			if reached[p.Name] == nil && slices.Contains(p.Spec.Extends, base) {
+				reached[p.Name] = p
+				waiting = append(waiting, p.Name)
+			}
+		}
+	}
+	return reached
+}
+
+func (m mapping) exception(_ context.Context, object client.Object) (found, error) {
+	x, ok := object.(*hipaav1.ControlException)
+	if !ok {
+		return nil, nil
+	}
+	return found{{Namespace: x.Namespace, Name: x.Spec.WorkloadRef.Name}: true}, nil
+}
+
+func (m mapping) namespace(ctx context.Context, object client.Object) (found, error) {
+	into := found{}
+	return into, m.list(ctx, into, nil, client.InNamespace(object.GetName()))
+}
+
+func (m mapping) pod(ctx context.Context, object client.Object) (found, error) {
+	into := found{}
+	return into, m.selecting(ctx, into, object.GetNamespace(), object.GetLabels())
+}
+
+func (m mapping) selecting(ctx context.Context, into found, namespace string, podLabels map[string]string) error {
+	return m.list(ctx, into, func(w *hipaav1.PHIWorkload) bool { return subject.Selects(w, podLabels) }, client.InNamespace(namespace))
+}
+
+// claim finds those with a pod that mounts it.
+func (m mapping) claim(ctx context.Context, object client.Object) (found, error) {
+	into := found{}
+	return into, m.mounting(ctx, into, object.GetNamespace(), object.GetName())
+}
+
+func (m mapping) mounting(ctx context.Context, into found, namespace, claim string) error {
+	var pods corev1.PodList
+	if err := m.cache.List(ctx, &pods, client.InNamespace(namespace), client.MatchingFields{byClaim: claim}, client.UnsafeDisableDeepCopy); err != nil {
+		return fmt.Errorf("listing pods by claim: %w", err)
+	}
+	for i := range pods.Items {
+		if err := m.selecting(ctx, into, namespace, pods.Items[i].Labels); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m mapping) volume(ctx context.Context, object client.Object) (found, error) {
+	into := found{}
+	volume, ok := object.(*corev1.PersistentVolume)
+	if !ok || volume.Spec.ClaimRef == nil {
+		return into, nil
+	}
+	return into, m.mounting(ctx, into, volume.Spec.ClaimRef.Namespace, volume.Spec.ClaimRef.Name)
+}
+
+func (m mapping) class(ctx context.Context, object client.Object) (found, error) {
+	into := found{}
+	var claims corev1.PersistentVolumeClaimList
+	if err := m.cache.List(ctx, &claims, client.MatchingFields{byClass: object.GetName()}, client.UnsafeDisableDeepCopy); err != nil {
+		return into, fmt.Errorf("listing claims by class: %w", err)
+	}
+	for i := range claims.Items {
+		if err := m.mounting(ctx, into, claims.Items[i].Namespace, claims.Items[i].Name); err != nil {
+			return into, err
+		}
+	}
+	return into, nil
+}
+
+// policy finds the workload that a policy is kept for, and those with pods that
+// it could select.
+func (m mapping) policy(ctx context.Context, object client.Object) (found, error) {
+	into := found{}
+	policy, ok := object.(*networkingv1.NetworkPolicy)
+	if !ok {
+		return into, nil
+	}
+	return into, m.list(ctx, into, func(w *hipaav1.PHIWorkload) bool {
+		return policy.Labels[hipaav1.LabelWorkload] == w.Name || !disjoint(&policy.Spec.PodSelector, &w.Spec.Selector)
+	}, client.InNamespace(policy.Namespace))
+}
+
+// service finds those whose flows name it or whose pods it could lead to. Every
+// workload resolves names through the cluster's resolver.
+func (m mapping) service(ctx context.Context, object client.Object) (found, error) {
+	into := found{}
+	service, ok := object.(*corev1.Service)
+	if !ok {
+		return into, nil
+	}
+	if service.Namespace == metav1.NamespaceSystem && service.Name == "kube-dns" {
+		return into, m.list(ctx, into, nil)
+	}
+	if err := m.list(ctx, into, nil, client.MatchingFields{byService: client.ObjectKeyFromObject(service).String()}); err != nil {
+		return into, err
+	}
+	leads := metav1.LabelSelector{MatchLabels: service.Spec.Selector}
+	return into, m.list(ctx, into, func(w *hipaav1.PHIWorkload) bool { return !disjoint(&leads, &w.Spec.Selector) }, client.InNamespace(service.Namespace))
+}
+
+// slice finds the workloads of the namespace where people wrote the slice by
+// hand; those that the cluster keeps follow pods, which are watched themselves.
+func (m mapping) slice(ctx context.Context, object client.Object) (found, error) {
+	into := found{}
+	name := object.GetLabels()[discoveryv1.LabelServiceName]
+	if object.GetNamespace() == metav1.NamespaceDefault && name == "kubernetes" {
+		return into, m.list(ctx, into, nil, client.MatchingFields{byKubernetesAPI: yes})
+	}
+	if name != "" && object.GetLabels()[discoveryv1.LabelManagedBy] == "endpointslice-controller.k8s.io" {
+		var service corev1.Service
+		err := m.cache.Get(ctx, types.NamespacedName{Namespace: object.GetNamespace(), Name: name}, &service, client.UnsafeDisableDeepCopy)
+		if err == nil && len(service.Spec.Selector) > 0 {
+			return into, nil
+		}
+	}
+	return into, m.list(ctx, into, nil, client.InNamespace(object.GetNamespace()))
+}
+
+// disjoint reports whether two selectors can surely not select the same pod:
+// they ask for different values of one label. Anything else counts as shared.
+func disjoint(a, b *metav1.LabelSelector) bool {
+	for key, value := range a.MatchLabels {
+		if other, asked := b.MatchLabels[key]; asked && other != value {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,54 @@
+// Command demo shows the operator at work on a real cluster. Its promise: every
+// line that it prints as output is output, and every step checks what it shows -
+// if the product breaks, the demo fails.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	var options options
+	flag.StringVar(&options.kubeconfig, "kubeconfig", os.Getenv("DEMO_KUBECONFIG"), "an existing cluster that runs the operator; empty starts a cluster of its own")
+	flag.BoolVar(&options.once, "once", false, "end after the last step instead of staying up")
+	flag.StringVar(&options.root, "root", ".", "the project's root")
+	flag.Parse()
+
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, options); err != nil {
+		fmt.Fprintln(os.Stderr, "demo:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+type options struct {
+	kubeconfig string
+	once       bool
+	root       string
+}
+
+// run brings everything up, plays the steps, and takes everything down again.
+func run(ctx context.Context, o options) error {
+	stage, err := open(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer stage.close()
+	for i, step := range steps() {
+		if err := stage.play(ctx, i+1, step); err != nil {
+			return fmt.Errorf("step %d, %s: %w", i+1, step.title, err)
+		}
+	}
+	if o.once {
+		return nil
+	}
+	stage.stay(ctx)
+	return nil
+}

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	"github.com/hipaa-operator/hipaa-operator/test/cluster"
+)
+
+// stage is a cluster with the operator, and the means to narrate.
+type stage struct {
+	options
+	cluster *cluster.Cluster
+	// operator is nil where the demo did not start it.
+	operator *cluster.Operator
+	workdir  string
+}
+
+// open starts what the demo needs. What has been started is stopped again when
+// it fails half-way.
+func open(ctx context.Context, o options) (*stage, error) {
+	s := &stage{options: o}
+	if err := s.start(ctx); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *stage) start(ctx context.Context) error {
+	if s.kubeconfig != "" {
+		return s.adopt()
+	}
+	s.say("A real control plane from Go modules. The first time it is compiled, which takes some minutes; then it is cached.")
+	c, err := cluster.Start(ctx, cluster.Options{Root: s.root, Progress: os.Stderr})
+	if err != nil {
+		return err
+	}
+	s.cluster, s.workdir = c, c.Workdir
+	s.say("The operator: its manifests, and its manager running beside the cluster (the simulated node runs no containers).")
+	if s.operator, err = c.NewOperator(ctx); err != nil {
+		return err
+	}
+	if err := s.operator.Install(ctx); err != nil {
+		return err
+	}
+	if out, err := c.Run(ctx, "apply", "-f", "hack/demo/manifests/kube-dns.yaml"); err != nil {
+		return fmt.Errorf("publishing the resolver: %w\n%s", err, out)
+	}
+	return s.operator.Start(ctx)
+}
+
+// adopt uses a cluster of yours, on which the operator is installed already.
+func (s *stage) adopt() error {
+	kubectl, err := exec.LookPath("kubectl")
+	if err != nil {
+		return fmt.Errorf("looking for kubectl, which a cluster of yours needs: %w", err)
+	}
+	workdir, err := os.MkdirTemp("", "hipaa-demo-")
+	if err != nil {
+		return fmt.Errorf("making a work folder: %w", err)
+	}
+	s.workdir = workdir
+	s.cluster = &cluster.Cluster{Root: s.root, Kubeconfig: s.kubeconfig, Kubectl: kubectl, Workdir: workdir}
+	return nil
+}
+
+func (s *stage) close() {
+	if s.operator != nil {
+		s.operator.Stop()
+	}
+	if s.cluster != nil {
+		s.cluster.Close()
+	}
+}
+
+// stay keeps everything up until it is interrupted.
+func (s *stage) stay(ctx context.Context) {
+	fmt.Printf("\nThe cluster stays up until Ctrl-C. In another terminal:\n\n"+
+		"  export KUBECONFIG=%s\n  export PATH=%s:$PATH\n"+
+		"  kubectl get phiworkloads -n ehr\n"+
+		"  kubectl describe phiworkload patient-api -n ehr\n"+
+		"  kubectl get events -n ehr --field-selector reason=DriftCorrected\n"+
+		"  kubectl run shell -n ehr --image=busybox --privileged\n"+
+		"  kubectl delete networkpolicy hipaa-patient-api -n ehr && kubectl get networkpolicy -n ehr\n"+
+		"  kubectl get complianceprofile hipaa-security-rule -o yaml\n\n", s.cluster.Kubeconfig, filepath.Dir(s.cluster.Kubectl))
+	<-ctx.Done()
+	fmt.Println("\nStopping the operator and the cluster.")
+}

@@ -1,0 +1,109 @@
+// Package admission answers the API server about objects in PHI namespaces. Its
+// promise: every request gets an answer in a sentence, an object is decoded
+// once, what cannot be judged is refused, and nothing here knows a control.
+package admission
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/hipaa-operator/hipaa-operator/internal/engine"
+	"github.com/hipaa-operator/hipaa-operator/internal/subject"
+	"github.com/hipaa-operator/hipaa-operator/internal/witness"
+)
+
+// Gate is what all webhooks share. It is safe for concurrent use.
+type Gate struct {
+	// Engine judges.
+	Engine *engine.Engine
+	// Loader reads the evidence.
+	Loader *subject.Loader
+	// Clock tells when exceptions and statements end, and stamps approvals.
+	Clock clock.PassiveClock
+	// Reviews creates SubjectAccessReviews.
+	Reviews Reviews
+	// Changes keeps who changed what the operator owns. Nil keeps nothing.
+	Changes Changes
+	// Observe is told every outcome, for metrics. Optional.
+	Observe func(Outcome)
+}
+
+// Reviews asks the API server what a user may do; a client.Client is one.
+type Reviews interface {
+	Create(ctx context.Context, object client.Object, options ...client.CreateOption) error
+}
+
+// Changes is the memory of changes; a witness.Book is one.
+type Changes interface {
+	Record(ctx context.Context, change witness.Change) error
+}
+
+// Outcome is what became of one request.
+type Outcome struct {
+	// Kind is that of the object.
+	Kind string
+	// Allowed is what was answered.
+	Allowed bool
+	// Mutated says that the object was changed.
+	Mutated bool
+	// Failed says that there was no judgement: evidence could not be read, the
+	// request made no sense, or the operator has a bug.
+	Failed bool
+	// Decision is what the engine found; empty where it was not asked.
+	Decision engine.Decision
+	// Took is how long it took.
+	Took time.Duration
+}
+
+// The paths of the webhooks, as in config/webhook.
+const (
+	pathMutatePods         = "/mutate/pods"
+	pathMutateClaims       = "/mutate/claims"
+	pathMutateExceptions   = "/mutate/exceptions"
+	pathValidatePods       = "/validate/pods"
+	pathValidateTemplates  = "/validate/templates"
+	pathValidateClaims     = "/validate/claims"
+	pathValidateServices   = "/validate/services"
+	pathValidateEndpoints  = "/validate/endpoints"
+	pathValidatePolicies   = "/validate/policies"
+	pathValidateExceptions = "/validate/exceptions"
+	pathWitnessDeletions   = "/witness/deletions"
+)
+
+// Handlers are the webhooks by path, ready for an HTTP server.
+func (g *Gate) Handlers() map[string]http.Handler {
+	answers := map[string]answerer{
+		pathMutatePods:         g.mutatePod,
+		pathMutateClaims:       g.mutateClaim,
+		pathMutateExceptions:   g.mutateException,
+		pathValidatePods:       g.validatePod,
+		pathValidateTemplates:  g.validateTemplate,
+		pathValidateClaims:     g.validateClaim,
+		pathValidateServices:   g.validateService,
+		pathValidateEndpoints:  g.validateEndpoints,
+		pathValidatePolicies:   g.validatePolicy,
+		pathValidateExceptions: g.validateException,
+		pathWitnessDeletions:   g.witnessDeletion,
+	}
+	handlers := make(map[string]http.Handler, len(answers))
+	for path, answer := range answers {
+		handlers[path] = endpoint{handler: g.answering(answer)}
+	}
+	return handlers
+}
+
+// Server is where webhooks are registered; a webhook.Server is one.
+type Server interface {
+	Register(path string, handler http.Handler)
+}
+
+// Register puts the webhooks on a server.
+func (g *Gate) Register(server Server) {
+	for path, handler := range g.Handlers() {
+		server.Register(path, handler)
+	}
+}

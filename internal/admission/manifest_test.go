@@ -1,0 +1,109 @@
+package admission_test
+
+import (
+	"io/fs"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	"sigs.k8s.io/yaml"
+
+	"github.com/hipaa-operator/hipaa-operator/config"
+	"github.com/hipaa-operator/hipaa-operator/internal/admission"
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
+	"github.com/hipaa-operator/hipaa-operator/internal/control/catalog"
+	"github.com/hipaa-operator/hipaa-operator/internal/engine"
+)
+
+func manifest[T any](t *testing.T, name string) *T {
+	t.Helper()
+	text, err := fs.ReadFile(config.Admission, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	object := new(T)
+	if err := yaml.UnmarshalStrict(text, object); err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return object
+}
+
+func TestManifestsCallExactlyTheWebhooksThereAre(t *testing.T) {
+	var called []string
+	for _, hook := range manifest[admissionregistrationv1.MutatingWebhookConfiguration](t, "webhook/mutating.yaml").Webhooks {
+		called = append(called, *hook.ClientConfig.Service.Path)
+	}
+	for _, hook := range manifest[admissionregistrationv1.ValidatingWebhookConfiguration](t, "webhook/validating.yaml").Webhooks {
+		called = append(called, *hook.ClientConfig.Service.Path)
+	}
+	slices.Sort(called)
+	served := slices.Sorted(maps.Keys((&admission.Gate{}).Handlers()))
+	if diff := cmp.Diff(served, called); diff != "" {
+		t.Errorf("webhooks (-served +called):\n%s", diff)
+	}
+}
+
+// A rule for what no control judges costs every write a call for nothing; a kind
+// that is judged and has no rule is never refused.
+func TestManifestsAskAboutExactlyWhatControlsJudge(t *testing.T) {
+	judge, err := engine.New(catalog.All())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var judged, asked []string
+	for _, kind := range (judge.Kinds() &^ control.Workloads).Each() {
+		judged = append(judged, kind.String())
+	}
+	stands := map[string]string{
+		"pods": "Pod", "persistentvolumeclaims": "PersistentVolumeClaim", "services": "Service",
+		"networkpolicies": "NetworkPolicy", "endpointslices": "EndpointSlice",
+	}
+	hooks := manifest[admissionregistrationv1.ValidatingWebhookConfiguration](t, "webhook/validating.yaml").Webhooks
+	for _, hook := range hooks {
+		for _, rule := range hook.Rules {
+			for _, resource := range rule.Resources {
+				if kind := stands[resource]; kind != "" && !slices.Contains(asked, kind) {
+					asked = append(asked, kind)
+				}
+			}
+		}
+	}
+	slices.Sort(judged)
+	slices.Sort(asked)
+	if diff := cmp.Diff(judged, asked); diff != "" {
+		t.Errorf("kinds (-judged by controls +asked about):\n%s", diff)
+	}
+}
+
+func TestNoDeletionWaitsForTheOperator(t *testing.T) {
+	for _, hook := range manifest[admissionregistrationv1.ValidatingWebhookConfiguration](t, "webhook/validating.yaml").Webhooks {
+		for _, rule := range hook.Rules {
+			deletes := slices.Contains(rule.Operations, admissionregistrationv1.Delete) || slices.Contains(rule.Operations, admissionregistrationv1.OperationAll)
+			if deletes && *hook.FailurePolicy != admissionregistrationv1.Ignore {
+				t.Errorf("%s blocks deletions of %v", hook.Name, rule.Resources)
+			}
+		}
+	}
+}
+
+func TestOnlyExceptionsAreAskedAboutOutsidePHI(t *testing.T) {
+	scopes := map[string]bool{}
+	for _, hook := range manifest[admissionregistrationv1.MutatingWebhookConfiguration](t, "webhook/mutating.yaml").Webhooks {
+		scopes[hook.Name] = hook.NamespaceSelector.MatchLabels["hipaa-operator.io/phi"] == "true" && len(hook.NamespaceSelector.MatchExpressions) == 1
+	}
+	for _, hook := range manifest[admissionregistrationv1.ValidatingWebhookConfiguration](t, "webhook/validating.yaml").Webhooks {
+		scoped := hook.NamespaceSelector.MatchLabels["hipaa-operator.io/phi"] == "true" && len(hook.NamespaceSelector.MatchExpressions) == 1
+		if before, seen := scopes[hook.Name]; seen && before != scoped {
+			t.Errorf("%s has two scopes", hook.Name)
+		}
+		scopes[hook.Name] = scoped
+	}
+	for name, scoped := range scopes {
+		if scoped == strings.HasPrefix(name, "exceptions.") {
+			t.Errorf("%s: scoped to PHI namespaces %v", name, scoped)
+		}
+	}
+}

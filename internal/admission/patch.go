@@ -1,0 +1,241 @@
+package admission
+
+import (
+	"encoding/json"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"gomodules.xyz/jsonpatch/v2"
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
+)
+
+// patch is the shortest list of operations that turns one typed object into
+// another. It walks the types and marshals nothing, so fields of the API server
+// that this version does not know are never touched, and an unchanged object
+// costs no more than a comparison.
+func patch[T any](before, after *T) []jsonpatch.Operation {
+	var w walk
+	w.object(reflect.ValueOf(before).Elem(), reflect.ValueOf(after).Elem())
+	return w.operations
+}
+
+// walk compares two values of one type. The path leads to where it stands.
+type walk struct {
+	path       []string
+	operations []jsonpatch.Operation
+}
+
+func (w *walk) at(step string, visit func()) {
+	w.path = append(w.path, step)
+	visit()
+	w.path = w.path[:len(w.path)-1]
+}
+
+var pointerEscapes = strings.NewReplacer("~", "~0", "/", "~1")
+
+func (w *walk) emit(operation string, value any) {
+	var pointer strings.Builder
+	for _, step := range w.path {
+		pointer.WriteByte('/')
+		_, _ = pointerEscapes.WriteString(&pointer, step) // a strings.Builder takes everything
+	}
+	w.operations = append(w.operations, jsonpatch.NewOperation(operation, pointer.String(), value))
+}
+
+// set puts a member of an object, which replaces one that is there.
+func (w *walk) set(value reflect.Value) { w.emit("add", value.Interface()) }
+
+var marshaler = reflect.TypeFor[json.Marshaler]()
+
+// opaque reports whether a type chooses its own JSON, and so has no members.
+func opaque(t reflect.Type) bool {
+	return t.Implements(marshaler) || reflect.PointerTo(t).Implements(marshaler)
+}
+
+func equal(a, b reflect.Value) bool {
+	return apiequality.Semantic.DeepEqual(a.Interface(), b.Interface())
+}
+
+// value compares what is present on both sides.
+func (w *walk) value(a, b reflect.Value) {
+	t := a.Type()
+	switch {
+	case opaque(t):
+		w.leaf(a, b)
+	case t.Kind() == reflect.Pointer && t.Elem().Kind() == reflect.Struct && !opaque(t.Elem()):
+		w.value(a.Elem(), b.Elem())
+	case t.Kind() == reflect.Struct:
+		// What was empty may not be written at all by an API server of another
+		// version, so its members have no parent to go to.
+		if a.IsZero() {
+			w.leaf(a, b)
+			return
+		}
+		w.object(a, b)
+	case t.Kind() == reflect.Map && t.Key().Kind() == reflect.String:
+		w.members(a, b)
+	case t.Kind() == reflect.Slice && t.Elem().Kind() != reflect.Uint8:
+		w.list(a, b)
+	default:
+		w.leaf(a, b)
+	}
+}
+
+func (w *walk) leaf(a, b reflect.Value) {
+	if !equal(a, b) {
+		w.set(b)
+	}
+}
+
+func (w *walk) object(a, b reflect.Value) {
+	for _, f := range fieldsOf(a.Type()) {
+		left, right := a.Field(f.index), b.Field(f.index)
+		if f.inline {
+			w.object(left, right)
+			continue
+		}
+		w.at(f.name, func() { w.member(left, right, f.omitEmpty) })
+	}
+}
+
+// member compares one field, which may be absent on either side.
+func (w *walk) member(a, b reflect.Value, omitEmpty bool) {
+	before, after := written(a, omitEmpty), written(b, omitEmpty)
+	switch {
+	case !before && !after:
+	case !after:
+		w.emit("remove", nil)
+	case !before || isNil(a) != isNil(b):
+		w.set(b)
+	case isNil(a):
+	default:
+		w.value(a, b)
+	}
+}
+
+// written reports whether encoding/json writes a field.
+func written(v reflect.Value, omitEmpty bool) bool {
+	if !omitEmpty {
+		return true
+	}
+	switch v.Kind() {
+	case reflect.Map, reflect.Slice, reflect.String, reflect.Array:
+		return v.Len() > 0
+	case reflect.Struct:
+		return true
+	default:
+		return !v.IsZero()
+	}
+}
+
+func isNil(v reflect.Value) bool {
+	switch v.Kind() {
+	case reflect.Pointer, reflect.Map, reflect.Slice, reflect.Interface:
+		return v.IsNil()
+	default:
+		return false
+	}
+}
+
+func (w *walk) members(a, b reflect.Value) {
+	for _, key := range sortedKeys(a) {
+		w.at(key.String(), func() {
+			if right := b.MapIndex(key); !right.IsValid() {
+				w.emit("remove", nil)
+			} else {
+				w.member(a.MapIndex(key), right, false)
+			}
+		})
+	}
+	for _, key := range sortedKeys(b) {
+		if !a.MapIndex(key).IsValid() {
+			w.at(key.String(), func() { w.set(b.MapIndex(key)) })
+		}
+	}
+}
+
+func sortedKeys(m reflect.Value) []reflect.Value {
+	keys := m.MapKeys()
+	slices.SortFunc(keys, func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
+	return keys
+}
+
+// list leaves the equal head and tail of two lists alone. What lies between is
+// compared element by element where there are as many, and replaced otherwise.
+func (w *walk) list(a, b reflect.Value) {
+	head, endA, endB := 0, a.Len(), b.Len()
+	for head < min(endA, endB) && equal(a.Index(head), b.Index(head)) {
+		head++
+	}
+	for endA > head && endB > head && equal(a.Index(endA-1), b.Index(endB-1)) {
+		endA--
+		endB--
+	}
+	if endA == endB {
+		for i := head; i < endA; i++ {
+			w.at(strconv.Itoa(i), func() { w.element(a.Index(i), b.Index(i)) })
+		}
+		return
+	}
+	for i := endA - 1; i >= head; i-- {
+		w.at(strconv.Itoa(i), func() { w.emit("remove", nil) })
+	}
+	for i := head; i < endB; i++ {
+		w.at(strconv.Itoa(i), func() { w.set(b.Index(i)) })
+	}
+}
+
+// element compares two elements of a list. There "add" would insert, so an
+// element that has no members is replaced.
+func (w *walk) element(a, b reflect.Value) {
+	if t := a.Type(); t.Kind() == reflect.Struct && !opaque(t) && !a.IsZero() {
+		w.object(a, b)
+		return
+	}
+	if !equal(a, b) {
+		w.emit("replace", b.Interface())
+	}
+}
+
+// field is how encoding/json writes a field of a struct.
+type field struct {
+	index     int
+	name      string
+	inline    bool
+	omitEmpty bool
+}
+
+var knownFields sync.Map // reflect.Type -> []field
+
+func fieldsOf(t reflect.Type) []field {
+	if known, ok := knownFields.Load(t); ok {
+		if fields, ok := known.([]field); ok {
+			return fields
+		}
+	}
+	var fields []field
+	for i := range t.NumField() {
+		if f, ok := fieldOf(t.Field(i)); ok {
+			f.index = i
+			fields = append(fields, f)
+		}
+	}
+	knownFields.Store(t, fields)
+	return fields
+}
+
+func fieldOf(f reflect.StructField) (field, bool) {
+	name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+	if name == "-" || !f.IsExported() {
+		return field{}, false
+	}
+	choices := strings.Split(options, ",")
+	return field{
+		name:      name,
+		inline:    f.Anonymous && name == "",
+		omitEmpty: slices.Contains(choices, "omitempty") || slices.Contains(choices, "omitzero"),
+	}, true
+}

@@ -1,0 +1,168 @@
+package admission_test
+
+import (
+	"strings"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
+)
+
+var _ = Describe("A pod in a PHI namespace", func() {
+	var (
+		ns     string
+		tenant *person
+	)
+	BeforeEach(func(ctx SpecContext) {
+		tenant = as("tess@example.org")
+		ns = namespace(ctx, "enforce")
+		declare(ctx, ns, "patient-api")
+	})
+	pod := func() *phitest.PodBuilder { return phitest.Pod("patient-api").Namespace(ns) }
+
+	It("is refused with every reason at once, each with its remedy", func(ctx SpecContext) {
+		bad := pod().Unhardened().Label(hipaav1.DefaultOwnerKey, "someone-else").With(func(p *corev1.Pod) {
+			p.Spec.HostNetwork = true
+			p.Spec.Containers[0].SecurityContext = &corev1.SecurityContext{Privileged: ptr.To(true)}
+		}).Mounts("data", "no-such-claim").Obj()
+		err := tenant.Create(ctx, bad)
+		Expect(apierrors.IsForbidden(err)).To(BeTrue(), "%v", err)
+		text := err.Error()
+		AddReportEntry("refusal", text)
+		Expect(text).To(HavePrefix(`admission webhook "pods.hipaa-operator.io" denied the request: pod "patient-api" in PHI namespace "` + ns + `" lacks `))
+		for _, want := range []string{"data-classification", "pod-hardening", "volume-encryption", "45 CFR 164.3", "spec.containers[0]", "no-such-claim", "ControlException"} {
+			Expect(text).To(ContainSubstring(want))
+		}
+		lines := strings.Split(text, "\n")
+		Expect(len(lines)).To(BeNumerically(">", 5))
+		Expect(tenant.Get(ctx, client.ObjectKeyFromObject(bad), &corev1.Pod{})).To(MatchError(apierrors.IsNotFound, "is not there"))
+	})
+
+	It("is admitted and labelled when it has its safeguards", func(ctx SpecContext) {
+		good := pod().Obj()
+		Expect(tenant.Create(ctx, good)).To(Succeed())
+		Expect(good.Labels).To(HaveKeyWithValue(hipaav1.LabelWorkload, "patient-api"))
+		Expect(good.Labels).To(HaveKeyWithValue(hipaav1.DefaultOwnerKey, phitest.Team))
+		Expect(good.Labels).To(HaveKeyWithValue("app", "patient-api"))
+		Expect(tenant.warned.texts).To(BeEmpty())
+	})
+
+	It("is answered in a dry run as it would be, and nothing is stored", func(ctx SpecContext) {
+		good := pod().Obj()
+		Expect(tenant.Create(ctx, good, client.DryRunAll)).To(Succeed())
+		Expect(good.Labels).To(HaveKeyWithValue(hipaav1.LabelWorkload, "patient-api"))
+		Expect(tenant.Create(ctx, pod().Unhardened().Obj(), client.DryRunAll)).To(MatchError(ContainSubstring("pod-hardening")))
+		Expect(tenant.Get(ctx, client.ObjectKeyFromObject(good), &corev1.Pod{})).To(MatchError(apierrors.IsNotFound, "is not there"))
+	})
+
+	It("is refused when no PHIWorkload selects it", func(ctx SpecContext) {
+		err := tenant.Create(ctx, phitest.Pod("stranger").Namespace(ns).Obj())
+		Expect(err).To(MatchError(And(ContainSubstring("undeclared-pod"), ContainSubstring("declare a PHIWorkload whose selector matches them"))))
+	})
+
+	It("is admitted at once after its PHIWorkload, whatever the cache knows", func(ctx SpecContext) {
+		fresh := namespace(ctx, "enforce")
+		declare(ctx, fresh, "patient-api")
+		Expect(tenant.Create(ctx, phitest.Pod("patient-api").Namespace(fresh).Obj())).To(Succeed())
+	})
+
+	It("is refused in a namespace that no profile governs, with that sentence", func(ctx SpecContext) {
+		ungoverned := namespace(ctx, "nobody")
+		declare(ctx, ungoverned, "patient-api")
+		err := tenant.Create(ctx, phitest.Pod("patient-api").Namespace(ungoverned).Obj())
+		Expect(err).To(MatchError(ContainSubstring("no ComplianceProfile governs the namespace")))
+	})
+
+	It("is admitted with warnings in mode Warn", func(ctx SpecContext) {
+		warned := namespace(ctx, "warn")
+		declare(ctx, warned, "patient-api")
+		Expect(tenant.Create(ctx, phitest.Pod("patient-api").Namespace(warned).Unhardened().Obj())).To(Succeed())
+		Expect(tenant.warned.texts).To(ContainElement(HavePrefix("pod-hardening (45 CFR 164.312(a)(1)): ")))
+	})
+
+	It("is admitted with warnings while its workload is Previewing", func(ctx SpecContext) {
+		w := declare(ctx, ns, "legacy")
+		w.Status.Stage = hipaav1.StagePreviewing
+		Expect(as(manager, "system:masters").Status().Update(ctx, w)).To(Succeed())
+		Eventually(func() error {
+			return tenant.Create(ctx, phitest.Pod("legacy").Namespace(ns).Unhardened().Obj())
+		}).Should(Succeed())
+		Expect(tenant.warned.texts).To(ContainElement(ContainSubstring("pod-hardening")))
+	})
+
+	Context("that runs", func() {
+		var running *corev1.Pod
+		BeforeEach(func(ctx SpecContext) {
+			running = pod().Obj()
+			Expect(tenant.Create(ctx, running)).To(Succeed())
+		})
+
+		It("keeps the labels by which it is protected", func(ctx SpecContext) {
+			stray := running.DeepCopy()
+			stray.Labels["app"] = "elsewhere"
+			Expect(tenant.Update(ctx, stray)).To(MatchError(ContainSubstring("undeclared-pod")))
+			Expect(tenant.Status().Update(ctx, stray)).To(MatchError(ContainSubstring("undeclared-pod")))
+		})
+
+		It("keeps the labels that admission gave it", func(ctx SpecContext) {
+			stray := running.DeepCopy()
+			stray.Labels[hipaav1.DefaultOwnerKey] = "someone-else"
+			Expect(tenant.Update(ctx, stray)).To(MatchError(ContainSubstring("are set at its admission")))
+			Expect(tenant.Status().Update(ctx, stray)).To(MatchError(ContainSubstring("are set at its admission")))
+			delete(stray.Labels, hipaav1.DefaultOwnerKey)
+			delete(stray.Labels, hipaav1.LabelWorkload)
+			Expect(tenant.Update(ctx, stray)).To(MatchError(ContainSubstring("are set at its admission")))
+		})
+
+		It("may get other labels and annotations", func(ctx SpecContext) {
+			running.Labels["team"] = "blue"
+			running.Annotations = map[string]string{"note": "seen"}
+			Expect(tenant.Update(ctx, running)).To(Succeed())
+		})
+
+		It("gets no ephemeral container without safeguards", func(ctx SpecContext) {
+			debugged := running.DeepCopy()
+			debugged.Spec.EphemeralContainers = []corev1.EphemeralContainer{{
+				EphemeralContainerCommon: corev1.EphemeralContainerCommon{Name: "debug", Image: "registry.example.org/debug:1.0.0"},
+			}}
+			Expect(tenant.SubResource("ephemeralcontainers").Update(ctx, debugged)).To(MatchError(ContainSubstring("ephemeralContainers[0]")))
+			debugged.Spec.EphemeralContainers[0].SecurityContext = running.Spec.Containers[0].SecurityContext
+			Expect(tenant.SubResource("ephemeralcontainers").Update(ctx, debugged)).To(Succeed())
+		})
+
+		It("takes from a Binding where its node stands, and nothing else", func(ctx SpecContext) {
+			binding := &corev1.Binding{Target: corev1.ObjectReference{Kind: "Node", Name: "node-1"}}
+			binding.Labels = map[string]string{"app": "elsewhere"}
+			Expect(tenant.SubResource("binding").Create(ctx, running, binding)).To(MatchError(ContainSubstring("topology.kubernetes.io only")))
+			binding.Labels, binding.Annotations = nil, map[string]string{"hipaa-operator.io/x": "y"}
+			Expect(tenant.SubResource("binding").Create(ctx, running, binding)).To(MatchError(ContainSubstring("no annotations of hipaa-operator.io")))
+			binding.Annotations, binding.Labels = nil, map[string]string{"topology.kubernetes.io/zone": "a"}
+			Expect(tenant.SubResource("binding").Create(ctx, running, binding)).To(Succeed())
+		})
+	})
+
+	It("that was there before may change as long as it gets no worse", func(ctx SpecContext) {
+		old := namespace(ctx, "warn")
+		declare(ctx, old, "patient-api")
+		legacy := phitest.Pod("patient-api").Namespace(old).Unhardened().Obj()
+		Expect(tenant.Create(ctx, legacy)).To(Succeed())
+		var enforced corev1.Namespace
+		Expect(admin.Get(ctx, client.ObjectKey{Name: old}, &enforced)).To(Succeed())
+		enforced.Labels["mode"] = "enforce"
+		Expect(admin.Update(ctx, &enforced)).To(Succeed())
+		Eventually(func() error {
+			return tenant.Create(ctx, phitest.Pod("other").Namespace(old).Label("app", "patient-api").Unhardened().Obj(), client.DryRunAll)
+		}).Should(MatchError(ContainSubstring("pod-hardening")))
+
+		legacy.Labels["team"] = "blue"
+		Expect(tenant.Update(ctx, legacy)).To(Succeed())
+		legacy.Labels["app"] = "elsewhere"
+		Expect(tenant.Update(ctx, legacy)).To(MatchError(And(ContainSubstring("undeclared-pod"), Not(ContainSubstring("pod-hardening")))))
+	})
+})

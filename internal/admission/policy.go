@@ -1,0 +1,61 @@
+package admission
+
+import (
+	"context"
+	"time"
+
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/engine"
+	"github.com/hipaa-operator/hipaa-operator/internal/witness"
+)
+
+var policyKind = networkingv1.SchemeGroupVersion.WithKind("NetworkPolicy")
+
+// validatePolicy judges NetworkPolicies under the rules of every workload of the
+// namespace, and remembers who let one in that drift control may ask about.
+func (g *Gate) validatePolicy(ctx context.Context, req admission.Request) (answer, error) {
+	owned := false
+	a, err := validate(ctx, g, &req, policyKind, func(ctx context.Context, h *hearing, policy *networkingv1.NetworkPolicy) (engine.Decision, error) {
+		owned = owned || isOwned(policy)
+		return h.judge(ctx, h.scene.Workloads, policy)
+	})
+	if err == nil && a.Allowed && (owned || found(a.decision)) {
+		g.remember(ctx, &req, req.Name)
+	}
+	return a, err
+}
+
+func isOwned(object metav1.Object) bool {
+	return object.GetLabels()[hipaav1.LabelManagedBy] == hipaav1.ManagedByValue
+}
+
+// patienceOfMemory bounds how long a request waits for its author to be written
+// down. What is not written by then stays in memory.
+const patienceOfMemory = 500 * time.Millisecond
+
+// remember notes who changed an object. It never decides about the change.
+func (g *Gate) remember(ctx context.Context, req *admission.Request, name string) {
+	if g.Changes == nil || ptr.Deref(req.DryRun, false) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, patienceOfMemory)
+	defer cancel()
+	err := g.Changes.Record(ctx, witness.Change{
+		ID:        string(req.UID),
+		Kind:      req.Kind.Kind,
+		Namespace: req.Namespace,
+		Name:      name,
+		Operation: string(req.Operation),
+		User:      req.UserInfo.Username,
+		Time:      metav1.NewMicroTime(g.Clock.Now()),
+	})
+	if err != nil {
+		log.FromContext(ctx).Error(err, "Recording who changed an object")
+	}
+}

@@ -1,0 +1,88 @@
+package admission
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+
+	admissionv1 "k8s.io/api/admission/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+	kjson "sigs.k8s.io/json"
+)
+
+// maxReview is how many bytes a review may have. An object has at most three
+// megabytes on its way to etcd, and a review holds two of them.
+const maxReview = 7 << 20
+
+// endpoint is one webhook on the wire. It takes reviews of version v1 and
+// nothing else, and answers everything with a review.
+type endpoint struct {
+	handler admission.Handler
+}
+
+// ServeHTTP answers one review.
+func (e endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	review, response := readReview(r)
+	if response == nil {
+		ctx := log.IntoContext(r.Context(), ctrl.Log.WithName("admission"))
+		req := admission.Request{AdmissionRequest: *review.Request}
+		answered := e.handler.Handle(ctx, req)
+		if err := answered.Complete(req); err != nil {
+			log.FromContext(ctx).Error(err, "Encoding a patch")
+			answered = refused(http.StatusInternalServerError, metav1.StatusReasonInternalError, bugText(req))
+			answered.UID = req.UID
+		}
+		response = &answered.AdmissionResponse
+	}
+	writeReview(w, response)
+}
+
+// readReview reads a review, or says why there is none.
+func readReview(r *http.Request) (*admissionv1.AdmissionReview, *admissionv1.AdmissionResponse) {
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
+		return nil, unreadable(http.StatusUnsupportedMediaType, "admission reviews are application/json")
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxReview+1))
+	switch {
+	case err != nil:
+		return nil, unreadable(http.StatusBadRequest, "the admission review could not be read to its end")
+	case len(body) > maxReview:
+		return nil, unreadable(http.StatusRequestEntityTooLarge, fmt.Sprintf("the admission review has more than %d bytes", maxReview))
+	}
+	review := &admissionv1.AdmissionReview{}
+	if err := kjson.UnmarshalCaseSensitivePreserveInts(body, review); err != nil {
+		return nil, unreadable(http.StatusBadRequest, "the request is no admission review in JSON")
+	}
+	if review.APIVersion != admissionv1.SchemeGroupVersion.String() || review.Kind != "AdmissionReview" {
+		return nil, unreadable(http.StatusBadRequest, fmt.Sprintf("this webhook answers AdmissionReview of %s, not %.63s of %.63s",
+			admissionv1.SchemeGroupVersion, review.Kind, review.APIVersion))
+	}
+	if review.Request == nil {
+		return nil, unreadable(http.StatusBadRequest, "the admission review has no request")
+	}
+	return review, nil
+}
+
+func unreadable(code int32, message string) *admissionv1.AdmissionResponse {
+	response := refused(code, metav1.StatusReasonBadRequest, message)
+	return &response.AdmissionResponse
+}
+
+func writeReview(w http.ResponseWriter, response *admissionv1.AdmissionResponse) {
+	review := &admissionv1.AdmissionReview{
+		TypeMeta: metav1.TypeMeta{APIVersion: admissionv1.SchemeGroupVersion.String(), Kind: "AdmissionReview"},
+		Response: response,
+	}
+	text, err := json.Marshal(review)
+	if err != nil {
+		http.Error(w, "encoding the answer", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(text) // the caller has gone, and there is nobody to tell
+}

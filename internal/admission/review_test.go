@@ -1,0 +1,429 @@
+package admission_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	admissionv1 "k8s.io/api/admission/v1"
+	authenticationv1 "k8s.io/api/authentication/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	testclock "k8s.io/utils/clock/testing"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/admission"
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
+	"github.com/hipaa-operator/hipaa-operator/internal/control/catalog"
+	"github.com/hipaa-operator/hipaa-operator/internal/engine"
+	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
+	"github.com/hipaa-operator/hipaa-operator/internal/subject"
+	"github.com/hipaa-operator/hipaa-operator/internal/witness"
+)
+
+// world is what a gate of unit tests sees.
+func world() []client.Object {
+	return []client.Object{
+		phitest.Namespace("ehr").Obj(),
+		phitest.Namespace("shop").WithoutPHI().Obj(),
+		phitest.Profile("strict").EncryptedClass(phitest.EncryptedClass).Obj(),
+		phitest.Workload("patient-api").Obj(),
+		phitest.Class(phitest.EncryptedClass).Obj(),
+	}
+}
+
+func reader(t testing.TB, objects ...client.Object) client.WithWatch {
+	t.Helper()
+	s := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, hipaav1.AddToScheme} {
+		if err := add(s); err != nil {
+			t.Fatalf("building the scheme: %v", err)
+		}
+	}
+	return fake.NewClientBuilder().WithScheme(s).WithObjects(objects...).Build()
+}
+
+// unitGate judges with these controls in a world.
+func unitGate(t testing.TB, controls []control.Control, reads client.Reader) *admission.Gate {
+	t.Helper()
+	judge, err := engine.New(controls)
+	if err != nil {
+		t.Fatalf("building the engine: %v", err)
+	}
+	return &admission.Gate{
+		Engine:  judge,
+		Loader:  &subject.Loader{Cache: reads, Live: reads},
+		Clock:   testclock.NewFakePassiveClock(phitest.Epoch),
+		Reviews: nobody{},
+	}
+}
+
+// nobody may approve anything.
+type nobody struct{}
+
+func (nobody) Create(context.Context, client.Object, ...client.CreateOption) error { return nil }
+
+// review asks about an object, as the API server does.
+func review(t testing.TB, operation admissionv1.Operation, object, old runtime.Object) *admissionv1.AdmissionReview {
+	t.Helper()
+	subject, name := object, ""
+	if subject == nil {
+		subject = old
+	}
+	kinds, _, err := clientgoscheme.Scheme.ObjectKinds(subject)
+	gvk := hipaav1.GroupVersion.WithKind("ControlException")
+	if err == nil {
+		gvk = kinds[0]
+	}
+	namespace := ""
+	if o, ok := subject.(metav1.Object); ok {
+		name, namespace = o.GetName(), o.GetNamespace()
+	}
+	return &admissionv1.AdmissionReview{
+		TypeMeta: metav1.TypeMeta{APIVersion: "admission.k8s.io/v1", Kind: "AdmissionReview"},
+		Request: &admissionv1.AdmissionRequest{
+			UID:       "0b4c",
+			Kind:      metav1.GroupVersionKind{Group: gvk.Group, Version: gvk.Version, Kind: gvk.Kind},
+			Operation: operation,
+			Name:      name,
+			Namespace: namespace,
+			UserInfo:  authenticationv1.UserInfo{Username: "tess@example.org"},
+			Object:    raw(t, object),
+			OldObject: raw(t, old),
+		},
+	}
+}
+
+func raw(t testing.TB, object runtime.Object) runtime.RawExtension {
+	t.Helper()
+	if object == nil {
+		return runtime.RawExtension{}
+	}
+	text, err := json.Marshal(object)
+	if err != nil {
+		t.Fatalf("encoding %T: %v", object, err)
+	}
+	return runtime.RawExtension{Raw: text}
+}
+
+// ask sends a body to one webhook and gives its answer.
+func ask(t testing.TB, g *admission.Gate, path string, body []byte) *admissionv1.AdmissionResponse {
+	t.Helper()
+	request := httptest.NewRequest(http.MethodPost, path, bytes.NewReader(body))
+	request.Header.Set("Content-Type", "application/json")
+	answer := httptest.NewRecorder()
+	g.Handlers()[path].ServeHTTP(answer, request)
+	var got admissionv1.AdmissionReview
+	if err := json.Unmarshal(answer.Body.Bytes(), &got); err != nil || got.Response == nil {
+		t.Fatalf("%s answered no review (%v): %.200s", path, err, answer.Body)
+	}
+	return got.Response
+}
+
+func askAbout(t testing.TB, g *admission.Gate, path string, r *admissionv1.AdmissionReview) *admissionv1.AdmissionResponse {
+	t.Helper()
+	body, err := json.Marshal(r)
+	if err != nil {
+		t.Fatalf("encoding the review: %v", err)
+	}
+	return ask(t, g, path, body)
+}
+
+func TestEveryRequestIsAnsweredInASentence(t *testing.T) {
+	pod := phitest.Pod("patient-api").Obj()
+	valid := review(t, admissionv1.Create, pod, nil)
+	change := func(how func(*admissionv1.AdmissionRequest)) []byte {
+		r := valid.DeepCopy()
+		how(r.Request)
+		body, err := json.Marshal(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return body
+	}
+	tests := map[string]struct {
+		give []byte
+		code int32
+		want string
+	}{
+		"no review at all":     {[]byte("{"), http.StatusBadRequest, "no admission review"},
+		"a review of tomorrow": {bytes.Replace(change(func(*admissionv1.AdmissionRequest) {}), []byte("admission.k8s.io/v1"), []byte("admission.k8s.io/v7"), 1), http.StatusBadRequest, "not AdmissionReview of admission.k8s.io/v7"},
+		"a body without end":   {bytes.Repeat([]byte(" "), 8<<20), http.StatusRequestEntityTooLarge, "has more than 7340032 bytes"},
+		"another kind": {
+			change(func(r *admissionv1.AdmissionRequest) { r.Kind.Kind = "Node" }),
+			http.StatusBadRequest, "does not judge /v1, Kind=Node: its configuration has been changed",
+		},
+		"no object": {
+			change(func(r *admissionv1.AdmissionRequest) { r.Object.Raw = nil }),
+			http.StatusBadRequest, "brings no object",
+		},
+		"an object of other types": {
+			change(func(r *admissionv1.AdmissionRequest) { r.Object.Raw = []byte(`{"spec":{"containers":"secret-text"}}`) }),
+			http.StatusBadRequest, "is no /v1, Kind=Pod that this version",
+		},
+		"an update without the old object": {
+			change(func(r *admissionv1.AdmissionRequest) {
+				r.Operation = admissionv1.Update
+				r.Object.Raw = raw(t, phitest.Pod("patient-api").Unhardened().Obj()).Raw
+			}), http.StatusBadRequest, "about UPDATE of /v1, Kind=Pod brings no object",
+		},
+		"a pod of three megabytes": {
+			change(func(r *admissionv1.AdmissionRequest) {
+				r.Object.Raw = raw(t, phitest.Pod("patient-api").Label("app", "patient-api").With(func(p *corev1.Pod) {
+					p.Annotations = map[string]string{"note": strings.Repeat("x", 3<<20)}
+					p.Labels[hipaav1.LabelWorkload] = "patient-api"
+				}).Obj()).Raw
+			}), http.StatusForbidden, "data-classification",
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			got := ask(t, unitGate(t, catalog.All(), reader(t, world()...)), "/validate/pods", test.give)
+			if got.Allowed || got.Result.Code != test.code || !strings.Contains(got.Result.Message, test.want) {
+				t.Errorf("got %v %+v, want a refusal with %d and %q", got.Allowed, got.Result, test.code, test.want)
+			}
+			if strings.Contains(got.Result.Message, "secret-text") {
+				t.Errorf("the answer quotes the object: %s", got.Result.Message)
+			}
+		})
+	}
+}
+
+func TestWhatCannotBeReadIsRefusedUntilItCan(t *testing.T) {
+	broken := interceptor.NewClient(reader(t, world()...), interceptor.Funcs{
+		List: func(context.Context, client.WithWatch, client.ObjectList, ...client.ListOption) error {
+			return errors.New("connection refused")
+		},
+	})
+	for _, path := range []string{"/mutate/pods", "/validate/pods"} {
+		got := askAbout(t, unitGate(t, catalog.All(), broken), path, review(t, admissionv1.Create, phitest.Pod("patient-api").Obj(), nil))
+		want := &metav1.Status{
+			Status: metav1.StatusFailure, Code: http.StatusServiceUnavailable, Reason: metav1.StatusReasonServiceUnavailable,
+			Details: &metav1.StatusDetails{RetryAfterSeconds: 1},
+			Message: `pod "patient-api" in PHI namespace "ehr" could not be judged: hipaa-operator could not read what it needs; ` +
+				`nothing is wrong with the object, try again, and if it stays so look at the log of its manager`,
+		}
+		if diff := cmp.Diff(want, got.Result); got.Allowed || diff != "" {
+			t.Errorf("%s: allowed %v (-want +got):\n%s", path, got.Allowed, diff)
+		}
+	}
+}
+
+func TestABugRefuses(t *testing.T) {
+	outcomes := []admission.Outcome{}
+	for name, panics := range map[string]func(control.Subject) []control.Finding{
+		"of the runtime": func(s control.Subject) []control.Finding {
+			return []control.Finding{{Path: s.Pod.Spec.Volumes[7].Name}}
+		},
+		"of ours": func(s control.Subject) []control.Finding { panic(s.Pod.Labels["app"]) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := unitGate(t, []control.Control{{ID: "buggy", Since: 1, Cites: catalog.All()[0].Cites, Judges: control.Pods, Check: panics}}, reader(t, world()...))
+			g.Observe = func(o admission.Outcome) { outcomes = append(outcomes, o) }
+			got := askAbout(t, g, "/validate/pods", review(t, admissionv1.Create, phitest.Pod("patient-api").Obj(), nil))
+			if got.Allowed || got.UID != "0b4c" || got.Result.Code != http.StatusInternalServerError || !strings.Contains(got.Result.Message, "PHI is not admitted unjudged") {
+				t.Errorf("got %v %+v", got.Allowed, got.Result)
+			}
+		})
+	}
+	want := []admission.Outcome{{Kind: "Pod", Failed: true}, {Kind: "Pod", Failed: true}}
+	if diff := cmp.Diff(want, outcomes); diff != "" {
+		t.Errorf("outcomes (-want +got):\n%s", diff)
+	}
+}
+
+func TestMutationIsMinimal(t *testing.T) {
+	g := unitGate(t, catalog.All(), reader(t, world()...))
+	got := askAbout(t, g, "/mutate/pods", review(t, admissionv1.Create, phitest.Pod("patient-api").Obj(), nil))
+	var operations []map[string]any
+	if err := json.Unmarshal(got.Patch, &operations); err != nil {
+		t.Fatalf("decoding %s: %v", got.Patch, err)
+	}
+	for _, operation := range operations {
+		if path, _ := operation["path"].(string); operation["op"] != "add" || !strings.HasPrefix(path, "/metadata/labels/") {
+			t.Errorf("touches more than labels: %v", operation)
+		}
+	}
+	if len(operations) == 0 {
+		t.Error("adds nothing")
+	}
+	for name, pod := range map[string]*corev1.Pod{
+		"of no workload":        phitest.Pod("stranger").Obj(),
+		"outside PHI":           phitest.Pod("patient-api").Namespace("shop").Obj(),
+		"that has it all":       labelled(t, g),
+		"that no profile rules": phitest.Pod("patient-api").Obj(),
+	} {
+		gate := g
+		if name == "that no profile rules" {
+			gate = unitGate(t, catalog.All(), reader(t, phitest.Namespace("ehr").Obj(), phitest.Workload("patient-api").Obj()))
+		}
+		if got := askAbout(t, gate, "/mutate/pods", review(t, admissionv1.Create, pod, nil)); !got.Allowed || got.Patch != nil {
+			t.Errorf("a pod %s: allowed %v, patch %s", name, got.Allowed, got.Patch)
+		}
+	}
+}
+
+// labelled is a pod with all that mutation adds.
+func labelled(t testing.TB, g *admission.Gate) *corev1.Pod {
+	t.Helper()
+	pod := phitest.Pod("patient-api").Obj()
+	got := askAbout(t, g, "/mutate/pods", review(t, admissionv1.Create, pod, nil))
+	var operations []struct{ Path, Value string }
+	if err := json.Unmarshal(got.Patch, &operations); err != nil {
+		t.Fatalf("decoding %s: %v", got.Patch, err)
+	}
+	for _, operation := range operations {
+		key := strings.TrimPrefix(operation.Path, "/metadata/labels/")
+		pod.Labels[strings.ReplaceAll(key, "~1", "/")] = operation.Value
+	}
+	return pod
+}
+
+func TestOutcomesAreObserved(t *testing.T) {
+	g := unitGate(t, catalog.All(), reader(t, world()...))
+	var got []string
+	g.Observe = func(o admission.Outcome) {
+		got = append(got, fmt.Sprintf("%s allowed=%v mutated=%v failed=%v denied=%d", o.Kind, o.Allowed, o.Mutated, o.Failed, len(o.Decision.Denied)))
+	}
+	good, stranger := labelled(t, g), phitest.Pod("stranger").Obj()
+	askAbout(t, g, "/validate/pods", review(t, admissionv1.Create, good, nil))
+	refusal := askAbout(t, g, "/validate/pods", review(t, admissionv1.Create, stranger, nil))
+	want := []string{
+		"Pod allowed=true mutated=true failed=false denied=0",
+		"Pod allowed=true mutated=false failed=false denied=0",
+		"Pod allowed=false mutated=false failed=false denied=1",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("outcomes (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(map[string]string{"denied": "undeclared-pod"}, refusal.AuditAnnotations); diff != "" {
+		t.Errorf("audit annotations (-want +got):\n%s", diff)
+	}
+}
+
+// memory keeps changes for a test.
+type memory struct{ changes []witness.Change }
+
+func (m *memory) Record(_ context.Context, change witness.Change) error {
+	m.changes = append(m.changes, change)
+	return nil
+}
+
+func TestOnlyRealChangesOfWhatMattersAreRemembered(t *testing.T) {
+	owned := &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{
+		Namespace: "ehr", Name: "hipaa-patient-api", Labels: map[string]string{hipaav1.LabelManagedBy: hipaav1.ManagedByValue},
+	}}
+	foreign := &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: "ehr", Name: "shut"}}
+	shut := foreign.DeepCopy()
+	shut.Spec.PolicyTypes = []networkingv1.PolicyType{networkingv1.PolicyTypeIngress}
+	tests := map[string]struct {
+		path string
+		give *admissionv1.AdmissionReview
+		dry  bool
+		want int
+	}{
+		"an owned policy is changed":            {path: "/validate/policies", give: review(t, admissionv1.Update, owned, owned), want: 1},
+		"in a dry run":                          {path: "/validate/policies", give: review(t, admissionv1.Update, owned, owned), dry: true},
+		"a foreign policy that opens nothing":   {path: "/validate/policies", give: review(t, admissionv1.Create, shut, nil)},
+		"an owned policy is deleted":            {path: "/witness/deletions", give: review(t, admissionv1.Delete, nil, owned), want: 1},
+		"a foreign policy is deleted":           {path: "/witness/deletions", give: review(t, admissionv1.Delete, nil, foreign)},
+		"a deletion of something else":          {path: "/witness/deletions", give: review(t, admissionv1.Delete, nil, phitest.Pod("x").Obj())},
+		"a deletion that makes no sense at all": {path: "/witness/deletions", give: review(t, admissionv1.Delete, shut, nil)},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			kept := &memory{}
+			g := unitGate(t, catalog.All(), reader(t, world()...))
+			g.Changes = kept
+			test.give.Request.DryRun = ptr.To(test.dry)
+			if got := askAbout(t, g, test.path, test.give); !got.Allowed {
+				t.Errorf("refused: %v", got.Result)
+			}
+			if len(kept.changes) != test.want {
+				t.Errorf("remembers %v, want %d", kept.changes, test.want)
+			}
+		})
+	}
+}
+
+func TestAnApprovalIsRefusedBySentence(t *testing.T) {
+	person := authenticationv1.UserInfo{Username: "anna@example.org"}
+	stamp := func(x *hipaav1.ControlException) *hipaav1.ControlException {
+		digest, err := x.Spec.Digest()
+		if err != nil {
+			t.Fatal(err)
+		}
+		x.Status.Approval = &hipaav1.Approval{
+			Decision: hipaav1.DecisionApproved, Approver: "anna@example.org",
+			Time: ptr.To(phitest.After(time.Second)), SpecDigest: digest,
+		}
+		return x
+	}
+	asked := func(by string) *hipaav1.ControlException {
+		x := phitest.Exception("legacy", "patient-api", "any").Obj()
+		if by != "" {
+			x.Annotations = map[string]string{hipaav1.AnnotationRequestedBy: by}
+		}
+		return x
+	}
+	tests := map[string]struct {
+		user authenticationv1.UserInfo
+		give *hipaav1.ControlException
+		old  *hipaav1.ControlException
+		want string
+	}{
+		"a ServiceAccount":      {authenticationv1.UserInfo{Username: "system:serviceaccount:a:b"}, stamp(asked("rob")), asked("rob"), "is a ServiceAccount"},
+		"a component":           {authenticationv1.UserInfo{Username: "system:kube-scheduler"}, stamp(asked("rob")), asked("rob"), "is a component of the cluster"},
+		"nobody":                {authenticationv1.UserInfo{}, stamp(asked("rob")), asked("rob"), "names no user"},
+		"a member of the group": {authenticationv1.UserInfo{Username: "anna@example.org", Groups: []string{"system:masters"}}, stamp(asked("rob")), asked("rob"), "system:masters"},
+		"a client certificate": {authenticationv1.UserInfo{Username: "anna@example.org", Extra: map[string]authenticationv1.ExtraValue{
+			"authentication.kubernetes.io/credential-id": {"X509SHA256=00ff"},
+		}}, stamp(asked("rob")), asked("rob"), "client certificate"},
+		"the requester":              {person, stamp(asked("anna@example.org")), asked("anna@example.org"), "wrote its present spec"},
+		"no requester on record":     {person, stamp(asked("")), asked(""), "nobody is on record"},
+		"a user without the verb":    {person, stamp(asked("rob")), asked("rob"), `takes the verb "approve"`},
+		"the approval of other text": {person, stamp(phitest.Exception("legacy", "patient-api", "other").Obj()), asked("rob"), "about another content"},
+		"another's name": {person, func() *hipaav1.ControlException {
+			x := stamp(asked("rob"))
+			x.Status.Approval.Approver = "boss"
+			return x
+		}(), asked("rob"), "send only status.approval.decision"},
+		"an instant of last week": {person, func() *hipaav1.ControlException {
+			x := stamp(asked("rob"))
+			x.Status.Approval.Time = ptr.To(phitest.After(-7 * 24 * time.Hour))
+			return x
+		}(), asked("rob"), "send only status.approval.decision"},
+		"no change at all": {person, asked("rob"), asked("rob"), ""},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			r := review(t, admissionv1.Update, test.give, test.old)
+			r.Request.SubResource, r.Request.UserInfo = "status", test.user
+			got := askAbout(t, unitGate(t, catalog.All(), reader(t, world()...)), "/validate/exceptions", r)
+			if test.want == "" {
+				if !got.Allowed {
+					t.Errorf("refused: %v", got.Result)
+				}
+				return
+			}
+			if got.Allowed || got.Result.Code != http.StatusForbidden || !strings.Contains(got.Result.Message, test.want) {
+				t.Errorf("got %v %+v, want a refusal with %q", got.Allowed, got.Result, test.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,47 @@
+package app
+
+import (
+	"context"
+	"fmt"
+
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+
+	"github.com/hipaa-operator/hipaa-operator/controllers"
+	"github.com/hipaa-operator/hipaa-operator/internal/admission"
+	"github.com/hipaa-operator/hipaa-operator/internal/control/catalog"
+	"github.com/hipaa-operator/hipaa-operator/internal/engine"
+	"github.com/hipaa-operator/hipaa-operator/internal/subject"
+	"github.com/hipaa-operator/hipaa-operator/internal/witness"
+)
+
+// wire puts the parts together and adds them to the manager.
+func wire(ctx context.Context, mgr manager.Manager, o Options) error {
+	judge, err := engine.New(catalog.All())
+	if err != nil {
+		return fmt.Errorf("building the engine: %w", err)
+	}
+	book := witness.NewBook(mgr.GetAPIReader(), mgr.GetClient(), o.Namespace)
+	gate := &admission.Gate{
+		Engine:  judge,
+		Loader:  &subject.Loader{Cache: mgr.GetCache(), Live: mgr.GetAPIReader()},
+		Clock:   clock.RealClock{},
+		Reviews: mgr.GetClient(),
+		Changes: book,
+		Observe: observe,
+	}
+	if err := addWebhooks(mgr, gate, o); err != nil {
+		return err
+	}
+	watch, err := addGuard(mgr, o)
+	if err != nil {
+		return err
+	}
+	return controllers.Setup(ctx, mgr, controllers.Dependencies{
+		Engine:       judge,
+		Witness:      book,
+		Guard:        watch,
+		GuardChanged: watch.changed,
+		Clock:        clock.RealClock{},
+	})
+}

@@ -1,0 +1,111 @@
+package catalog
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
+	"github.com/hipaa-operator/hipaa-operator/internal/reach"
+)
+
+// Names of owned policies. A PHIWorkload of the name default-deny would take the
+// place of the policy that closes everything; it gets none and stays closed.
+const (
+	ownedPrefix     = "hipaa-"
+	reservedName    = "default-deny"
+	defaultDenyName = ownedPrefix + reservedName
+)
+
+// ownedPolicies are the policy of the workload, or of the namespace where the
+// subject has no workload. Every field is as the API server would default it, so
+// that the live object is equal to the desired one or somebody changed it.
+func ownedPolicies(s control.Subject) []client.Object {
+	if s.Workload == nil {
+		return []client.Object{defaultDeny(&s)}
+	}
+	if policy := workloadPolicy(&s, s.Workload); policy != nil {
+		return []client.Object{policy}
+	}
+	return nil
+}
+
+func defaultDeny(s *control.Subject) *networkingv1.NetworkPolicy {
+	namespaceOnly := *s
+	namespaceOnly.Workload = nil
+	policy := &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{
+		Namespace: s.Namespace.Name, Name: defaultDenyName, Labels: ownedLabels(&namespaceOnly),
+	}}
+	policy.Spec.PolicyTypes = bothDirections()
+	return policy
+}
+
+func workloadPolicy(s *control.Subject, w *hipaav1.PHIWorkload) *networkingv1.NetworkPolicy {
+	if w.Name == reservedName || !selectsSome(&w.Spec.Selector) {
+		return nil
+	}
+	of := *s
+	of.Workload = w
+	policy := &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{
+		Namespace: w.Namespace, Name: ownedPrefix + w.Name, Labels: ownedLabels(&of),
+	}}
+	policy.Spec.PodSelector = *w.Spec.Selector.DeepCopy()
+	policy.Spec.PolicyTypes = bothDirections()
+	d := declaration{subject: s, workload: w}
+	for _, f := range d.ingress() {
+		if f.opens() {
+			policy.Spec.Ingress = append(policy.Spec.Ingress, networkingv1.NetworkPolicyIngressRule{From: policyPeers(f.peers), Ports: policyPorts(f.ports)})
+		}
+	}
+	for _, f := range d.egress() {
+		if f.opens() {
+			policy.Spec.Egress = append(policy.Spec.Egress, networkingv1.NetworkPolicyEgressRule{To: policyPeers(f.peers), Ports: policyPorts(f.ports)})
+		}
+	}
+	return policy
+}
+
+func bothDirections() []networkingv1.PolicyType {
+	return []networkingv1.PolicyType{networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress}
+}
+
+func policyPeers(peers []reach.Peer) []networkingv1.NetworkPolicyPeer {
+	list := make([]networkingv1.NetworkPolicyPeer, 0, len(peers))
+	for _, peer := range peers {
+		switch p := peer.(type) {
+		case reach.PodPeer:
+			list = append(list, podPeer(p))
+		case reach.Block:
+			list = append(list, blockPeer(p))
+		}
+	}
+	return list
+}
+
+func podPeer(p reach.PodPeer) networkingv1.NetworkPolicyPeer {
+	namespaces := p.NamespaceSelector.DeepCopy()
+	if namespaces == nil {
+		namespaces = &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: p.Namespaces[0]}}
+	}
+	return networkingv1.NetworkPolicyPeer{NamespaceSelector: namespaces, PodSelector: p.PodSelector.DeepCopy()}
+}
+
+func blockPeer(b reach.Block) networkingv1.NetworkPolicyPeer {
+	block := &networkingv1.IPBlock{CIDR: b.CIDR.String()}
+	for _, hole := range b.Except {
+		block.Except = append(block.Except, hole.String())
+	}
+	return networkingv1.NetworkPolicyPeer{IPBlock: block}
+}
+
+func policyPorts(ports []reach.PortRange) []networkingv1.NetworkPolicyPort {
+	list := make([]networkingv1.NetworkPolicyPort, len(ports))
+	for i, p := range ports {
+		number := intstr.FromInt32(p.First)
+		list[i] = networkingv1.NetworkPolicyPort{Protocol: &p.Protocol, Port: &number}
+	}
+	return list
+}

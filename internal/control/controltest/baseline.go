@@ -1,0 +1,223 @@
+package controltest
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	storagev1 "k8s.io/api/storage/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
+	"github.com/hipaa-operator/hipaa-operator/internal/engine"
+	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
+)
+
+// WorkloadName is the PHIWorkload of every subject.
+const WorkloadName = "patient-api"
+
+// Profile is the profile of Baseline: everything enforced, every parameter set.
+func Profile() *hipaav1.ComplianceProfile {
+	return phitest.Profile("hipaa-security-rule").
+		EncryptedClass(phitest.EncryptedClass).
+		MinimumGrade(hipaav1.StorageGradeCustomerKey).
+		Gateway("ingress-nginx", "ingress-nginx", "app.kubernetes.io/name", "ingress-nginx").
+		DNSPods("k8s-app", "kube-dns").
+		ExternalRanges("198.51.100.0/24").
+		Obj()
+}
+
+// Baseline is a subject of one kind as a careful team writes it: complete objects
+// that a real API server accepts and that violate no control once admission has
+// done its part (Protect). The subject and everything in it is new in each call.
+//
+// Whoever replays it against a real API server creates the profile (Profile), the
+// namespace, and then of the World: Classes, Workloads and Services, Volumes,
+// Claims; then the object under judgement.
+func Baseline(kind control.Kinds) control.Subject {
+	workload := phitest.Workload(WorkloadName).
+		Continuity(hipaav1.ContinuityPatientCare).
+		DataClasses(hipaav1.DataClassClinical, hipaav1.DataClassDemographic).
+		Port("http", 8080).
+		From(phitest.FromWorkload("portal"), phitest.FromGateway("ingress-nginx")).
+		To(phitest.ToWorkload("patient-db"), phitest.ToService("registry", "terminology"), phitest.ToKubernetesAPI(),
+			phitest.ToBlock("198.51.100.0/28", 5432)).
+		Obj()
+	s := around(workload, Profile())
+	terminology := phitest.Service("terminology").Namespace("registry").Port("http", 80, intstr.FromInt32(8443)).Obj()
+	s.World.Services[types.NamespacedName{Namespace: "registry", Name: "terminology"}] = terminology
+	s.World.APIServer = []netip.AddrPort{netip.MustParseAddrPort("192.0.2.10:6443")}
+	s.World.Classes[phitest.EncryptedClass] = phitest.Class(phitest.EncryptedClass).Obj()
+	s.World.Isolation = &control.IsolationResult{Dropped: true, At: phitest.Epoch, Detail: "a denied connection was dropped"}
+	claim := phitest.Claim("data").Obj()
+	s.World.Claims[claim.Name] = claim
+	for _, name := range []string{"patient-api-0", "patient-api-1"} {
+		pod := phitest.Pod(name).Of(workload).UID(name).Listens("http", 8080).Mounts("data", claim.Name).Obj()
+		s.World.Pods = append(s.World.Pods, pod)
+	}
+	switch kind {
+	case control.Pods:
+		return s.Of(phitest.Pod("patient-api-2").Of(workload).Listens("http", 8080).Mounts("data", claim.Name).Obj())
+	case control.Claims:
+		return s.Of(phitest.Claim("more-data").Obj())
+	case control.Services:
+		return s.Of(phitest.Service(WorkloadName).Port("http", 80, intstr.FromString("http")).Obj())
+	case control.Policies:
+		portal := phitest.Peer(nil, phitest.Labels("app", "portal"))
+		return s.Of(phitest.Policy("from-portal").Selecting("app", WorkloadName).Ingress(portal, phitest.TCP(8080)).Obj())
+	case control.Slices:
+		return s.Of(phitest.Slice("external", "registry-db", "198.51.100.5").Port("postgres", 5432).Obj())
+	default:
+		return s
+	}
+}
+
+// Bare is a subject of one kind as a team in a hurry writes it: the least of
+// everything, under a profile without parameters.
+func Bare(kind control.Kinds) control.Subject {
+	workload := phitest.Workload(WorkloadName).
+		Port("http", 8080).
+		From(phitest.FromWorkload("portal")).
+		To(phitest.ToWorkload("patient-db"), phitest.ToVendor("eprescribe")).
+		Obj()
+	s := around(workload, phitest.Profile("bare").Obj())
+	claim := phitest.Claim("data").WithoutClass().Obj()
+	s.World.Claims[claim.Name] = claim
+	live := phitest.Pod("patient-api-0").Of(workload).Mounts("data", claim.Name).Unhardened().Obj()
+	s.World.Pods = append(s.World.Pods, live)
+	switch kind {
+	case control.Pods:
+		return s.Of(phitest.Pod("patient-api-1").Of(workload).Mounts("data", claim.Name).Unhardened().Obj())
+	case control.Claims:
+		return s.Of(phitest.Claim("more-data").WithoutClass().Obj())
+	case control.Services:
+		return s.Of(phitest.Service(WorkloadName).Port("http", 80, intstr.FromInt32(8080)).Obj())
+	case control.Policies:
+		return s.Of(phitest.Policy("closes-everything").Obj())
+	case control.Slices:
+		return s.Of(phitest.Slice("empty", WorkloadName).Obj())
+	default:
+		return s
+	}
+}
+
+// around puts a workload into a namespace with its neighbours.
+func around(workload *hipaav1.PHIWorkload, profile *hipaav1.ComplianceProfile) control.Subject {
+	namespace := phitest.Namespace(phitest.DefaultNamespace).Obj()
+	world := &control.World{
+		Claims:    map[string]*corev1.PersistentVolumeClaim{},
+		Volumes:   map[string]*corev1.PersistentVolume{},
+		Classes:   map[string]*storagev1.StorageClass{},
+		Workloads: map[types.NamespacedName]*hipaav1.PHIWorkload{},
+		Services:  map[types.NamespacedName]*corev1.Service{},
+		Exposing:  []*corev1.Service{phitest.Service(workload.Name).Port("http", 80, intstr.FromString("http")).Obj()},
+	}
+	neighbours := []*hipaav1.PHIWorkload{
+		workload,
+		phitest.Workload("portal").To(phitest.ToWorkload(workload.Name)).Obj(),
+		phitest.Workload("patient-db").Port("postgres", 5432).From(phitest.FromWorkload(workload.Name)).Obj(),
+	}
+	for _, w := range neighbours {
+		world.Workloads[types.NamespacedName{Namespace: w.Namespace, Name: w.Name}] = w
+	}
+	return control.Subject{Profile: parameters(profile, namespace), Namespace: namespace, Workload: workload, World: world}
+}
+
+// parameters are what the engine makes of a profile.
+func parameters(profile *hipaav1.ComplianceProfile, namespace *corev1.Namespace) *control.Profile {
+	e, err := engine.New(nil)
+	if err != nil {
+		panic(err)
+	}
+	effective, err := e.Resolve([]*hipaav1.ComplianceProfile{profile}, namespace, "", phitest.Epoch)
+	if err != nil {
+		panic(err)
+	}
+	return effective.Parameters
+}
+
+// Satisfy does everywhere what only people can do.
+func Satisfy(catalog []control.Control, s *control.Subject) {
+	for i := range catalog {
+		if catalog[i].Satisfy != nil {
+			catalog[i].Satisfy(s)
+		}
+	}
+}
+
+// Protect does everywhere what the operator does: to the object under judgement,
+// to the live pods and claims, and by the policies that it owns.
+func Protect(catalog []control.Control, s *control.Subject) {
+	s.World.Policies = slices.DeleteFunc(s.World.Policies, isOwned)
+	Admit(catalog, s)
+	for i := range catalog {
+		c := &catalog[i]
+		for _, pod := range s.World.Pods {
+			if c.Mutate != nil {
+				c.Mutate(*s, pod)
+			}
+		}
+		for _, claim := range s.World.Claims {
+			if c.Default != nil {
+				c.Default(*s, claim)
+			}
+		}
+		own(c, s)
+	}
+	slices.SortFunc(s.World.Policies, func(a, b *networkingv1.NetworkPolicy) int { return strings.Compare(a.Name, b.Name) })
+}
+
+func own(c *control.Control, s *control.Subject) {
+	if c.Objects == nil {
+		return
+	}
+	ofNamespace := *s
+	ofNamespace.Workload = nil
+	for _, subject := range []control.Subject{*s, ofNamespace} {
+		for _, object := range c.Objects(subject) {
+			if policy, is := object.(*networkingv1.NetworkPolicy); is {
+				s.World.Policies = append(s.World.Policies, policy)
+			}
+		}
+	}
+}
+
+// Admit does what the mutating webhooks do to the object under judgement.
+func Admit(catalog []control.Control, s *control.Subject) {
+	for i := range catalog {
+		c := &catalog[i]
+		if s.Pod != nil && c.Mutate != nil {
+			c.Mutate(*s, s.Pod)
+		}
+		if s.Claim != nil && c.Default != nil {
+			c.Default(*s, s.Claim)
+		}
+	}
+}
+
+func isOwned(policy *networkingv1.NetworkPolicy) bool {
+	return policy.Labels[hipaav1.LabelManagedBy] == hipaav1.ManagedByValue
+}
+
+// Live puts the object under judgement into the world and leaves the workload as
+// a whole to judge.
+func Live(s control.Subject) control.Subject {
+	switch s.Kind() {
+	case control.Pods:
+		s.World.Pods = append(s.World.Pods, s.Pod)
+	case control.Claims:
+		s.World.Claims[s.Claim.Name] = s.Claim
+	case control.Services:
+		s.World.Exposing = []*corev1.Service{s.Service}
+	case control.Policies:
+		s.World.Policies = append(s.World.Policies, s.Policy)
+	case control.Slices:
+		s.World.Slices = append(s.World.Slices, s.Slice)
+	}
+	return s.Of(metav1.Object(nil))
+}

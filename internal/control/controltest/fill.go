@@ -1,0 +1,212 @@
+package controltest
+
+import (
+	"fmt"
+	"math/rand"
+	"net/netip"
+	"reflect"
+	"runtime/debug"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"sigs.k8s.io/randfill"
+
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
+	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
+)
+
+// seeds is how many random subjects law 5 tries on each control.
+const seeds = 300
+
+// pure is law 5 on subjects that are the same in every run.
+func pure(c *control.Control) (broken complaints) {
+	for seed := range int64(seeds) {
+		if complaint := disturbed(c, func() control.Subject { return fill(randfill.NewWithSeed(seed)) }); complaint != "" {
+			broken.add("with the subject of seed %d it %s", seed, complaint)
+			return broken
+		}
+	}
+	return broken
+}
+
+// FuzzCheck looks for subjects on which a control of the catalogue panics, or
+// which it changes.
+func FuzzCheck(f *testing.F, catalog []control.Control) {
+	f.Add([]byte{})
+	for seed := range int64(16) {
+		data := make([]byte, 4096)
+		_, _ = rand.New(rand.NewSource(seed)).Read(data) //nolint:gosec // inputs of a test, the same in every run
+		f.Add(data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		for i := range catalog {
+			build := func() control.Subject { return fill(randfill.NewFromGoFuzz(data)) }
+			if complaint := disturbed(&catalog[i], build); complaint != "" {
+				t.Fatalf("%s %s", catalog[i].ID, complaint)
+			}
+		}
+	})
+}
+
+// disturbed asks everything of a control and says whether it panics, or whether
+// its subject is no longer what another one is that was built in the same way.
+func disturbed(c *control.Control, build func() control.Subject) (complaint string) {
+	defer func() {
+		if reason := recover(); reason != nil {
+			complaint = fmt.Sprintf("panics: %v\n%s", reason, debug.Stack())
+		}
+	}()
+	s, want := build(), build()
+	whole := s.Of(nil)
+	namespace := whole
+	namespace.Workload = nil
+	for _, subject := range []control.Subject{s, whole, namespace} {
+		c.Check(subject)
+		if c.Objects != nil {
+			c.Objects(subject)
+		}
+		if c.Unresolved != nil {
+			c.Unresolved(subject)
+		}
+	}
+	if c.Mutate != nil && s.Pod != nil {
+		c.Mutate(s, s.Pod.DeepCopy())
+	}
+	if c.Default != nil && s.Claim != nil {
+		c.Default(s, s.Claim.DeepCopy())
+	}
+	if !reflect.DeepEqual(s, want) {
+		return "changes the subject"
+	}
+	return ""
+}
+
+// fill makes a subject of random content. Its pointers that are never nil are
+// not; a workload and an object are there more often than not.
+func fill(f *randfill.Filler) control.Subject {
+	f.NilChance(0.4).NumElements(0, 3).MaxDepth(18).Funcs(
+		fillString, fillQuantity, fillTime, fillInstant, fillManaged, fillRaw, fillPort, fillPrefix, fillAddress, fillRequirement,
+	)
+	s := control.Subject{Profile: &control.Profile{}, Namespace: &corev1.Namespace{}, World: &control.World{}}
+	var kind uint8
+	f.Fill(&kind)
+	f.Fill(s.Profile)
+	f.Fill(&s.Namespace.ObjectMeta)
+	f.Fill(s.World)
+	s.World.Missing = nil
+	s.World.Pods = withoutNil(s.World.Pods)
+	s.World.Policies = withoutNil(s.World.Policies)
+	s.World.Exposing = withoutNil(s.World.Exposing)
+	s.World.Slices = withoutNil(s.World.Slices)
+	if kind%8 != 0 {
+		s.Workload = &hipaav1.PHIWorkload{}
+		f.Fill(s.Workload)
+	}
+	return s.Of(fillObject(f, kind/8))
+}
+
+func fillObject(f *randfill.Filler, kind uint8) metav1.Object {
+	var object metav1.Object
+	switch kind % 6 {
+	case 0:
+		object = &corev1.Pod{}
+	case 1:
+		object = &corev1.PersistentVolumeClaim{}
+	case 2:
+		object = &corev1.Service{}
+	case 3:
+		object = &networkingv1.NetworkPolicy{}
+	case 4:
+		object = &discoveryv1.EndpointSlice{}
+	default:
+		return nil
+	}
+	f.Fill(object)
+	return object
+}
+
+// withoutNil drops what no loader ever hands over.
+func withoutNil[T any](list []*T) []*T {
+	var kept []*T
+	for _, one := range list {
+		if one != nil {
+			kept = append(kept, one)
+		}
+	}
+	return kept
+}
+
+// words are values that mean something somewhere, so that random objects refer
+// to each other now and then.
+var words = []string{
+	"", "ehr", "data", "app", "patient-api", "true", "false", "ebs.csi.aws.com", "encrypted", phitest.EncryptedClass,
+	"hipaa-default-deny", "hipaa-patient-api", "default-deny", "10.0.0.0/8", "10.1.2.3", "::/0", "2001:db8::1", "0.0.0.0/0", "bad/prefix/",
+	"TCP", "UDP", "Ingress", "Egress", "Clinical", "HIV", hipaav1.DefaultOwnerKey, hipaav1.DefaultDataClassPrefix,
+	"data-class.hipaa-operator.io/HIV", hipaav1.LabelWorkload, "kubernetes.io/metadata.name",
+	"kubernetes.io/no-provisioner", "EncryptedCustomerKey", "http", "\x00", "\xff\xfe", "a very long word that is no name, no key and no value",
+}
+
+func fillString(s *string, c randfill.Continue) {
+	if c.Intn(8) == 0 {
+		*s = c.String(12)
+		return
+	}
+	*s = words[c.Intn(len(words))]
+}
+
+func fillQuantity(q *resource.Quantity, c randfill.Continue) {
+	*q = *resource.NewQuantity(c.Int63n(1<<30), resource.BinarySI)
+}
+
+func fillTime(at *metav1.Time, c randfill.Continue) {
+	*at = phitest.After(time.Duration(c.Int63n(int64(100 * time.Hour))))
+}
+
+func fillInstant(at *time.Time, c randfill.Continue) {
+	*at = phitest.Epoch.Add(time.Duration(c.Int63n(int64(100 * time.Hour))))
+}
+
+func fillManaged(fields *metav1.FieldsV1, c randfill.Continue) {
+	texts := []string{`{"f:spec":{"f:storageClassName":{}}}`, `{"f:spec":{}}`, `{"f:spec":3}`, `{`, ``, `null`}
+	fields.SetRawString(texts[c.Intn(len(texts))])
+}
+
+func fillRaw(*runtime.RawExtension, randfill.Continue) {}
+
+func fillPort(p *intstr.IntOrString, c randfill.Continue) {
+	if c.Bool() {
+		*p = intstr.FromInt32(c.Int31n(70000) - 10)
+		return
+	}
+	*p = intstr.FromString(words[c.Intn(len(words))])
+}
+
+func fillPrefix(p *netip.Prefix, c randfill.Continue) {
+	prefixes := []netip.Prefix{
+		{}, netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("::/0"), netip.MustParsePrefix("::ffff:10.0.0.0/104"), netip.MustParsePrefix("10.1.2.3/32"),
+	}
+	*p = prefixes[c.Intn(len(prefixes))]
+}
+
+func fillAddress(a *netip.AddrPort, c randfill.Continue) {
+	addresses := []netip.AddrPort{
+		{}, netip.MustParseAddrPort("10.1.2.3:443"), netip.MustParseAddrPort("[2001:db8::1]:6443"), netip.MustParseAddrPort("[fe80::1%eth0]:6443"), netip.MustParseAddrPort("[::ffff:10.0.0.1]:0"),
+	}
+	*a = addresses[c.Intn(len(addresses))]
+}
+
+func fillRequirement(r *metav1.LabelSelectorRequirement, c randfill.Continue) {
+	operators := []metav1.LabelSelectorOperator{
+		metav1.LabelSelectorOpIn, metav1.LabelSelectorOpNotIn, metav1.LabelSelectorOpExists, metav1.LabelSelectorOpDoesNotExist, "Near",
+	}
+	c.FillNoCustom(r)
+	r.Operator = operators[c.Intn(len(operators))]
+}

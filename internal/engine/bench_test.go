@@ -1,0 +1,94 @@
+package engine_test
+
+import (
+	"testing"
+
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
+	"github.com/hipaa-operator/hipaa-operator/internal/control/catalog"
+	"github.com/hipaa-operator/hipaa-operator/internal/control/controltest"
+	"github.com/hipaa-operator/hipaa-operator/internal/engine"
+	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
+)
+
+// The budget of DESIGN: one pod, all controls, at most 200 us and 100 KB.
+const (
+	budgetBytes       = 100 << 10
+	budgetNanoseconds = 200_000
+)
+
+// threeContainers is a pod as real ones are: an application, an exporter, a
+// native sidecar, and a claim.
+func threeContainers() control.Subject {
+	s := controltest.Baseline(control.Pods)
+	pod := phitest.Pod("patient-api-2").Of(s.Workload).Container("exporter").Sidecar("proxy").
+		Listens("http", 8080).Mounts("data", "data").Obj()
+	return s.Of(pod)
+}
+
+func admitAndMutate(e *engine.Engine, r engine.Ruling, s control.Subject) engine.Decision {
+	s.Pod = s.Pod.DeepCopy()
+	e.Mutate(s, r)
+	return e.Admit(s, r)
+}
+
+func BenchmarkAdmitAndMutate(b *testing.B) {
+	e := newEngine(b, catalog.All()...)
+	r := engine.Ruling{Effective: resolve(b, e, phitest.Profile("a")), Now: phitest.Epoch}
+	refused := threeContainers()
+	refused.Pod = phitest.Pod("bare").Of(refused.Workload).Container("exporter").Sidecar("proxy").Unhardened().Obj()
+	for name, s := range map[string]control.Subject{"admitted": threeContainers(), "refused": refused} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				admitAndMutate(e, r, s)
+			}
+		})
+	}
+}
+
+func BenchmarkResolve(b *testing.B) {
+	e := newEngine(b, catalog.All()...)
+	list := profiles(phitest.Profile("a").Extends("b"), phitest.Profile("b").OnlyByName(), phitest.Profile("c"))
+	namespace := ehr()
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := e.Resolve(list, namespace, "b", phitest.Epoch); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkJudge(b *testing.B) {
+	e := newEngine(b, catalog.All()...)
+	r := engine.Ruling{Effective: resolve(b, e, phitest.Profile("a")), Now: phitest.Epoch}
+	s := controltest.Baseline(control.Workloads)
+	controltest.Protect(catalog.All(), &s)
+	b.ReportAllocs()
+	for b.Loop() {
+		e.Judge(s, r)
+	}
+}
+
+// The memory of one admission does not depend on the machine, so a test holds
+// its budget; the time is held with room for a slow one.
+func TestOneAdmissionStaysInBudget(t *testing.T) {
+	e := newEngine(t, catalog.All()...)
+	r := engine.Ruling{Effective: resolve(t, e, phitest.Profile("a")), Now: phitest.Epoch}
+	s := threeContainers()
+	if d := admitAndMutate(e, r, s); len(d.Denied) > 0 {
+		t.Fatalf("the pod is refused: %+v", d.Denied)
+	}
+	result := testing.Benchmark(func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			admitAndMutate(e, r, s)
+		}
+	})
+	if got := result.AllocedBytesPerOp(); got > budgetBytes {
+		t.Errorf("one admission allocates %d bytes, the budget is %d", got, budgetBytes)
+	}
+	const slow = 10
+	if got := result.NsPerOp(); got > slow*budgetNanoseconds {
+		t.Errorf("one admission takes %d ns, ten times the budget is %d", got, slow*budgetNanoseconds)
+	}
+}

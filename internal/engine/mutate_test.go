@@ -1,0 +1,112 @@
+package engine_test
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
+	"github.com/hipaa-operator/hipaa-operator/internal/engine"
+	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
+)
+
+// marking makes a control with every ability; it marks what it is handed.
+func marking(id string) control.Control {
+	c := finding(id, control.Pods|control.Claims)
+	c.Needs = control.StorageChain
+	c.Mutate = func(_ control.Subject, pod *corev1.Pod) { pod.Labels[id] = "marked" }
+	c.Default = func(_ control.Subject, claim *corev1.PersistentVolumeClaim) {
+		claim.Labels = map[string]string{id: "marked"}
+	}
+	c.Objects = func(control.Subject) []client.Object { return []client.Object{phitest.Policy(id).Obj()} }
+	c.Unresolved = func(control.Subject) []string { return []string{id} }
+	return c
+}
+
+func TestOnlyWhatIsEnforcedActs(t *testing.T) {
+	excepted := []*hipaav1.ControlException{phitest.Exception("x", "api", first).ApprovedBy("lead").Obj()}
+	for name, tc := range map[string]struct {
+		mode       hipaav1.Mode
+		stage      hipaav1.Stage
+		exceptions []*hipaav1.ControlException
+		missing    map[control.Evidence]string
+		acts       bool
+		owns       []bool // Owned.Enforce of each owned object
+	}{
+		"Enforce":                       {mode: hipaav1.ModeEnforce, stage: hipaav1.StageEnforced, acts: true, owns: []bool{true}},
+		"Enforce, while previewing":     {mode: hipaav1.ModeEnforce, stage: hipaav1.StagePreviewing, owns: []bool{false}},
+		"Enforce, under an exception":   {mode: hipaav1.ModeEnforce, stage: hipaav1.StageEnforced, exceptions: excepted, owns: []bool{false}},
+		"Enforce, without its evidence": {mode: hipaav1.ModeEnforce, stage: hipaav1.StageEnforced, missing: map[control.Evidence]string{control.StorageChain: "gone"}},
+		"Enforce, without other evidence": {
+			mode: hipaav1.ModeEnforce, stage: hipaav1.StageEnforced, missing: map[control.Evidence]string{control.FlowPeers: "gone"}, acts: true, owns: []bool{true},
+		},
+		"Warn":  {mode: hipaav1.ModeWarn, stage: hipaav1.StageEnforced, owns: []bool{false}},
+		"Audit": {mode: hipaav1.ModeAudit, stage: hipaav1.StageEnforced, owns: []bool{false}},
+		"Off":   {mode: hipaav1.ModeOff, stage: hipaav1.StageEnforced},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := newEngine(t, marking(first))
+			effective := resolve(t, e, phitest.Profile("a").Mode(tc.mode))
+			ruling := engine.Ruling{Effective: effective, Stage: tc.stage, Exceptions: tc.exceptions, Now: phitest.Epoch}
+			s := podSubject(effective, phitest.Pod("api").Obj())
+			s.World.Missing = tc.missing
+			e.Mutate(s, ruling)
+			if got := s.Pod.Labels[first] != ""; got != tc.acts {
+				t.Errorf("the pod is mutated: %t, want %t", got, tc.acts)
+			}
+			claim := s.Of(phitest.Claim("data").Obj())
+			e.Default(claim, ruling)
+			if got := claim.Claim.Labels[first] != ""; got != tc.acts {
+				t.Errorf("the claim is filled in: %t, want %t", got, tc.acts)
+			}
+			var owns []bool
+			for _, owned := range e.Owned(s, ruling) {
+				owns = append(owns, owned.Enforce)
+			}
+			if diff := cmp.Diff(tc.owns, owns); diff != "" {
+				t.Errorf("owned (-want +got):\n%s", diff)
+			}
+			if got := len(e.Unresolved(s, ruling)); got != len(tc.owns) {
+				t.Errorf("tells %d unresolved, want %d", got, len(tc.owns))
+			}
+		})
+	}
+}
+
+func TestAPreviewShowsEnforceAndTouchesNothing(t *testing.T) {
+	wrong := finding(second, control.Pods, control.Failed("spec", "is wrong"))
+	idle := finding("idle-control", control.Pods)
+	idle.Mutate = func(control.Subject, *corev1.Pod) {}
+	e := newEngine(t, marking(first), wrong, idle)
+	effective := resolve(t, e, phitest.Profile("a"))
+	pod := phitest.Pod("api").Obj()
+	mutated, changedBy, d := e.Preview(podSubject(effective, pod), engine.Ruling{Effective: effective, Stage: hipaav1.StagePreviewing, Now: phitest.Epoch})
+	if diff := cmp.Diff(phitest.Pod("api").Obj(), pod); diff != "" {
+		t.Errorf("the pod that was handed in changes:\n%s", diff)
+	}
+	if diff := cmp.Diff(phitest.Pod("api").Label(first, "marked").Obj(), mutated); diff != "" {
+		t.Errorf("the pod that would be (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{first}, changedBy); diff != "" {
+		t.Errorf("changed by (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(map[string][]string{"denied": {"second-control spec"}}, shape(d)); diff != "" {
+		t.Errorf("decision (-want +got):\n%s", diff)
+	}
+}
+
+func TestEvidenceForMutationIsThatOfControlsThatMutate(t *testing.T) {
+	idle := finding(second, control.Pods)
+	idle.Needs = control.FlowPeers
+	e := newEngine(t, marking(first), idle)
+	for kind, want := range map[control.Kinds]control.Evidence{
+		control.Pods: control.StorageChain, control.Claims: control.StorageChain, control.Services: 0,
+	} {
+		if got := e.MutationEvidence(kind); got != want {
+			t.Errorf("MutationEvidence(%s) = %s, want %s", kind, got, want)
+		}
+	}
+}

@@ -1,0 +1,347 @@
+package engine_test
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
+	"github.com/hipaa-operator/hipaa-operator/internal/engine"
+	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
+)
+
+func TestWhichProfilesGovern(t *testing.T) {
+	broken := phitest.Profile("broken").Obj()
+	broken.Spec.NamespaceSelector = &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "a", Operator: "Near"}}}
+	for name, tc := range map[string]struct {
+		profile   *hipaav1.ComplianceProfile
+		namespace *phitest.NamespaceBuilder
+		want      bool
+	}{
+		"an empty selector, every PHI namespace":   {phitest.Profile("p").Obj(), phitest.Namespace("ehr"), true},
+		"no namespace without PHI":                 {phitest.Profile("p").Obj(), phitest.Namespace("ehr").WithoutPHI(), false},
+		"no namespace whose PHI label is not true": {phitest.Profile("p").Obj(), phitest.Namespace("ehr").Label(hipaav1.LabelPHI, "yes"), false},
+		"a selector that matches":                  {phitest.Profile("p").Selecting("tier", "1").Obj(), phitest.Namespace("ehr").Label("tier", "1"), true},
+		"a selector that does not match":           {phitest.Profile("p").Selecting("tier", "1").Obj(), phitest.Namespace("ehr").Label("tier", "2"), false},
+		"no selector, none":                        {phitest.Profile("p").OnlyByName().Obj(), phitest.Namespace("ehr"), false},
+		"a selector that does not parse, all":      {broken, phitest.Namespace("ehr"), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := engine.Governs(tc.profile, tc.namespace.Obj()); got != tc.want {
+				t.Errorf("Governs() = %t, want %t", got, tc.want)
+			}
+		})
+	}
+	if engine.IsPHI(nil) {
+		t.Error("no namespace is called one that holds PHI")
+	}
+}
+
+func TestResolveTakesWhatGovernsWhatIsNamedAndWhatTheyExtend(t *testing.T) {
+	e := newEngine(t, pair()...)
+	for name, tc := range map[string]struct {
+		give     []*phitest.ProfileBuilder
+		ref      string
+		want     []string
+		notFound []string
+		fails    bool
+	}{
+		"nothing governs": {give: []*phitest.ProfileBuilder{phitest.Profile("a").OnlyByName()}, fails: true},
+		"every one that governs, sorted": {
+			give: []*phitest.ProfileBuilder{phitest.Profile("b"), phitest.Profile("a"), phitest.Profile("c").OnlyByName()}, want: []string{"a", "b"},
+		},
+		"the one that a workload names": {
+			give: []*phitest.ProfileBuilder{phitest.Profile("a"), phitest.Profile("c").OnlyByName()}, ref: "c", want: []string{"a", "c"},
+		},
+		"the named one alone": {give: []*phitest.ProfileBuilder{phitest.Profile("c").OnlyByName()}, ref: "c", want: []string{"c"}},
+		"what it extends, and what that extends": {
+			give: []*phitest.ProfileBuilder{
+				phitest.Profile("a").Extends("b"), phitest.Profile("b").OnlyByName().Extends("c"), phitest.Profile("c").OnlyByName(),
+			},
+			want: []string{"a", "b", "c"},
+		},
+		"a profile that extends itself": {give: []*phitest.ProfileBuilder{phitest.Profile("a").Extends("a")}, want: []string{"a"}},
+		"profiles that extend each other": {
+			give: []*phitest.ProfileBuilder{
+				phitest.Profile("a").Extends("b"), phitest.Profile("b").OnlyByName().Extends("c"), phitest.Profile("c").OnlyByName().Extends("a"),
+			},
+			want: []string{"a", "b", "c"},
+		},
+		"names that lead nowhere, which are told": {
+			give: []*phitest.ProfileBuilder{phitest.Profile("a").Extends("missing")}, ref: "gone", want: []string{"a"}, notFound: []string{"gone", "missing"},
+		},
+		"nothing but names that lead nowhere": {ref: "gone", fails: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			effective, err := e.Resolve(profiles(tc.give...), ehr(), tc.ref, phitest.Epoch)
+			if tc.fails {
+				if !errors.Is(err, engine.ErrNoProfile) {
+					t.Fatalf("error = %v, want ErrNoProfile", err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatalf("resolving: %v", err)
+			}
+			if diff := cmp.Diff(tc.want, effective.Parameters.Names); diff != "" {
+				t.Errorf("profiles (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(tc.notFound, effective.NotFound); diff != "" {
+				t.Errorf("not found (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// The number of ways through profiles that all extend each other is a factorial;
+// the time must not be.
+func TestResolveEndsWhereEverythingExtendsEverything(t *testing.T) {
+	var builders []*phitest.ProfileBuilder
+	for i := range 24 {
+		b := phitest.Profile(fmt.Sprintf("p%02d", i)).PausedFor(time.Duration(i) * time.Hour)
+		for j := range 24 {
+			b.Extends(fmt.Sprintf("p%02d", j))
+		}
+		builders = append(builders, b)
+	}
+	if got := resolve(t, newEngine(t, pair()...), builders...); len(got.Parameters.Names) != 24 {
+		t.Errorf("merged %d profiles, want 24", len(got.Parameters.Names))
+	}
+}
+
+func TestTheStrongestModeCounts(t *testing.T) {
+	e := newEngine(t, pair()...)
+	const off, audit, warn, enforce = hipaav1.ModeOff, hipaav1.ModeAudit, hipaav1.ModeWarn, hipaav1.ModeEnforce
+	for name, tc := range map[string]struct {
+		give []*phitest.ProfileBuilder
+		want map[string]hipaav1.Mode
+	}{
+		"the default, Enforce where it is not said, and not what comes with a later ruleset": {
+			give: []*phitest.ProfileBuilder{phitest.Profile("a").Mode("")}, want: map[string]hipaav1.Mode{first: enforce, second: enforce},
+		},
+		"one control set apart": {
+			give: []*phitest.ProfileBuilder{phitest.Profile("a").Control(second, audit)}, want: map[string]hipaav1.Mode{first: enforce, second: audit},
+		},
+		"off, which is still told": {
+			give: []*phitest.ProfileBuilder{phitest.Profile("a").Control(second, off)}, want: map[string]hipaav1.Mode{first: enforce, second: off},
+		},
+		"the strongest of two profiles, control by control": {
+			give: []*phitest.ProfileBuilder{
+				phitest.Profile("a").Mode(audit).Control(second, off), phitest.Profile("b").Mode(off).Control(second, warn),
+			},
+			want: map[string]hipaav1.Mode{first: audit, second: warn},
+		},
+		"a ruleset that this version does not know counts as the latest": {
+			give: []*phitest.ProfileBuilder{phitest.Profile("a").Ruleset("2099.9")}, want: map[string]hipaav1.Mode{first: enforce, second: enforce},
+		},
+		"a control that the catalogue does not have is passed over": {
+			give: []*phitest.ProfileBuilder{phitest.Profile("a").Control("no-such-control", off)}, want: map[string]hipaav1.Mode{first: enforce, second: enforce},
+		},
+		"a pause turns Enforce and Warn into Audit, and leaves Off": {
+			give: []*phitest.ProfileBuilder{phitest.Profile("a").Control(second, off).PausedFor(time.Hour)}, want: map[string]hipaav1.Mode{first: audit, second: off},
+		},
+		"a pause holds what is reached through it alone": {
+			give: []*phitest.ProfileBuilder{phitest.Profile("a").Extends("b").PausedFor(time.Hour), phitest.Profile("b").OnlyByName()},
+			want: map[string]hipaav1.Mode{first: audit, second: audit},
+		},
+		"a pause does not hold what governs by itself as well": {
+			give: []*phitest.ProfileBuilder{phitest.Profile("a").Extends("b").PausedFor(time.Hour), phitest.Profile("b").Mode(warn)},
+			want: map[string]hipaav1.Mode{first: warn, second: warn},
+		},
+		"a pause does not hold what another way leads to": {
+			give: []*phitest.ProfileBuilder{
+				phitest.Profile("a").Mode(audit).Extends("c").PausedFor(time.Hour), phitest.Profile("b").Mode(audit).Extends("c"), phitest.Profile("c").OnlyByName(),
+			},
+			want: map[string]hipaav1.Mode{first: enforce, second: enforce},
+		},
+		"a pause holds through profiles that extend each other": {
+			give: []*phitest.ProfileBuilder{
+				phitest.Profile("a").Extends("b").PausedFor(time.Hour), phitest.Profile("b").OnlyByName().Extends("a"),
+			},
+			want: map[string]hipaav1.Mode{first: audit, second: audit},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, modes(e, resolve(t, e, tc.give...))); diff != "" {
+				t.Errorf("modes (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestAPauseEndsAtItsExactInstant(t *testing.T) {
+	e := newEngine(t, pair()...)
+	profile := phitest.Profile("a").Extends("b").PausedFor(time.Hour)
+	base := phitest.Profile("b").OnlyByName().PausedFor(2 * time.Hour)
+	for name, tc := range map[string]struct {
+		after  time.Duration
+		paused []string
+		mode   hipaav1.Mode
+		until  time.Duration
+	}{
+		"while it lasts":                            {0, []string{"a", "b"}, hipaav1.ModeAudit, time.Hour},
+		"a nanosecond before its end":               {time.Hour - 1, []string{"a", "b"}, hipaav1.ModeAudit, time.Hour},
+		"at its end, that of what it extends lasts": {time.Hour, []string{"b"}, hipaav1.ModeEnforce, 2 * time.Hour},
+		"at the end of both":                        {2 * time.Hour, nil, hipaav1.ModeEnforce, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			effective := resolveAt(t, e, phitest.Epoch.Add(tc.after), profile, base)
+			if diff := cmp.Diff(tc.paused, effective.Paused); diff != "" {
+				t.Errorf("paused (-want +got):\n%s", diff)
+			}
+			if got := modes(e, effective)[first]; got != tc.mode {
+				t.Errorf("mode = %s, want %s", got, tc.mode)
+			}
+			var want time.Time
+			if tc.until != 0 {
+				want = phitest.Epoch.Add(tc.until)
+			}
+			if !effective.ValidUntil.Equal(want) {
+				t.Errorf("valid until %v, want %v", effective.ValidUntil, want)
+			}
+		})
+	}
+}
+
+func TestUndeclaredPodsAreAnsweredByTheStrictestProfile(t *testing.T) {
+	e := newEngine(t, pair()...)
+	const deny, warn, allow = hipaav1.UndeclaredPodsDeny, hipaav1.UndeclaredPodsWarn, hipaav1.UndeclaredPodsAllow
+	for name, tc := range map[string]struct {
+		give []*phitest.ProfileBuilder
+		want hipaav1.UndeclaredPods
+	}{
+		"Deny where it is not said":                      {[]*phitest.ProfileBuilder{phitest.Profile("a").Undeclared("")}, deny},
+		"the strictest of two":                           {[]*phitest.ProfileBuilder{phitest.Profile("a").Undeclared(allow), phitest.Profile("b").Undeclared(warn)}, warn},
+		"Warn where the profile does not enforce":        {[]*phitest.ProfileBuilder{phitest.Profile("a").Mode(hipaav1.ModeAudit)}, warn},
+		"Warn while the profile is paused":               {[]*phitest.ProfileBuilder{phitest.Profile("a").PausedFor(time.Hour)}, warn},
+		"Allow stays Allow while the profile is paused":  {[]*phitest.ProfileBuilder{phitest.Profile("a").Undeclared(allow).PausedFor(time.Hour)}, allow},
+		"Deny where one of two enforces and asks for it": {[]*phitest.ProfileBuilder{phitest.Profile("a").Mode(hipaav1.ModeAudit), phitest.Profile("b")}, deny},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := resolve(t, e, tc.give...).Undeclared; got != tc.want {
+				t.Errorf("undeclared = %s, want %s", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestParametersMergeTowardsTheStricter(t *testing.T) {
+	e := newEngine(t, pair()...)
+	nginx := hipaav1.Gateway{Name: "edge", Namespace: "nginx", PodSelector: phitest.Labels("app", "nginx")}
+	got := resolve(t, e,
+		phitest.Profile("a").EncryptedClass("gold").DNSPods("k8s-app", "kube-dns").ExternalRanges("10.0.0.0/8", "no range").
+			Gateway("edge", "nginx", "app", "nginx").ClassStated("efs", hipaav1.StorageGradeCustomerKey, phitest.After(2*time.Hour)).
+			IsolationStated(phitest.After(time.Hour)).Window("Mon-Fri 09:00-16:00 UTC").MaxUnavailable("10%").
+			EnforceBy(phitest.After(48*time.Hour)).Accepts("api", "sha256:1").
+			Tagging(hipaav1.TaggingParameters{OwnerKey: "team"}),
+		phitest.Profile("b").EncryptedClass("gold").MinimumGrade(hipaav1.StorageGradeCustomerKey).ExternalRanges("10.1.2.3/16").
+			Gateway("edge", "nginx", "app", "nginx").ClassStated("efs", hipaav1.StorageGradeProviderKey, phitest.After(3*time.Hour)).
+			Window("Sat 01:00-05:00 UTC").MaxUnavailable("1").EnforceBy(phitest.After(24*time.Hour)).
+			Tagging(hipaav1.TaggingParameters{OwnerKey: hipaav1.DefaultOwnerKey, EnvironmentKey: "env"}),
+	)
+	want := &control.Profile{
+		Names: []string{"a", "b"},
+		Network: control.NetworkParameters{
+			DNS:            []hipaav1.DNSServer{{PodSelector: phitest.Labels("k8s-app", "kube-dns"), Port: 53}},
+			Gateways:       map[string]hipaav1.Gateway{"edge": nginx},
+			ExternalRanges: [][]netip.Prefix{{netip.MustParsePrefix("10.0.0.0/8")}, {netip.MustParsePrefix("10.1.0.0/16")}},
+			Enforcement:    phitest.Profile("a").IsolationStated(phitest.After(time.Hour)).Obj().Spec.Network.Enforcement,
+		},
+		Storage: control.StorageParameters{
+			EncryptedClass: "gold",
+			MinimumGrade:   hipaav1.StorageGradeCustomerKey,
+			Statements: map[string]hipaav1.StorageStatement{
+				"efs": phitest.Profile("b").ClassStated("efs", hipaav1.StorageGradeProviderKey, phitest.After(3*time.Hour)).Obj().Spec.Storage.Statements[0],
+			},
+		},
+		Tagging: hipaav1.TaggingParameters{
+			OwnerKey: "team", CriticalityKey: hipaav1.DefaultCriticalityKey, EnvironmentKey: "env", DataClassPrefix: hipaav1.DefaultDataClassPrefix,
+		},
+	}
+	if diff := cmp.Diff(want, got.Parameters, cmpopts.EquateComparable(netip.Prefix{})); diff != "" {
+		t.Errorf("parameters (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"Mon-Fri 09:00-16:00 UTC", "Sat 01:00-05:00 UTC"}, got.Windows); diff != "" {
+		t.Errorf("windows (-want +got):\n%s", diff)
+	}
+	if len(got.MaxUnavailable) != 2 {
+		t.Errorf("max unavailable = %v, want both", got.MaxUnavailable)
+	}
+	if want := phitest.After(24 * time.Hour); !got.EnforceBy.Equal(&want) {
+		t.Errorf("enforce by %v, want the earlier of both", got.EnforceBy)
+	}
+	if !got.Accepts(phitest.DefaultNamespace, "api", "sha256:1") || got.Accepts(phitest.DefaultNamespace, "api", "sha256:2") || got.Accepts("lab", "api", "sha256:1") {
+		t.Error("accepts another preview than the one that was accepted")
+	}
+	if want := phitest.Epoch.Add(time.Hour); !got.ValidUntil.Equal(want) {
+		t.Errorf("valid until %v, want %v: the first statement ends", got.ValidUntil, want)
+	}
+	if len(got.Conflicts) > 0 || !got.Enforces() {
+		t.Errorf("conflicts = %q, enforces = %t", got.Conflicts, got.Enforces())
+	}
+}
+
+func TestDefaultsWhereProfilesAreSilent(t *testing.T) {
+	got := resolve(t, newEngine(t, pair()...), phitest.Profile("a")).Parameters
+	if got.Storage.MinimumGrade != hipaav1.StorageGradeProviderKey || got.Tagging != control.DefaultTagging() || got.Network.ExternalRanges != nil {
+		t.Errorf("parameters = %+v", got)
+	}
+}
+
+func TestWhatCannotBeMergedIsTold(t *testing.T) {
+	got := resolve(t, newEngine(t, pair()...),
+		phitest.Profile("a").EncryptedClass("gold").Gateway("edge", "nginx").Tagging(hipaav1.TaggingParameters{OwnerKey: "team"}),
+		phitest.Profile("b").EncryptedClass("silver").Gateway("edge", "traefik").Tagging(hipaav1.TaggingParameters{OwnerKey: "squad"}),
+	)
+	want := []string{
+		"network.gateways[edge] differs between profiles; the first by name counts",
+		`storage.encryptedClass differs between profiles: "gold" and "silver"; the first by name counts`,
+		"tagging.ownerKey differs between profiles; the first by name counts",
+	}
+	if diff := cmp.Diff(want, got.Conflicts); diff != "" {
+		t.Errorf("conflicts (-want +got):\n%s", diff)
+	}
+	if p := got.Parameters; p.Storage.EncryptedClass != "gold" || p.Network.Gateways["edge"].Namespace != "nginx" || p.Tagging.OwnerKey != "team" {
+		t.Errorf("parameters = %+v, want those of the first", p)
+	}
+}
+
+func TestStatementsEndAtTheirExactInstant(t *testing.T) {
+	e := newEngine(t, pair()...)
+	profile := phitest.Profile("a").IsolationStated(phitest.After(time.Hour)).ClassStated("efs", hipaav1.StorageGradeProviderKey, phitest.After(time.Hour))
+	for name, tc := range map[string]struct {
+		after time.Duration
+		want  bool
+	}{
+		"a nanosecond before": {time.Hour - 1, true},
+		"at the instant":      {time.Hour, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := resolveAt(t, e, phitest.Epoch.Add(tc.after), profile).Parameters
+			if (got.Network.Enforcement != nil) != tc.want || (len(got.Storage.Statements) > 0) != tc.want {
+				t.Errorf("statements count: %v and %v, want %t", got.Network.Enforcement, got.Storage.Statements, tc.want)
+			}
+		})
+	}
+}
+
+func TestAnIDTwiceIsNoCatalogue(t *testing.T) {
+	if _, err := engine.New([]control.Control{finding(first, control.Pods), finding(first, control.Pods)}); err == nil {
+		t.Error("two controls of one ID are accepted")
+	}
+	e := newEngine(t, pair()...)
+	if !e.Knows(first) || e.Knows("no-such-control") {
+		t.Error("knows what it does not have, or not what it has")
+	}
+	controls := e.Controls()
+	if controls[0].ID != first || controls[1].ID != second || controls[2].ID != later {
+		t.Errorf("controls come as %s, %s, %s", controls[0].ID, controls[1].ID, controls[2].ID)
+	}
+}

@@ -1,0 +1,29 @@
+package guard
+
+import (
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// beside points the webhooks of a configuration at a manager that runs beside
+// the cluster: the API server calls base and the webhook's path instead of the
+// Service. Other objects stay as they are.
+func beside(tree *unstructured.Unstructured, base string) error {
+	webhooks, found, err := unstructured.NestedSlice(tree.Object, "webhooks")
+	if err != nil || !found || base == "" {
+		return err
+	}
+	for i := range webhooks {
+		webhook, ok := webhooks[i].(map[string]any)
+		if !ok {
+			return fmt.Errorf("webhooks[%d] is not an object", i)
+		}
+		path, _, err := unstructured.NestedString(webhook, "clientConfig", "service", "path")
+		if err != nil {
+			return fmt.Errorf("webhooks[%d]: %w", i, err)
+		}
+		webhook["clientConfig"] = map[string]any{"url": base + path}
+	}
+	return unstructured.SetNestedSlice(tree.Object, webhooks, "webhooks")
+}

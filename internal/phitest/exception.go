@@ -1,0 +1,68 @@
+package phitest
+
+import (
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+)
+
+// ExceptionBuilder builds a ControlException.
+type ExceptionBuilder struct{ exception hipaav1.ControlException }
+
+// Exception excuses a workload from a control for a day from Epoch, once
+// somebody approves it.
+func Exception(name, workload, controlID string) *ExceptionBuilder {
+	return &ExceptionBuilder{hipaav1.ControlException{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: DefaultNamespace},
+		Spec: hipaav1.ControlExceptionSpec{
+			ControlID:           controlID,
+			WorkloadRef:         hipaav1.WorkloadReference{Name: workload},
+			Reason:              reason,
+			CompensatingControl: reason,
+			Expires:             After(24 * time.Hour),
+		},
+	}}
+}
+
+// Namespace moves it to another namespace.
+func (b *ExceptionBuilder) Namespace(name string) *ExceptionBuilder {
+	b.exception.Namespace = name
+	return b
+}
+
+// Expires sets its end.
+func (b *ExceptionBuilder) Expires(at metav1.Time) *ExceptionBuilder {
+	b.exception.Spec.Expires = at
+	return b
+}
+
+// ApprovedBy approves what the spec says now, as admission stamps it.
+func (b *ExceptionBuilder) ApprovedBy(user string) *ExceptionBuilder {
+	return b.decided(hipaav1.DecisionApproved, user)
+}
+
+// DeniedBy denies what the spec says now, as admission stamps it.
+func (b *ExceptionBuilder) DeniedBy(user string) *ExceptionBuilder {
+	return b.decided(hipaav1.DecisionDenied, user)
+}
+
+func (b *ExceptionBuilder) decided(d hipaav1.Decision, user string) *ExceptionBuilder {
+	digest, err := b.exception.Spec.Digest()
+	if err != nil {
+		panic(err)
+	}
+	at := After(0)
+	b.exception.Status.Approval = &hipaav1.Approval{Decision: d, Approver: user, Time: &at, SpecDigest: digest}
+	return b
+}
+
+// Because replaces the reason; after an approval it voids it.
+func (b *ExceptionBuilder) Because(text string) *ExceptionBuilder {
+	b.exception.Spec.Reason = text
+	return b
+}
+
+// Obj returns the object.
+func (b *ExceptionBuilder) Obj() *hipaav1.ControlException { return b.exception.DeepCopy() }

@@ -1,0 +1,196 @@
+package phitest
+
+import (
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+)
+
+// ProfileBuilder builds a ComplianceProfile.
+type ProfileBuilder struct{ profile hipaav1.ComplianceProfile }
+
+// Profile governs every PHI namespace and enforces every control of the first
+// ruleset.
+func Profile(name string) *ProfileBuilder {
+	return &ProfileBuilder{hipaav1.ComplianceProfile{
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		Spec: hipaav1.ComplianceProfileSpec{
+			NamespaceSelector: &metav1.LabelSelector{},
+			RulesetVersion:    "2026.1",
+			DefaultMode:       hipaav1.ModeEnforce,
+			UndeclaredPods:    hipaav1.UndeclaredPodsDeny,
+		},
+	}}
+}
+
+// Selecting governs only PHI namespaces with these labels.
+func (b *ProfileBuilder) Selecting(keysAndValues ...string) *ProfileBuilder {
+	b.profile.Spec.NamespaceSelector = Labels(keysAndValues...)
+	return b
+}
+
+// OnlyByName governs no namespace by itself.
+func (b *ProfileBuilder) OnlyByName() *ProfileBuilder {
+	b.profile.Spec.NamespaceSelector = nil
+	return b
+}
+
+// Ruleset pins a ruleset.
+func (b *ProfileBuilder) Ruleset(version string) *ProfileBuilder {
+	b.profile.Spec.RulesetVersion = version
+	return b
+}
+
+// Extends names further profiles.
+func (b *ProfileBuilder) Extends(names ...string) *ProfileBuilder {
+	b.profile.Spec.Extends = append(b.profile.Spec.Extends, names...)
+	return b
+}
+
+// Mode sets the default mode.
+func (b *ProfileBuilder) Mode(m hipaav1.Mode) *ProfileBuilder {
+	b.profile.Spec.DefaultMode = m
+	return b
+}
+
+// Control sets one control apart.
+func (b *ProfileBuilder) Control(id string, m hipaav1.Mode) *ProfileBuilder {
+	b.profile.Spec.Controls = append(b.profile.Spec.Controls, hipaav1.ControlSetting{ID: id, Mode: m, Reason: reason})
+	return b
+}
+
+// Undeclared says what to do with undeclared pods.
+func (b *ProfileBuilder) Undeclared(u hipaav1.UndeclaredPods) *ProfileBuilder {
+	b.profile.Spec.UndeclaredPods = u
+	return b
+}
+
+func (b *ProfileBuilder) network() *hipaav1.NetworkParameters {
+	if b.profile.Spec.Network == nil {
+		b.profile.Spec.Network = &hipaav1.NetworkParameters{}
+	}
+	return b.profile.Spec.Network
+}
+
+// Gateway declares pods as a gateway.
+func (b *ProfileBuilder) Gateway(name, namespace string, keysAndValues ...string) *ProfileBuilder {
+	n := b.network()
+	n.Gateways = append(n.Gateways, hipaav1.Gateway{Name: name, Namespace: namespace, PodSelector: Labels(keysAndValues...)})
+	return b
+}
+
+// GatewayAt declares addresses as a gateway.
+func (b *ProfileBuilder) GatewayAt(name string, cidrs ...string) *ProfileBuilder {
+	n := b.network()
+	n.Gateways = append(n.Gateways, hipaav1.Gateway{Name: name, CIDRs: cidrs})
+	return b
+}
+
+// DNSPods declares pods of kube-system as resolver, on port 53.
+func (b *ProfileBuilder) DNSPods(keysAndValues ...string) *ProfileBuilder {
+	n := b.network()
+	n.DNS = append(n.DNS, hipaav1.DNSServer{PodSelector: Labels(keysAndValues...), Port: 53})
+	return b
+}
+
+// DNSAt declares addresses as resolver.
+func (b *ProfileBuilder) DNSAt(cidr string, port int32) *ProfileBuilder {
+	n := b.network()
+	n.DNS = append(n.DNS, hipaav1.DNSServer{CIDR: cidr, Port: port})
+	return b
+}
+
+// ExternalRanges bounds ipBlock peers.
+func (b *ProfileBuilder) ExternalRanges(cidrs ...string) *ProfileBuilder {
+	b.network().ExternalRanges = cidrs
+	return b
+}
+
+// IsolationStated states until an instant that policies are enforced.
+func (b *ProfileBuilder) IsolationStated(until metav1.Time) *ProfileBuilder {
+	s := statement(until)
+	b.network().Enforcement = &s
+	return b
+}
+
+func (b *ProfileBuilder) storage() *hipaav1.StorageParameters {
+	if b.profile.Spec.Storage == nil {
+		b.profile.Spec.Storage = &hipaav1.StorageParameters{}
+	}
+	return b.profile.Spec.Storage
+}
+
+// EncryptedClass sets the class for claims without one.
+func (b *ProfileBuilder) EncryptedClass(name string) *ProfileBuilder {
+	b.storage().EncryptedClass = name
+	return b
+}
+
+// MinimumGrade sets the least grade.
+func (b *ProfileBuilder) MinimumGrade(g hipaav1.StorageGrade) *ProfileBuilder {
+	b.storage().MinimumGrade = g
+	return b
+}
+
+// ClassStated states until an instant how a class is encrypted.
+func (b *ProfileBuilder) ClassStated(class string, g hipaav1.StorageGrade, until metav1.Time) *ProfileBuilder {
+	s := b.storage()
+	s.Statements = append(s.Statements, hipaav1.StorageStatement{StorageClass: class, Grade: g, Statement: statement(until)})
+	return b
+}
+
+func statement(until metav1.Time) hipaav1.Statement {
+	return hipaav1.Statement{StatedBy: "platform lead", Reason: reason, Expires: until}
+}
+
+// Tagging sets the label keys.
+func (b *ProfileBuilder) Tagging(t hipaav1.TaggingParameters) *ProfileBuilder {
+	b.profile.Spec.Tagging = &t
+	return b
+}
+
+func (b *ProfileBuilder) rollout() *hipaav1.RolloutParameters {
+	if b.profile.Spec.Rollout == nil {
+		b.profile.Spec.Rollout = &hipaav1.RolloutParameters{}
+	}
+	return b.profile.Spec.Rollout
+}
+
+// Window sets when pods may be replaced.
+func (b *ProfileBuilder) Window(w string) *ProfileBuilder {
+	b.rollout().Window = w
+	return b
+}
+
+// MaxUnavailable bounds how many pods may be away, such as "1" or "10%".
+func (b *ProfileBuilder) MaxUnavailable(text string) *ProfileBuilder {
+	parsed := intstr.Parse(text)
+	b.rollout().MaxUnavailable = &parsed
+	return b
+}
+
+// EnforceBy sets when Previewing ends by itself.
+func (b *ProfileBuilder) EnforceBy(at metav1.Time) *ProfileBuilder {
+	b.rollout().EnforceBy = &at
+	return b
+}
+
+// Accepts accepts the preview of a workload of the default namespace.
+func (b *ProfileBuilder) Accepts(workload, digest string) *ProfileBuilder {
+	r := b.rollout()
+	r.AcceptedPreviews = append(r.AcceptedPreviews,
+		hipaav1.AcceptedPreview{Namespace: DefaultNamespace, Name: workload, Digest: digest})
+	return b
+}
+
+// PausedFor pauses the profile for a duration from Epoch.
+func (b *ProfileBuilder) PausedFor(d time.Duration) *ProfileBuilder {
+	b.profile.Spec.Pause = &hipaav1.Pause{Reason: reason, Until: After(d)}
+	return b
+}
+
+// Obj returns the object.
+func (b *ProfileBuilder) Obj() *hipaav1.ComplianceProfile { return b.profile.DeepCopy() }

@@ -1,0 +1,302 @@
+package repair
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"time"
+
+	networkingv1 "k8s.io/api/networking/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/apply"
+	"github.com/hipaa-operator/hipaa-operator/internal/engine"
+	"github.com/hipaa-operator/hipaa-operator/internal/metrics"
+)
+
+// +kubebuilder:rbac:groups=networking.k8s.io,resources=networkpolicies,verbs=get;list;watch;create;patch;delete
+
+// OwnedKinds are the kinds that controls may own objects of. Orphans are looked
+// for among them; a control that owns another kind adds it here.
+func OwnedKinds() []client.ObjectList {
+	return []client.ObjectList{&networkingv1.NetworkPolicyList{}}
+}
+
+// Drift is a departure from what the operator owns or guards.
+type Drift struct {
+	// ControlID is the control that wants otherwise; empty if none is known.
+	ControlID string
+	// Kind and Name of the object.
+	Kind, Name string
+	// Path, Was, Want and Who are as in the API.
+	Path, Was, Want, Who string
+	// Corrected says that it was put right, and Took after how long.
+	Corrected bool
+	Took      time.Duration
+	// Noticed is when.
+	Noticed time.Time
+}
+
+// Object is kind/name.
+func (d Drift) Object() string { return d.Kind + "/" + d.Name }
+
+// Corrector holds owned objects to what controls want. It is safe for
+// concurrent use.
+type Corrector struct {
+	// Client reads from the cache and writes.
+	Client client.Client
+	// Live asks the API server.
+	Live client.Reader
+	// Witness tells who it was. Optional.
+	Witness Witness
+	Clock   clock.PassiveClock
+
+	memory memory
+}
+
+// Order is what one workload, or one namespace, wants.
+type Order struct {
+	Namespace string
+	// Workload is empty for what the namespace wants.
+	Workload string
+	Owned    []engine.Owned
+	// Settled are the controls whose objects an earlier pass, perhaps of another
+	// process, had in place: what of them is missing has been taken away.
+	Settled map[string]bool
+	// Prune says that Owned is complete, and that what is left over may go.
+	Prune bool
+}
+
+// Correct compares what is owned with what is there and puts right what may be
+// put right. It goes on after an error and returns what it found all the same.
+func (c *Corrector) Correct(ctx context.Context, o Order) ([]Drift, error) {
+	var found []Drift
+	var errs []error
+	wanted := map[memoryKey]bool{}
+	for _, owned := range o.Owned {
+		one, err := c.prepare(o, owned)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		wanted[one.key] = true
+		drift, err := one.run(ctx)
+		found = append(found, drift...)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("correcting %s: %w", one.key, err))
+		}
+	}
+	if o.Prune && len(errs) == 0 {
+		drift, err := c.prune(ctx, o, wanted)
+		found = append(found, drift...)
+		errs = append(errs, err)
+	}
+	return found, errors.Join(errs...)
+}
+
+// correction is the work on one owned object.
+type correction struct {
+	*Corrector
+	key     memoryKey
+	owned   engine.Owned
+	settled bool
+	desired *unstructured.Unstructured
+	digest  string
+	started time.Time
+}
+
+func (c *Corrector) prepare(o Order, owned engine.Owned) (*correction, error) {
+	object, ok := owned.Object.DeepCopyObject().(client.Object)
+	if !ok {
+		return nil, fmt.Errorf("preparing an object of control %s: %T is no object", owned.ControlID, owned.Object)
+	}
+	stamp(object, o.Workload)
+	desired, err := apply.Untyped(object, c.Client.Scheme())
+	if err != nil {
+		return nil, fmt.Errorf("preparing an object of control %s: %w", owned.ControlID, err)
+	}
+	owned.Object = object
+	digest, err := digestOf(desired)
+	if err != nil {
+		return nil, fmt.Errorf("preparing an object of control %s: %w", owned.ControlID, err)
+	}
+	return &correction{
+		Corrector: c,
+		key:       memoryKey{kind: desired.GetKind(), NamespacedName: client.ObjectKeyFromObject(object)},
+		owned:     owned, settled: o.Settled[owned.ControlID], desired: desired, digest: digest, started: c.Clock.Now(),
+	}, nil
+}
+
+// stamp sets the labels by which owned objects are known.
+func stamp(object client.Object, workload string) {
+	labels := object.GetLabels()
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	labels[hipaav1.LabelManagedBy] = hipaav1.ManagedByValue
+	if workload != "" {
+		labels[hipaav1.LabelWorkload] = workload
+	}
+	object.SetLabels(labels)
+}
+
+// run compares with the cache, and where that differs with the API server:
+// what the cache says may be old.
+func (c *correction) run(ctx context.Context) ([]Drift, error) {
+	for _, source := range []client.Reader{c.Client, c.Live} {
+		live, err := c.read(ctx, source)
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case live != nil:
+			differing, err := c.differences(live)
+			if err != nil {
+				return nil, err
+			}
+			if len(differing) == 0 {
+				c.memory.saw(c.key, c.digest, c.Clock.Now())
+				return nil, nil
+			}
+			if source == c.Live {
+				return c.changed(ctx, live, differing)
+			}
+		case source == c.Live:
+			return c.missing(ctx)
+		}
+	}
+	return nil, nil
+}
+
+func (c *correction) read(ctx context.Context, source client.Reader) (client.Object, error) {
+	into, err := fresh(c.owned.Object)
+	if err != nil {
+		return nil, err
+	}
+	err = source.Get(ctx, c.key.NamespacedName, into)
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil, nil //nolint:nilnil // not there is an answer
+	case err != nil:
+		return nil, fmt.Errorf("reading: %w", err)
+	}
+	return into, nil
+}
+
+func (c *correction) differences(live client.Object) ([]difference, error) {
+	untyped, err := apply.Untyped(live, c.Client.Scheme())
+	if err != nil {
+		return nil, err
+	}
+	return differences(c.desired, untyped), nil
+}
+
+// missing makes what is not there. It is drift if it has been there before.
+func (c *correction) missing(ctx context.Context) ([]Drift, error) {
+	var found []Drift
+	if c.memory.knows(c.key) || c.settled && !c.memory.tried(c.key) {
+		found = []Drift{c.drift(difference{path: wholeObject, want: present}, c.user(ctx, c.key, c.memory.lastSeen(c.key), unknownWho))}
+	}
+	return c.write(ctx, c.desired, found)
+}
+
+// changed puts right what differs. What the operator itself applied and now
+// wants otherwise is no drift: somebody changed what it follows from.
+func (c *correction) changed(ctx context.Context, live client.Object, differing []difference) ([]Drift, error) {
+	ms := managersOf(live)
+	same := c.memory.is(c.key, c.digest)
+	var found []Drift
+	for _, d := range differing {
+		if ms.unchanged(d.fields) && !same {
+			continue
+		}
+		if len(found) < maxDifferences {
+			m := ms.who(d.fields)
+			found = append(found, c.drift(d, c.user(ctx, c.key, m.since.Time, m.name)))
+		}
+	}
+	return c.write(ctx, closing(c.desired, differing), found)
+}
+
+func (c *correction) drift(d difference, who string) Drift {
+	return Drift{
+		ControlID: c.owned.ControlID, Kind: c.key.kind, Name: c.key.Name,
+		Path: d.path, Was: shown(c.key.kind, d.fields, d.found), Want: shown(c.key.kind, d.fields, d.want),
+		Who: who, Noticed: c.started,
+	}
+}
+
+// write applies where it may, and makes sure that the API server took it.
+func (c *correction) write(ctx context.Context, desired *unstructured.Unstructured, found []Drift) ([]Drift, error) {
+	if !c.owned.Enforce {
+		return found, nil
+	}
+	c.memory.try(c.key)
+	applied, err := apply.Object(ctx, c.Client, desired)
+	if err != nil {
+		return found, err
+	}
+	if left := differences(c.desired, applied); len(left) > 0 {
+		return found, fmt.Errorf("applying had no effect on %s", left[0].path)
+	}
+	c.memory.saw(c.key, c.digest, c.Clock.Now())
+	log.FromContext(ctx).Info("Repaired owned object", "control", c.owned.ControlID, "kind", c.key.kind, "object", c.key.NamespacedName, "departures", len(found))
+	took := c.Clock.Since(c.started)
+	for i := range found {
+		found[i].Corrected, found[i].Took = true, took
+		metrics.DriftCorrected(found[i].Kind, took)
+	}
+	return found, nil
+}
+
+// fresh is an empty object of the same type: reading into a used one would keep
+// what has since been removed.
+func fresh(object client.Object) (client.Object, error) {
+	empty, ok := reflect.New(reflect.TypeOf(object).Elem()).Interface().(client.Object)
+	if !ok {
+		return nil, fmt.Errorf("reading: %T is no object", object)
+	}
+	return empty, nil
+}
+
+// memoryKey names an object.
+type memoryKey struct {
+	kind string
+	types.NamespacedName
+}
+
+func (k memoryKey) String() string { return k.kind + " " + k.NamespacedName.String() }
+
+// Lacking lists, as the cache has it, which owned objects are not there and
+// which are otherwise, whatever the mode: what enforcing would do.
+func (c *Corrector) Lacking(ctx context.Context, o Order) (appear, change []engine.Owned, err error) {
+	for _, owned := range o.Owned {
+		one, err := c.prepare(o, owned)
+		if err != nil {
+			return nil, nil, err
+		}
+		live, err := one.read(ctx, c.Client)
+		if err != nil {
+			return nil, nil, err
+		}
+		if live == nil {
+			appear = append(appear, owned)
+			continue
+		}
+		differing, err := one.differences(live)
+		if err != nil {
+			return nil, nil, err
+		}
+		if len(differing) > 0 {
+			change = append(change, owned)
+		}
+	}
+	return appear, change, nil
+}

@@ -1,0 +1,128 @@
+package repair
+
+import (
+	"context"
+	"fmt"
+
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// maker is the controller of a pod.
+type maker struct {
+	// object is nil where the controller is of a kind that we do not know, or gone.
+	object client.Object
+	// group is the identity of what keeps the number of pods: the Deployment
+	// behind a ReplicaSet, else the controller itself.
+	group types.UID
+	// wanted is how many pods it keeps.
+	wanted int
+	// template of its pods; nil where it makes no more of them.
+	template *corev1.PodTemplateSpec
+	// finishes says that its pods run to an end of their own.
+	finishes bool
+}
+
+// makers reads the controllers of pods, each once.
+type makers struct {
+	live  client.Reader
+	known map[types.UID]*maker
+}
+
+// of is the controller of a pod; nil where it has none.
+func (m *makers) of(ctx context.Context, pod *corev1.Pod) (*maker, error) {
+	ref := metav1.GetControllerOf(pod)
+	if ref == nil {
+		return nil, nil //nolint:nilnil // no controller is an answer
+	}
+	if known, ok := m.known[ref.UID]; ok {
+		return known, nil
+	}
+	found, err := m.read(ctx, pod.Namespace, ref)
+	if err != nil {
+		return nil, err
+	}
+	m.known[ref.UID] = found
+	return found, nil
+}
+
+func (m *makers) read(ctx context.Context, namespace string, ref *metav1.OwnerReference) (*maker, error) {
+	found := &maker{group: ref.UID}
+	object := emptyController(ref)
+	if object == nil {
+		return found, nil
+	}
+	err := m.live.Get(ctx, types.NamespacedName{Namespace: namespace, Name: ref.Name}, object)
+	if err != nil && !apierrors.IsNotFound(err) {
+		return nil, fmt.Errorf("reading %s %q: %w", ref.Kind, ref.Name, err)
+	}
+	if err != nil || object.GetUID() != ref.UID || !object.GetDeletionTimestamp().IsZero() {
+		return found, nil // gone, or on its way: it makes no more pods
+	}
+	found.object = object
+	found.describe()
+	if above := metav1.GetControllerOf(object); above != nil {
+		found.group = above.UID
+	}
+	return found, nil
+}
+
+func emptyController(ref *metav1.OwnerReference) client.Object {
+	switch ref.APIVersion + "/" + ref.Kind {
+	case "apps/v1/ReplicaSet":
+		return &appsv1.ReplicaSet{}
+	case "apps/v1/StatefulSet":
+		return &appsv1.StatefulSet{}
+	case "apps/v1/DaemonSet":
+		return &appsv1.DaemonSet{}
+	case "batch/v1/Job":
+		return &batchv1.Job{}
+	case "v1/ReplicationController":
+		return &corev1.ReplicationController{}
+	default:
+		return nil
+	}
+}
+
+func (m *maker) describe() {
+	switch o := m.object.(type) {
+	case *appsv1.ReplicaSet:
+		m.template, m.wanted = &o.Spec.Template, int(ptr.Deref(o.Spec.Replicas, 1))
+	case *appsv1.StatefulSet:
+		m.template, m.wanted = &o.Spec.Template, int(ptr.Deref(o.Spec.Replicas, 1))
+	case *appsv1.DaemonSet:
+		m.template, m.wanted = &o.Spec.Template, int(o.Status.DesiredNumberScheduled)
+	case *corev1.ReplicationController:
+		m.template, m.wanted = o.Spec.Template, int(ptr.Deref(o.Spec.Replicas, 1))
+	case *batchv1.Job:
+		m.finishes = true
+	}
+}
+
+// replacement is the pod that the controller would make in place of one that it
+// loses.
+func (m *maker) replacement(lost *corev1.Pod) *corev1.Pod {
+	pod := podFrom(m.template, m.object)
+	if ref := metav1.GetControllerOf(lost); ref != nil {
+		// Only the controller itself may say that it blocks the owner's deletion.
+		pod.OwnerReferences = []metav1.OwnerReference{{
+			APIVersion: ref.APIVersion, Kind: ref.Kind, Name: ref.Name, UID: ref.UID, Controller: ptr.To(true),
+		}}
+	}
+	if set, ok := m.object.(*appsv1.StatefulSet); ok {
+		pod.Spec.Hostname, pod.Spec.Subdomain = lost.Spec.Hostname, set.Spec.ServiceName
+		for _, key := range []string{appsv1.StatefulSetPodNameLabel, appsv1.PodIndexLabel} {
+			if value, set := lost.Labels[key]; set {
+				metav1.SetMetaDataLabel(&pod.ObjectMeta, key, value)
+			}
+		}
+		mountClaims(pod, set, lost.Name)
+	}
+	return pod
+}

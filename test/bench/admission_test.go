@@ -1,0 +1,97 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"testing"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
+	"github.com/hipaa-operator/hipaa-operator/test/cluster"
+)
+
+// BenchmarkAdmission creates a three-container pod by server-side dry run in
+// three namespaces, turn by turn: without any policy, with two webhooks that do
+// nothing, and under the operator with all controls. One iteration is one pod in
+// each.
+func BenchmarkAdmission(b *testing.B) {
+	w := bench(b)
+	ctx := b.Context()
+	null := w.admissionNamespaces(ctx, b)
+	pids := map[string]int{"null": null.PID(), "operator": w.operator.PID()}
+	samples := map[string]sample{}
+	used := map[string]time.Duration{}
+	for b.Loop() {
+		for _, scenario := range []string{"none", "null", "operator"} {
+			before := spent(b, pids[scenario])
+			start := time.Now()
+			pod := phitest.Pod("bench").Namespace("bench-"+scenario).Label("app", "api").Container("second").Container("third").Obj()
+			if err := w.admin.Create(ctx, pod, client.DryRunAll); err != nil {
+				b.Fatalf("creating a pod, %s: %v", scenario, err)
+			}
+			samples[scenario] = append(samples[scenario], time.Since(start))
+			used[scenario] += spent(b, pids[scenario]) - before
+		}
+	}
+	for scenario, s := range samples {
+		s.report(b, scenario)
+	}
+	b.ReportMetric(samples["operator"].at(0.5)/samples["null"].at(0.5), "operator/null-p50")
+	b.ReportMetric(samples["operator"].at(0.5)/samples["none"].at(0.5), "operator/none-p50")
+	b.ReportMetric(float64(used["operator"])/float64(time.Millisecond)/float64(b.N), "operator-cpu-ms/pod")
+	b.ReportMetric(float64(used["null"])/float64(time.Millisecond)/float64(b.N), "null-cpu-ms/pod")
+}
+
+// spent is the CPU time of a process; zero for the scenario without one.
+func spent(b *testing.B, pid int) time.Duration {
+	b.Helper()
+	if pid == 0 {
+		return 0
+	}
+	used, err := cpu(pid)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return used
+}
+
+func (w *world) admissionNamespaces(ctx context.Context, b *testing.B) *cluster.Process {
+	b.Helper()
+	address := freeAddress(b)
+	null, err := w.nullWebhooks(ctx, address)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(null.Stop)
+	for scenario, labels := range map[string]map[string]string{"none": nil, "null": {nullLabel: "true"}, "operator": nil} {
+		if err := w.namespace(ctx, "bench-"+scenario, scenario == "operator", labels); err != nil {
+			b.Fatalf("making a namespace: %v", err)
+		}
+	}
+	workload := phitest.Workload("api").Namespace("bench-operator").Obj()
+	if err := client.IgnoreAlreadyExists(w.admin.Create(ctx, workload)); err != nil {
+		b.Fatalf("making a workload: %v", err)
+	}
+	for _, scenario := range []string{"none", "null", "operator"} {
+		err := cluster.Eventually(ctx, "pods in scenario "+scenario, time.Minute, func() error {
+			return w.admin.Create(ctx, phitest.Pod("probe").Namespace("bench-"+scenario).Label("app", "api").Obj(), client.DryRunAll)
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	return null
+}
+
+func freeAddress(b *testing.B) string {
+	b.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatalf("looking for a free port: %v", err)
+	}
+	defer func() { _ = listener.Close() }()
+	return fmt.Sprintf("localhost:%d", listener.Addr().(*net.TCPAddr).Port)
+}

@@ -1,0 +1,128 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/watch"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
+	"github.com/hipaa-operator/hipaa-operator/test/cluster"
+)
+
+const (
+	fleetNamespaces   = 20
+	fleetPerNamespace = 50
+)
+
+// BenchmarkDrift measures, with 1,000 PHIWorkloads, the time from an edit of an
+// owned policy to its correction, as a client that watches sees it; and what the
+// manager holds in memory and spends on settling the fleet.
+func BenchmarkDrift(b *testing.B) {
+	w := bench(b)
+	ctx := b.Context()
+	settled, err := w.fleet(ctx)
+	if err != nil {
+		b.Fatal(err)
+	}
+	var corrected sample
+	turn := 0
+	for b.Loop() {
+		turn++
+		key := client.ObjectKey{
+			Namespace: fmt.Sprintf("fleet-%02d", turn%fleetNamespaces),
+			Name:      fmt.Sprintf("hipaa-workload-%02d", (turn/fleetNamespaces)%fleetPerNamespace),
+		}
+		took, err := w.damage(ctx, key)
+		if err != nil {
+			b.Fatalf("damaging %s: %v", key, err)
+		}
+		corrected = append(corrected, took)
+	}
+	corrected.report(b, "corrected")
+	memory, err := resident(w.operator.PID())
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(memory, "manager-rss-MiB")
+	if settled > 0 {
+		b.ReportMetric(fleetNamespaces*fleetPerNamespace/settled.Seconds(), "settled-workloads/s")
+	}
+}
+
+// fleet makes the workloads once, and says how long the operator took to have
+// every policy in place; zero if the fleet was there already.
+func (w *world) fleet(ctx context.Context) (time.Duration, error) {
+	start := time.Now()
+	for n := range fleetNamespaces {
+		namespace := fmt.Sprintf("fleet-%02d", n)
+		if err := w.namespace(ctx, namespace, true, nil); err != nil {
+			return 0, fmt.Errorf("making namespace %s: %w", namespace, err)
+		}
+		for i := range fleetPerNamespace {
+			name := fmt.Sprintf("workload-%02d", i)
+			err := w.admin.Create(ctx, phitest.Workload(name).Namespace(namespace).Selects("app", name).Obj())
+			if client.IgnoreAlreadyExists(err) != nil {
+				return 0, fmt.Errorf("making workload %s/%s: %w", namespace, name, err)
+			}
+			if err != nil {
+				return 0, nil
+			}
+		}
+	}
+	err := cluster.Eventually(ctx, "1,000 workloads to be ready", 10*time.Minute, func() error {
+		var policies networkingv1.NetworkPolicyList
+		if err := w.admin.List(ctx, &policies, client.HasLabels{hipaav1.LabelWorkload}); err != nil {
+			return err
+		}
+		if have := len(policies.Items); have < fleetNamespaces*fleetPerNamespace {
+			return fmt.Errorf("%d policies", have)
+		}
+		return nil
+	})
+	return time.Since(start), err
+}
+
+// damage opens one policy and waits until a watch sees it closed again.
+func (w *world) damage(ctx context.Context, key client.ObjectKey) (time.Duration, error) {
+	policy := &networkingv1.NetworkPolicy{}
+	if err := w.admin.Get(ctx, key, policy); err != nil {
+		return 0, err
+	}
+	open := []networkingv1.NetworkPolicyIngressRule{{}}
+	policy.Spec.Ingress = open
+	watching, err := w.admin.Watch(ctx, &networkingv1.NetworkPolicyList{}, client.InNamespace(key.Namespace), client.MatchingFields{"metadata.name": key.Name})
+	if err != nil {
+		return 0, err
+	}
+	defer watching.Stop()
+	if err := w.admin.Update(ctx, policy); err != nil {
+		return 0, err
+	}
+	start := time.Now()
+	damaged := policy.ResourceVersion
+	for event := range watching.ResultChan() {
+		live, ok := event.Object.(*networkingv1.NetworkPolicy)
+		if !ok || event.Type == watch.Deleted {
+			continue
+		}
+		seen := live.ResourceVersion == damaged
+		if !seen && newer(live.ResourceVersion, damaged) && (len(live.Spec.Ingress) == 0 || len(live.Spec.Ingress[0].From) > 0) {
+			return time.Since(start), nil
+		}
+	}
+	return 0, fmt.Errorf("the watch ended before the correction")
+}
+
+// newer compares resource versions, which are numbers that grow (KEP-5504).
+func newer(a, b string) bool {
+	if len(a) != len(b) {
+		return len(a) > len(b)
+	}
+	return a > b
+}

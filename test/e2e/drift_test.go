@@ -1,0 +1,113 @@
+package e2e_test
+
+import (
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
+)
+
+// Drift is made by a cluster administrator: the guards keep everybody else out.
+var _ = Describe("Drift", Ordered, func() {
+	const (
+		namespace = "drifting"
+		culprit   = "admin@example.org"
+	)
+	var careless client.Client
+
+	BeforeAll(func() {
+		phiNamespace(namespace)
+		careless = as(culprit, "system:masters")
+		Expect(admin.Create(ctx, phitest.Workload("api").Namespace(namespace).Continuity(hipaav1.ContinuityBusiness).Obj())).To(Succeed())
+		Eventually(owned(namespace, "hipaa-api")).Should(Succeed())
+		Eventually(owned(namespace, "hipaa-default-deny")).Should(Succeed())
+	})
+
+	for _, name := range []string{"hipaa-api", "hipaa-default-deny"} {
+		It("puts "+name+" back after it was deleted, edited and widened, and says who", func() {
+			key := client.ObjectKey{Namespace: namespace, Name: name}
+			want := &networkingv1.NetworkPolicy{}
+			Expect(admin.Get(ctx, key, want)).To(Succeed())
+			for _, damage := range []struct {
+				name, path string
+				do         func(*networkingv1.NetworkPolicy) error
+			}{
+				{"deleted", "", func(p *networkingv1.NetworkPolicy) error { return careless.Delete(ctx, p) }},
+				{"edited", "spec.policyTypes", func(p *networkingv1.NetworkPolicy) error {
+					p.Spec.PolicyTypes = []networkingv1.PolicyType{networkingv1.PolicyTypeIngress}
+					return careless.Update(ctx, p)
+				}},
+				{"widened", "spec.ingress", func(p *networkingv1.NetworkPolicy) error {
+					p.Spec.Ingress = []networkingv1.NetworkPolicyIngressRule{{}}
+					return careless.Update(ctx, p)
+				}},
+			} {
+				By(damage.name)
+				start := time.Now()
+				live := &networkingv1.NetworkPolicy{}
+				Expect(admin.Get(ctx, key, live)).To(Succeed())
+				Expect(damage.do(live)).To(Succeed())
+				Eventually(func(g Gomega) {
+					repaired := &networkingv1.NetworkPolicy{}
+					g.Expect(admin.Get(ctx, key, repaired)).To(Succeed())
+					g.Expect(apiequality.Semantic.DeepEqual(want.Spec, repaired.Spec)).To(BeTrue())
+					g.Expect(repaired.Labels).To(Equal(want.Labels))
+				}).Should(Succeed())
+				Eventually(eventsSince(namespace, start)).Should(ContainElements(
+					event("DriftDetected", name, damage.path, culprit),
+					event("DriftCorrected", name),
+				))
+			}
+		})
+	}
+
+	It("removes a policy that opens the network, added while the webhooks were away", func() {
+		bypass(func() {
+			Expect(careless.Create(ctx, phitest.Policy("open").Namespace(namespace).Ingress(nil).Obj())).To(Succeed())
+		})
+		Eventually(func() bool {
+			return apierrors.IsNotFound(admin.Get(ctx, client.ObjectKey{Namespace: namespace, Name: "open"}, &networkingv1.NetworkPolicy{}))
+		}).Should(BeTrue())
+		Eventually(eventsSince(namespace, time.Time{})).Should(ContainElement(event("DriftDetected", "open")))
+	})
+
+	It("leaves such a policy to people where patients are cared for, and says so", func() {
+		careNamespace := phiNamespace("drifting-care")
+		workload := phitest.Workload("monitor").Namespace(careNamespace).Continuity(hipaav1.ContinuityPatientCare).Obj()
+		Expect(admin.Create(ctx, workload)).To(Succeed())
+		Eventually(owned(careNamespace, "hipaa-monitor")).Should(Succeed())
+		bypass(func() {
+			Expect(careless.Create(ctx, phitest.Policy("open").Namespace(careNamespace).Ingress(nil).Obj())).To(Succeed())
+		})
+		Eventually(func() map[string]hipaav1.Verdict { return verdicts(workload) }).Should(HaveKeyWithValue("network-isolation", hipaav1.VerdictFail))
+		Expect(admin.Get(ctx, client.ObjectKey{Namespace: careNamespace, Name: "open"}, &networkingv1.NetworkPolicy{})).To(Succeed())
+	})
+
+	It("finds pods that were created while the webhooks were away, and replaces what may be replaced", func() {
+		bare := phitest.Pod("bare").Namespace(namespace).Label("app", "api").Unhardened().Obj()
+		bypass(func() { Expect(careless.Create(ctx, bare)).To(Succeed()) })
+		workload := phitest.Workload("api").Namespace(namespace).Obj()
+		Eventually(func() map[string]hipaav1.Verdict { return verdicts(workload) }).Should(HaveKeyWithValue("pod-hardening", hipaav1.VerdictFail))
+		Eventually(conditionOf(workload, hipaav1.ConditionPodsProtected)).Should(HaveField("Reason", hipaav1.ReasonReplacementNeedsPerson))
+		Expect(admin.Get(ctx, client.ObjectKeyFromObject(bare), bare)).To(Succeed(), "nothing would bring this pod back, so it stays")
+		Expect(admin.Delete(ctx, bare, client.GracePeriodSeconds(0))).To(Succeed())
+
+		By("a pod of a Deployment that only lacks its labels comes back through admission")
+		deployment := phitest.Deployment("api", 2).Namespace(namespace).Label("app", "api").Obj()
+		bypass(func() {
+			Expect(careless.Create(ctx, deployment)).To(Succeed())
+			Eventually(podsOf(namespace, "app", "api")).Should(HaveLen(2))
+			Eventually(podsOf(namespace, "app", "api")).Should(HaveEach(HaveField("Status.Phase", corev1.PodRunning)))
+		})
+		Eventually(podsOf(namespace, "app", "api"), time.Minute).Should(And(HaveLen(2),
+			HaveEach(HaveField("ObjectMeta.Labels", HaveKeyWithValue(hipaav1.LabelWorkload, "api")))))
+	})
+})

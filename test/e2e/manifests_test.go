@@ -1,0 +1,153 @@
+package e2e_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
+)
+
+// manifests are real applications that others wrote, beside the project.
+const manifests = root + "/../shared/manifests"
+
+var _ = Describe("Real applications", Ordered, func() {
+	BeforeAll(func() {
+		if _, err := os.Stat(manifests); err != nil {
+			Skip("the folder shared/manifests is not beside the project: real applications are not tried")
+		}
+	})
+
+	It("judges HAPI FHIR: what can be met is met, the rest is Unknown", func() {
+		namespace := phiNamespace("hapi")
+		workload := phitest.Workload("hapi").Namespace(namespace).
+			Selects("app.kubernetes.io/name", "hapi-fhir-jpaserver", "app.kubernetes.io/instance", "hapi").Obj()
+		Expect(admin.Create(ctx, workload)).To(Succeed())
+		refusals := applyFiles(namespace, filepath.Join(manifests, "hapi-fhir", "rendered.yaml"))
+		Expect(refusals).To(BeEmpty(), "the chart is well hardened: nothing of it is refused")
+
+		By("its Deployment runs, and its helm-test pod, which the selector matches, is admitted as one of its pods")
+		Eventually(func(g Gomega) {
+			var pods corev1.PodList
+			g.Expect(admin.List(ctx, &pods, client.InNamespace(namespace), client.MatchingLabels{hipaav1.LabelWorkload: "hapi"})).To(Succeed())
+			g.Expect(pods.Items).To(HaveLen(2))
+		}).Should(Succeed())
+		Eventually(func() map[string]hipaav1.Verdict { return verdicts(workload) }).Should(And(
+			HaveKeyWithValue("pod-hardening", hipaav1.VerdictPass),
+			HaveKeyWithValue("data-classification", hipaav1.VerdictPass),
+			HaveKeyWithValue("volume-encryption", hipaav1.VerdictNotApplicable),
+			HaveKeyWithValue("network-isolation", hipaav1.VerdictUnknown),
+		))
+	})
+
+	It("judges OpenEMR: each refusal has its control", func() {
+		namespace := phiNamespace("openemr")
+		for name, labels := range map[string][]string{
+			"openemr": {"name", "openemr"}, "phpmyadmin": {"name", "phpmyadmin"}, "mysql": {"app", "mysql"},
+			"redis": {"app", "redis"}, "sentinel": {"app", "sentinel"}, "redisproxy": {"app", "redisproxy"},
+		} {
+			Expect(admin.Create(ctx, phitest.Workload(name).Namespace(namespace).Selects(labels...).Obj())).To(Succeed())
+		}
+		files, err := filepath.Glob(filepath.Join(manifests, "openemr", "*.yaml"))
+		Expect(err).NotTo(HaveOccurred())
+		Expect(files).NotTo(BeEmpty())
+		Expect(applyFiles(namespace, files...)).To(Equal(map[string][]string{
+			"Deployment/openemr":    {"pod-hardening"},
+			"Deployment/phpmyadmin": {"pod-hardening"},
+			"Deployment/redisproxy": {"pod-hardening"},
+			"StatefulSet/mysql-sts": {"pod-hardening"},
+			"StatefulSet/redis":     {"pod-hardening"},
+			"StatefulSet/sentinel":  {"pod-hardening"},
+		}))
+
+		By("its claims, written without a class, got the profile's encrypted one")
+		var claims corev1.PersistentVolumeClaimList
+		Expect(admin.List(ctx, &claims, client.InNamespace(namespace))).To(Succeed())
+		Expect(claims.Items).NotTo(BeEmpty())
+		for _, claim := range claims.Items {
+			Expect(claim.Spec.StorageClassName).To(HaveValue(Equal("hipaa-encrypted")), "claim %s", claim.Name)
+		}
+	})
+})
+
+// applyFiles creates every object of some manifests in a namespace, and returns
+// the controls that refused, by object. Objects of kinds that the cluster does
+// not have (cert-manager's) are left out, as kubectl would.
+func applyFiles(namespace string, files ...string) map[string][]string {
+	GinkgoHelper()
+	refusals := map[string][]string{}
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		Expect(err).NotTo(HaveOccurred())
+		for _, object := range documents(content) {
+			object.SetNamespace(namespace)
+			unstructured.RemoveNestedField(object.Object, "status")
+			err := admin.Create(ctx, object)
+			if err == nil || isNoMatch(err) {
+				continue
+			}
+			refusals[object.GetKind()+"/"+object.GetName()] = controlsIn(err)
+		}
+	}
+	return refusals
+}
+
+func documents(content []byte) []*unstructured.Unstructured {
+	GinkgoHelper()
+	reader := utilyaml.NewYAMLOrJSONDecoder(bytes.NewReader(content), 4096)
+	var all []*unstructured.Unstructured
+	for {
+		object := &unstructured.Unstructured{}
+		err := reader.Decode(object)
+		if errors.Is(err, io.EOF) {
+			return all
+		}
+		Expect(err).NotTo(HaveOccurred())
+		if len(object.Object) > 0 {
+			all = append(all, object)
+		}
+	}
+}
+
+func isNoMatch(err error) bool {
+	return strings.Contains(err.Error(), "no matches for kind") || strings.Contains(err.Error(), "could not find the requested resource")
+}
+
+// controlsIn names the controls that a denial lists.
+func controlsIn(err error) []string {
+	var controls []string
+	for _, line := range strings.Split(err.Error(), "\n") {
+		id, rest, found := strings.Cut(strings.TrimSpace(line), " ")
+		if found && strings.HasPrefix(strings.TrimSpace(rest), "45 CFR") && !slices.Contains(controls, id) {
+			controls = append(controls, id)
+		}
+	}
+	if len(controls) == 0 {
+		return []string{err.Error()}
+	}
+	return controls
+}
+
+func verdicts(workload *hipaav1.PHIWorkload) map[string]hipaav1.Verdict {
+	live := &hipaav1.PHIWorkload{}
+	if err := admin.Get(ctx, client.ObjectKeyFromObject(workload), live); err != nil {
+		return nil
+	}
+	found := map[string]hipaav1.Verdict{}
+	for _, result := range live.Status.Controls {
+		found[result.ID] = result.Verdict
+	}
+	return found
+}

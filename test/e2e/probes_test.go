@@ -1,0 +1,111 @@
+package e2e_test
+
+import (
+	"strings"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	gomegatypes "github.com/onsi/gomega/types"
+	admissionv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+)
+
+// bypass does something while the operator is held and its webhooks are gone,
+// and waits until they are back.
+func bypass(do func()) {
+	GinkgoHelper()
+	Expect(operator.Pause()).To(Succeed())
+	resumed := false
+	defer func() {
+		if !resumed {
+			_ = operator.Resume()
+		}
+	}()
+	Expect(admin.DeleteAllOf(ctx, &admissionv1.ValidatingWebhookConfiguration{})).To(Succeed())
+	Expect(admin.DeleteAllOf(ctx, &admissionv1.MutatingWebhookConfiguration{})).To(Succeed())
+	do()
+	Expect(operator.Resume()).To(Succeed())
+	resumed = true
+	Eventually(webhooksServe).Should(Succeed())
+}
+
+// webhooksServe asks whether both configurations are there with their CA.
+func webhooksServe(g Gomega) {
+	validating := &admissionv1.ValidatingWebhookConfiguration{}
+	g.Expect(admin.Get(ctx, client.ObjectKey{Name: "hipaa-operator-validating"}, validating)).To(Succeed())
+	for _, w := range validating.Webhooks {
+		g.Expect(w.ClientConfig.CABundle).NotTo(BeEmpty())
+	}
+	mutating := &admissionv1.MutatingWebhookConfiguration{}
+	g.Expect(admin.Get(ctx, client.ObjectKey{Name: "hipaa-operator-mutating"}, mutating)).To(Succeed())
+	for _, w := range mutating.Webhooks {
+		g.Expect(w.ClientConfig.CABundle).NotTo(BeEmpty())
+	}
+}
+
+func eventsSince(namespace string, start time.Time) func() []eventsv1.Event {
+	return func() []eventsv1.Event {
+		var events eventsv1.EventList
+		if err := admin.List(ctx, &events, client.InNamespace(namespace)); err != nil {
+			return nil
+		}
+		var since []eventsv1.Event
+		for _, e := range events.Items {
+			latest := e.EventTime.Time
+			if e.Series != nil {
+				latest = e.Series.LastObservedTime.Time
+			}
+			if !latest.Before(start.Truncate(time.Second)) {
+				since = append(since, e)
+			}
+		}
+		return since
+	}
+}
+
+func event(reason string, words ...string) gomegatypes.GomegaMatcher {
+	return WithTransform(func(e eventsv1.Event) bool {
+		if e.Reason != reason {
+			return false
+		}
+		for _, word := range words {
+			if !strings.Contains(e.Note+" "+e.Regarding.Name, word) {
+				return false
+			}
+		}
+		return true
+	}, BeTrue())
+}
+
+func conditionOf(workload *hipaav1.PHIWorkload, conditionType string) func() *metav1.Condition {
+	return func() *metav1.Condition {
+		live := &hipaav1.PHIWorkload{}
+		if err := admin.Get(ctx, client.ObjectKeyFromObject(workload), live); err != nil {
+			return nil
+		}
+		return meta.FindStatusCondition(live.Status.Conditions, conditionType)
+	}
+}
+
+func podsOf(namespace, key, value string) func() []corev1.Pod {
+	return func() []corev1.Pod {
+		var pods corev1.PodList
+		if err := admin.List(ctx, &pods, client.InNamespace(namespace), client.MatchingLabels{key: value}); err != nil {
+			return nil
+		}
+		var living []corev1.Pod
+		for _, p := range pods.Items {
+			if p.DeletionTimestamp.IsZero() {
+				living = append(living, p)
+			}
+		}
+		return living
+	}
+}

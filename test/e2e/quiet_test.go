@@ -1,0 +1,58 @@
+package e2e_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	auditv1 "k8s.io/apiserver/pkg/apis/audit/v1"
+)
+
+// quietTime is how long a cluster must be left alone by an operator that has
+// nothing to do.
+const quietTime = 60 * time.Second
+
+var _ = Describe("A quiet cluster", Serial, func() {
+	It("sees no write of the operator for a minute, but its lease", func() {
+		By("waiting until the operator has settled")
+		Eventually(func() int {
+			before := len(writes(time.Now().Add(-10 * time.Second)))
+			return before
+		}, 2*time.Minute, time.Second).Should(BeZero())
+
+		start := time.Now()
+		time.Sleep(quietTime) //nolint:forbidigo // the passing of a minute is what is measured
+		Expect(writes(start)).To(BeEmpty())
+	})
+})
+
+// writes lists what the manager wrote since an instant, from the API server's
+// own audit log; the leader's lease is left out.
+func writes(since time.Time) []string {
+	GinkgoHelper()
+	file, err := os.Open(kube.AuditLog)
+	Expect(err).NotTo(HaveOccurred())
+	defer func() { _ = file.Close() }()
+	var found []string
+	lines := bufio.NewScanner(file)
+	lines.Buffer(nil, 4<<20)
+	for lines.Scan() {
+		var e auditv1.Event
+		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
+			continue // the line that is being written
+		}
+		if e.Stage != auditv1.StageResponseComplete || e.RequestReceivedTimestamp.Time.Before(since) || !strings.HasPrefix(e.UserAgent, "hipaa-operator/") {
+			continue
+		}
+		if slices.Contains([]string{"create", "update", "patch", "delete"}, e.Verb) && e.ObjectRef != nil && e.ObjectRef.Resource != "leases" {
+			found = append(found, e.Verb+" "+e.RequestURI)
+		}
+	}
+	Expect(lines.Err()).NotTo(HaveOccurred())
+	return found
+}

@@ -1,0 +1,241 @@
+package e2e_test
+
+import (
+	"encoding/json"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
+)
+
+// A tenant with the built-in role "edit" in a PHI namespace tries to get a pod
+// out of protection. Where the role lacks a right, the spec grants it, so that
+// the refusal is ours and not RBAC's.
+var _ = Describe("A hostile tenant", Ordered, func() {
+	const (
+		namespace = "hostile"
+		user      = "tenant@example.org"
+	)
+	var (
+		tenant   client.Client
+		workload *hipaav1.PHIWorkload
+		pod      *corev1.Pod
+	)
+
+	BeforeAll(func() {
+		phiNamespace(namespace)
+		grant(namespace, user, "edit")
+		grantRules(namespace, user,
+			rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"pods/status", "pods/binding", "pods/ephemeralcontainers", "endpoints"}, Verbs: []string{"*"}},
+			rbacv1.PolicyRule{APIGroups: []string{"discovery.k8s.io"}, Resources: []string{"endpointslices"}, Verbs: []string{"*"}},
+			rbacv1.PolicyRule{APIGroups: []string{"networking.k8s.io"}, Resources: []string{"networkpolicies"}, Verbs: []string{"*"}},
+			rbacv1.PolicyRule{APIGroups: []string{hipaav1.GroupName}, Resources: []string{"phiworkloads/status", "phiworkloads/finalizers", "controlexceptions/status"}, Verbs: []string{"*"}},
+		)
+		tenant = as(user)
+		workload = phitest.Workload("api").Namespace(namespace).Obj()
+		Expect(tenant.Create(ctx, workload)).To(Succeed())
+		Eventually(owned(namespace, "hipaa-api")).Should(Succeed())
+		pod = phitest.Pod("api-0").Namespace(namespace).Of(workload).Obj()
+		Expect(tenant.Create(ctx, pod)).To(Succeed())
+		Expect(pod.Labels).To(HaveKeyWithValue(hipaav1.LabelWorkload, "api"))
+	})
+
+	patch := func(object client.Object, body any, subresource ...string) error {
+		encoded, err := json.Marshal(body)
+		Expect(err).NotTo(HaveOccurred())
+		p := client.RawPatch(types.MergePatchType, encoded)
+		if len(subresource) > 0 {
+			return tenant.SubResource(subresource[0]).Patch(ctx, object, p)
+		}
+		return tenant.Patch(ctx, object, p)
+	}
+	labels := func(labels map[string]any) map[string]any {
+		return map[string]any{"metadata": map[string]any{"labels": labels}}
+	}
+
+	It("cannot take the operator's labels off a pod, nor the workload's", func() {
+		refused(patch(pod.DeepCopy(), labels(map[string]any{hipaav1.LabelWorkload: nil})), hipaav1.LabelWorkload)
+		refused(patch(pod.DeepCopy(), labels(map[string]any{hipaav1.LabelWorkload: "other"})), hipaav1.LabelWorkload)
+		refused(patch(pod.DeepCopy(), labels(map[string]any{"app": "free"})), "PHIWorkload")
+	})
+
+	It("cannot do so through the status subresource either", func() {
+		refused(patch(pod.DeepCopy(), labels(map[string]any{hipaav1.LabelWorkload: nil}), "status"), hipaav1.LabelWorkload)
+		refused(patch(pod.DeepCopy(), labels(map[string]any{"app": "free"}), "status"), "PHIWorkload")
+	})
+
+	It("cannot bring labels along with a binding", func() {
+		pending := phitest.Pod("pending").Namespace(namespace).Of(workload).With(func(p *corev1.Pod) { p.Spec.SchedulerName = "nobody" }).Obj()
+		Expect(tenant.Create(ctx, pending)).To(Succeed())
+		impersonating := rest.CopyConfig(config)
+		impersonating.Impersonate = rest.ImpersonationConfig{UserName: user, Groups: []string{"system:authenticated"}}
+		typed, err := kubernetes.NewForConfig(impersonating)
+		Expect(err).NotTo(HaveOccurred())
+		refused(typed.CoreV1().Pods(namespace).Bind(ctx, &corev1.Binding{
+			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: pending.Name, Labels: map[string]string{hipaav1.LabelWorkload: "other"}},
+			Target:     corev1.ObjectReference{Kind: "Node", Name: "any"},
+		}, metav1.CreateOptions{}), "label")
+	})
+
+	It("cannot take the PHI label off the namespace", func() {
+		grantCluster(user, rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"namespaces", "namespaces/status", "namespaces/finalize"}, Verbs: []string{"get", "update", "patch"}})
+		ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
+		refused(patch(ns.DeepCopy(), labels(map[string]any{hipaav1.LabelPHI: nil})), hipaav1.LabelPHI)
+		refused(patch(ns.DeepCopy(), labels(map[string]any{hipaav1.LabelPHI: "false"})), hipaav1.LabelPHI)
+		refused(patch(ns.DeepCopy(), labels(map[string]any{hipaav1.LabelPHI: nil}), "status"), hipaav1.LabelPHI)
+	})
+
+	It("cannot move the selector, and loosens nothing by another profile", func() {
+		refused(patch(workload.DeepCopy(), map[string]any{"spec": map[string]any{"selector": map[string]any{"matchLabels": map[string]any{"app": "else"}}}}), "immutable")
+		Expect(patch(workload.DeepCopy(), map[string]any{"spec": map[string]any{"profileRef": map[string]any{"name": "hipaa-audit-only"}}})).To(Succeed())
+		refused(tenant.Create(ctx, phitest.Pod("loose").Namespace(namespace).Of(workload).Unhardened().Obj()), "pod-hardening")
+		Expect(patch(workload.DeepCopy(), map[string]any{"spec": map[string]any{"profileRef": nil}})).To(Succeed())
+	})
+
+	It("cannot win time by writing the stage into the status", func() {
+		refused(patch(workload.DeepCopy(), map[string]any{"status": map[string]any{"stage": "Previewing"}}, "status"))
+	})
+
+	It("cannot get rid of its policies by deleting the workload, with whatever propagation", func() {
+		policy := &networkingv1.NetworkPolicy{}
+		for _, propagation := range []metav1.DeletionPropagation{metav1.DeletePropagationForeground, metav1.DeletePropagationBackground, metav1.DeletePropagationOrphan} {
+			doomed := phitest.Workload("doomed").Namespace(namespace).Selects("app", "doomed").Obj()
+			Expect(tenant.Create(ctx, doomed)).To(Succeed())
+			Eventually(owned(namespace, "hipaa-doomed")).Should(Succeed())
+			living := phitest.Pod("doomed-0").Namespace(namespace).Of(doomed).Obj()
+			Expect(tenant.Create(ctx, living)).To(Succeed())
+			Expect(tenant.Delete(ctx, doomed, client.PropagationPolicy(propagation))).To(Succeed())
+			refused(patch(doomed.DeepCopy(), map[string]any{"metadata": map[string]any{"finalizers": nil}}), "finalizer")
+			Consistently(func() error {
+				return admin.Get(ctx, client.ObjectKey{Namespace: namespace, Name: "hipaa-doomed"}, policy)
+			}, "2s").Should(Succeed(), "the policy of a living pod has gone (%s)", propagation)
+			Expect(tenant.Delete(ctx, living, client.GracePeriodSeconds(0))).To(Succeed())
+			Eventually(func() bool {
+				return apierrors.IsNotFound(admin.Get(ctx, client.ObjectKeyFromObject(doomed), doomed))
+			}).Should(BeTrue(), "the workload is not released after its last pod")
+			Eventually(func() bool {
+				return apierrors.IsNotFound(admin.Get(ctx, client.ObjectKey{Namespace: namespace, Name: "hipaa-doomed"}, policy))
+			}).Should(BeTrue(), "the owned policy outlives its workload")
+		}
+	})
+
+	It("cannot touch what the operator owns: edit, delete, adopt by ownerReference, imitate", func() {
+		policy := &networkingv1.NetworkPolicy{}
+		Expect(admin.Get(ctx, client.ObjectKey{Namespace: namespace, Name: "hipaa-api"}, policy)).To(Succeed())
+		refused(tenant.Delete(ctx, policy.DeepCopy()), "hipaa-operator")
+		refused(patch(policy.DeepCopy(), map[string]any{"spec": map[string]any{"ingress": []any{map[string]any{}}}}), "hipaa-operator")
+		refused(patch(policy.DeepCopy(), labels(map[string]any{hipaav1.LabelManagedBy: nil})), "hipaa-operator")
+		refused(patch(policy.DeepCopy(), map[string]any{"metadata": map[string]any{"ownerReferences": []any{map[string]any{
+			"apiVersion": "v1", "kind": "ConfigMap", "name": "gone", "uid": "00000000-0000-0000-0000-000000000000",
+		}}}}), "hipaa-operator")
+		imitation := phitest.Policy("imitation").Namespace(namespace).Selecting("app", "api").Obj()
+		imitation.Labels = map[string]string{hipaav1.LabelManagedBy: hipaav1.ManagedByValue}
+		refused(tenant.Create(ctx, imitation), "hipaa-operator")
+	})
+
+	It("cannot open the network with a policy of its own", func() {
+		refused(tenant.Create(ctx, phitest.Policy("open").Namespace(namespace).Ingress(nil).Obj()), "network-isolation")
+		refused(tenant.Create(ctx, phitest.Policy("leak").Namespace(namespace).Egress(phitest.Block("0.0.0.0/0")).Obj()), "network-isolation")
+	})
+
+	It("cannot write endpoints by hand", func() {
+		Expect(tenant.Create(ctx, phitest.Service("api").Namespace(namespace).Selecting("app", "api").Port("http", 80, phitest.Number(8080)).Obj())).To(Succeed())
+		slice := phitest.Slice("mine", "api", "10.9.9.9").Port("http", 8080).Obj()
+		slice.Namespace = namespace
+		refused(tenant.Create(ctx, slice), "network-isolation")
+		slice.Labels[discoveryv1.LabelManagedBy] = "endpointslice-controller.k8s.io"
+		refused(tenant.Create(ctx, slice), "network-isolation")
+		refused(tenant.Create(ctx, &corev1.Endpoints{ //nolint:staticcheck // tenants still write the deprecated kind
+			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "api"},
+			Subsets:    []corev1.EndpointSubset{{Addresses: []corev1.EndpointAddress{{IP: "10.9.9.9"}}, Ports: []corev1.EndpointPort{{Port: 8080}}}}, //nolint:staticcheck // as above
+		}), "network-isolation")
+	})
+
+	It("cannot add an ephemeral container that is not hardened, though one that is may come", func() {
+		debug := func(c *corev1.SecurityContext) error {
+			changed := &corev1.Pod{}
+			Expect(admin.Get(ctx, client.ObjectKeyFromObject(pod), changed)).To(Succeed())
+			changed.Spec.EphemeralContainers = append(changed.Spec.EphemeralContainers, corev1.EphemeralContainer{
+				EphemeralContainerCommon: corev1.EphemeralContainerCommon{Name: "debug", Image: "registry.example.org/tools:1", SecurityContext: c},
+			})
+			return tenant.SubResource("ephemeralcontainers").Update(ctx, changed)
+		}
+		refused(debug(&corev1.SecurityContext{Privileged: ptr.To(true)}), "pod-hardening")
+		Expect(debug(pod.Spec.Containers[0].SecurityContext)).To(Succeed())
+	})
+
+	It("may patch the image of a running pod, for that is no escape from any control of this ruleset", func() {
+		running := &corev1.Pod{}
+		Expect(tenant.Get(ctx, client.ObjectKeyFromObject(pod), running)).To(Succeed())
+		running.Spec.Containers[0].Image = "registry.example.org/other:2"
+		Expect(tenant.Update(ctx, running)).To(Succeed())
+		Expect(running.Labels).To(HaveKeyWithValue(hipaav1.LabelWorkload, "api"))
+	})
+
+	It("cannot approve its own exception, nor write an approval for somebody else", func() {
+		exception := phitest.Exception("mine", "api", "pod-hardening").Namespace(namespace).Obj()
+		exception.Status = hipaav1.ControlExceptionStatus{}
+		Expect(tenant.Create(ctx, exception)).To(Succeed())
+		refused(patch(exception.DeepCopy(), map[string]any{"status": map[string]any{"approval": map[string]any{"decision": "Approved", "approver": "boss@example.org"}}}, "status"))
+	})
+
+	It("cannot run a pod that nobody declared", func() {
+		refused(tenant.Create(ctx, phitest.Pod("nobody").Namespace(namespace).Obj()), "PHIWorkload")
+	})
+})
+
+// owned asks for a NetworkPolicy.
+func owned(namespace, name string) func() error {
+	return func() error {
+		return admin.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &networkingv1.NetworkPolicy{})
+	}
+}
+
+func grant(namespace, user, clusterRole string) {
+	GinkgoHelper()
+	Expect(admin.Create(ctx, &rbacv1.RoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, GenerateName: "grant-"},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: clusterRole},
+		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}},
+	})).To(Succeed())
+}
+
+func grantRules(namespace, user string, rules ...rbacv1.PolicyRule) {
+	GinkgoHelper()
+	role := &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, GenerateName: "grant-"}, Rules: rules}
+	Expect(admin.Create(ctx, role)).To(Succeed())
+	Expect(admin.Create(ctx, &rbacv1.RoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, GenerateName: "grant-"},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: role.Name},
+		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}},
+	})).To(Succeed())
+}
+
+func grantCluster(user string, rules ...rbacv1.PolicyRule) {
+	GinkgoHelper()
+	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{GenerateName: "grant-"}, Rules: rules}
+	Expect(admin.Create(ctx, role)).To(Succeed())
+	binding := &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{GenerateName: "grant-"},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role.Name},
+		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}},
+	}
+	Expect(admin.Create(ctx, binding)).To(Succeed())
+	DeferCleanup(func() {
+		Expect(admin.Delete(ctx, binding)).To(Succeed())
+		Expect(admin.Delete(ctx, role)).To(Succeed())
+	})
+}

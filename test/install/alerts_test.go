@@ -1,0 +1,240 @@
+package install
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/promql/parser"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/yaml"
+
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/metrics"
+)
+
+// prometheusRule is what a PrometheusRule of the Prometheus operator may hold,
+// as far as ours does. It is decoded strictly.
+type prometheusRule struct {
+	Groups []struct {
+		Name  string `json:"name"`
+		Rules []rule `json:"rules"`
+	} `json:"groups"`
+}
+
+type rule struct {
+	Record      string            `json:"record"`
+	Alert       string            `json:"alert"`
+	Expr        string            `json:"expr"`
+	For         string            `json:"for"`
+	Labels      map[string]string `json:"labels"`
+	Annotations map[string]string `json:"annotations"`
+}
+
+// foreign are the metrics of others that alerts rest on, each with where it is
+// declared.
+var foreign = map[string]string{
+	"up":                            "Prometheus",
+	"leader_election_master_status": "controller-runtime pkg/metrics",
+	"controller_runtime_reconcile_errors_total":   "controller-runtime pkg/internal/controller/metrics",
+	"apiserver_admission_webhook_rejection_count": "k8s.io/apiserver pkg/admission/metrics",
+}
+
+func rules(t *testing.T) []rule {
+	t.Helper()
+	for _, object := range build(t, "prometheus") {
+		if object.GetKind() != "PrometheusRule" {
+			continue
+		}
+		encoded, err := yaml.Marshal(object.Object["spec"])
+		if err != nil {
+			t.Fatalf("encoding the rules: %v", err)
+		}
+		var spec prometheusRule
+		if err := yaml.UnmarshalStrict(encoded, &spec); err != nil {
+			t.Fatalf("decoding the rules strictly: %v", err)
+		}
+		var found []rule
+		for _, group := range spec.Groups {
+			found = append(found, group.Rules...)
+		}
+		return found
+	}
+	t.Fatal("config/prometheus has no PrometheusRule")
+	return nil
+}
+
+// declared are the labels of each metric of ours, from its description.
+func declared(t *testing.T) map[string][]string {
+	t.Helper()
+	parts := regexp.MustCompile(`fqName: "([^"]+)".*variableLabels: \{([^}]*)\}`)
+	found := map[string][]string{}
+	for _, collector := range metrics.Collectors() {
+		described := make(chan *prometheus.Desc, 16)
+		collector.Describe(described)
+		close(described)
+		for desc := range described {
+			match := parts.FindStringSubmatch(desc.String())
+			if match == nil {
+				t.Fatalf("this description of a metric cannot be read: %s", desc)
+			}
+			found[match[1]] = strings.FieldsFunc(match[2], func(r rune) bool { return r == ',' })
+		}
+	}
+	return found
+}
+
+func TestAlertsParseAndRestOnMetricsThatExist(t *testing.T) {
+	ours := declared(t)
+	used := map[string]bool{}
+	recorded := map[string]bool{}
+	promQL := parser.NewParser(parser.Options{})
+	for _, r := range rules(t) {
+		name := r.Alert + r.Record
+		expr, err := promQL.ParseExpr(r.Expr)
+		if err != nil {
+			t.Errorf("%s: its expression does not parse: %v", name, err)
+			continue
+		}
+		if r.Record != "" {
+			recorded[r.Record] = true
+		}
+		parser.Inspect(expr, func(node parser.Node, _ []parser.Node) error {
+			selector, ok := node.(*parser.VectorSelector)
+			if !ok {
+				return nil
+			}
+			metric := strings.TrimSuffix(selector.Name, "_bucket")
+			used[metric] = true
+			of, isOurs := ours[metric]
+			switch {
+			case isOurs:
+				checkMatchers(t, name, of, selector.LabelMatchers)
+			case recorded[selector.Name] || foreign[selector.Name] != "":
+			default:
+				t.Errorf("%s: nobody declares %s, and no rule before it records it", name, selector.Name)
+			}
+			return nil
+		})
+	}
+	for metric := range ours {
+		if !used[metric] && !slices.Contains(unalerted, metric) {
+			t.Errorf("no alert looks at %s; if none should, say so in this test", metric)
+		}
+	}
+}
+
+// unalerted are metrics to look at, not to wake for.
+var unalerted = []string{"hipaa_operator_admission_findings_total", "hipaa_operator_drift_correction_seconds"}
+
+func checkMatchers(t *testing.T, name string, of []string, matchers []*labels.Matcher) {
+	t.Helper()
+	for _, matcher := range matchers {
+		if matcher.Name == model.MetricNameLabel {
+			continue
+		}
+		if !slices.Contains(of, matcher.Name) {
+			t.Errorf("%s: label %q is not one of %v", name, matcher.Name, of)
+		}
+		for _, value := range strings.Split(matcher.Value, "|") {
+			if !slices.Contains(closed[matcher.Name], value) {
+				t.Errorf("%s: %s never is %q, it is one of %q", name, matcher.Name, value, closed[matcher.Name])
+			}
+		}
+	}
+}
+
+// closed are the values of the labels that alerts ask for.
+var closed = map[string][]string{
+	"mode":    {string(hipaav1.ModeOff), string(hipaav1.ModeAudit), string(hipaav1.ModeWarn), string(hipaav1.ModeEnforce)},
+	"verdict": {string(hipaav1.VerdictPass), string(hipaav1.VerdictFail), string(hipaav1.VerdictUnknown), string(hipaav1.VerdictExcepted), string(hipaav1.VerdictNotApplicable)},
+	"stage":   {"", string(hipaav1.StagePreviewing), string(hipaav1.StageEnforced)},
+	"result": {
+		string(metrics.AdmissionAllowed), string(metrics.AdmissionWarned), string(metrics.AdmissionDenied), string(metrics.AdmissionMutated), string(metrics.AdmissionError),
+		string(metrics.EvictionDone), string(metrics.EvictionHeld), string(metrics.EvictionRefused), string(metrics.EvictionError),
+	},
+}
+
+func TestAlertsTellWhatToDo(t *testing.T) {
+	seen := map[string]bool{}
+	for _, r := range rules(t) {
+		if r.Record != "" {
+			continue
+		}
+		if seen[r.Alert] || !strings.HasPrefix(r.Alert, "HIPAA") {
+			t.Errorf("alert %q is there twice, or has no name of ours", r.Alert)
+		}
+		seen[r.Alert] = true
+		if !slices.Contains([]string{"critical", "warning"}, r.Labels["severity"]) {
+			t.Errorf("%s: severity is %q", r.Alert, r.Labels["severity"])
+		}
+		if len(r.Annotations["summary"]) < 20 || len(r.Annotations["description"]) < 20 {
+			t.Errorf("%s tells too little: %v", r.Alert, r.Annotations)
+		}
+		if r.For != "" {
+			if d, err := model.ParseDuration(r.For); err != nil || time.Duration(d) < time.Minute {
+				t.Errorf("%s: for %q is no duration of a minute or more: %v", r.Alert, r.For, err)
+			}
+		}
+	}
+	if len(seen) == 0 {
+		t.Error("there are no alerts")
+	}
+}
+
+func TestMetricsAreScrapedFromTheServiceOfTheManager(t *testing.T) {
+	var monitor *unstructured.Unstructured
+	for _, object := range build(t, "prometheus") {
+		if object.GetKind() == "ServiceMonitor" {
+			monitor = object
+		}
+	}
+	if monitor == nil {
+		t.Fatal("config/prometheus has no ServiceMonitor")
+	}
+	selector, _, err := unstructured.NestedStringMap(monitor.Object, "spec", "selector", "matchLabels")
+	if err != nil || len(selector) == 0 {
+		t.Fatalf("reading its selector: %v, %v", selector, err)
+	}
+	endpoints, _, err := unstructured.NestedSlice(monitor.Object, "spec", "endpoints")
+	if err != nil || len(endpoints) != 1 {
+		t.Fatalf("reading its endpoints: %d, %v", len(endpoints), err)
+	}
+	endpoint, ok := endpoints[0].(map[string]any)
+	if !ok {
+		t.Fatalf("its endpoint is a %T", endpoints[0])
+	}
+	var scraped []string
+	for _, object := range build(t, "default") {
+		if object.GetKind() != "Service" || !matches(selector, object.GetLabels()) {
+			continue
+		}
+		ports, _, err := unstructured.NestedSlice(object.Object, "spec", "ports")
+		if err != nil {
+			t.Fatalf("reading the ports of a Service: %v", err)
+		}
+		for _, port := range ports {
+			if p, ok := port.(map[string]any); ok && p["name"] == endpoint["port"] {
+				scraped = append(scraped, object.GetName())
+			}
+		}
+	}
+	// Alerts name the job, which is the name of the Service.
+	if !slices.Equal(scraped, []string{"hipaa-operator-metrics"}) {
+		t.Errorf("it scrapes %v, want hipaa-operator-metrics alone", scraped)
+	}
+}
+
+func matches(selector, of map[string]string) bool {
+	for key, value := range selector {
+		if of[key] != value {
+			return false
+		}
+	}
+	return true
+}
