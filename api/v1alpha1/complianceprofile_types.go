@@ -88,6 +88,7 @@ type ControlSetting struct {
 	// 164.306(d)(3) for an addressable specification).
 	// +optional
 	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:MinLength=1
 	Reason string `json:"reason,omitempty"`
 }
 
@@ -152,6 +153,7 @@ type DNSServer struct {
 	// namespace of the pods. Empty means kube-system.
 	// +optional
 	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:MinLength=1
 	Namespace string `json:"namespace,omitempty"`
 
 	// podSelector selects the pods that answer.
@@ -162,6 +164,7 @@ type DNSServer struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	// +kubebuilder:validation:XValidation:rule="isCIDR(self)",message="is not a CIDR such as 169.254.20.10/32"
+	// +kubebuilder:validation:MinLength=1
 	CIDR string `json:"cidr,omitempty"`
 
 	// port is the number on which they answer, over UDP and TCP.
@@ -186,6 +189,7 @@ type Gateway struct {
 	// namespace of its pods.
 	// +optional
 	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:MinLength=1
 	Namespace string `json:"namespace,omitempty"`
 
 	// podSelector selects its pods.
@@ -218,6 +222,7 @@ type StorageParameters struct {
 	// encryptedClass is the StorageClass that claims without a class get.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:MinLength=1
 	EncryptedClass string `json:"encryptedClass,omitempty"`
 
 	// minimumGrade is the least that a volume of a PHI pod must reach.
@@ -251,29 +256,39 @@ type StorageStatement struct {
 }
 
 // TaggingParameters are the label keys of classification.
+//
+// +kubebuilder:validation:XValidation:rule="self.ownerKey != self.criticalityKey && self.ownerKey != self.environmentKey && self.criticalityKey != self.environmentKey",message="ownerKey, criticalityKey and environmentKey must differ"
 type TaggingParameters struct {
 	// ownerKey carries the owner's team.
 	// +optional
 	// +default="hipaa-operator.io/owner"
 	// +kubebuilder:validation:MaxLength=317
+	// +kubebuilder:validation:Pattern=`^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$`
+	// +kubebuilder:validation:MinLength=1
 	OwnerKey string `json:"ownerKey,omitempty"`
 
 	// criticalityKey carries the continuity.
 	// +optional
 	// +default="hipaa-operator.io/criticality"
 	// +kubebuilder:validation:MaxLength=317
+	// +kubebuilder:validation:Pattern=`^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$`
+	// +kubebuilder:validation:MinLength=1
 	CriticalityKey string `json:"criticalityKey,omitempty"`
 
 	// environmentKey carries the environment.
 	// +optional
 	// +default="hipaa-operator.io/environment"
 	// +kubebuilder:validation:MaxLength=317
+	// +kubebuilder:validation:Pattern=`^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$`
+	// +kubebuilder:validation:MinLength=1
 	EnvironmentKey string `json:"environmentKey,omitempty"`
 
 	// dataClassPrefix and a data class make a key of value "true".
 	// +optional
 	// +default="data-class.hipaa-operator.io"
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
+	// +kubebuilder:validation:MinLength=1
 	DataClassPrefix string `json:"dataClassPrefix,omitempty"`
 }
 
@@ -284,6 +299,7 @@ type RolloutParameters struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=128
 	// +kubebuilder:validation:Pattern=`^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)(-(Mon|Tue|Wed|Thu|Fri|Sat|Sun))? ([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-4]):[0-5][0-9] [A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*$`
+	// +kubebuilder:validation:MinLength=1
 	Window string `json:"window,omitempty"`
 
 	// maxUnavailable is how many pods of a workload may be away at once because
@@ -349,7 +365,7 @@ type Pause struct {
 type ComplianceProfileStatus struct {
 	// observedGeneration is the generation of the spec that this status is about.
 	// +optional
-	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Minimum=1
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
 	// conditions follow kstatus: Ready, Reconciling, Stalled, and those of
@@ -403,6 +419,7 @@ type ComplianceProfile struct {
 
 	// status is what became of it.
 	// +optional
+	// +kubebuilder:validation:MinProperties=1
 	Status ComplianceProfileStatus `json:"status,omitempty,omitzero"`
 }
 

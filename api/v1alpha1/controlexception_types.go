@@ -87,6 +87,7 @@ type Approval struct {
 	// approver is the user name of the approver, stamped by admission.
 	// +optional
 	// +kubebuilder:validation:MaxLength=256
+	// +kubebuilder:validation:MinLength=1
 	Approver string `json:"approver,omitempty"`
 
 	// time is when the decision was made, stamped by admission.
@@ -97,6 +98,7 @@ type Approval struct {
 	// admission. The approval counts only while it equals that of the spec.
 	// +optional
 	// +kubebuilder:validation:MaxLength=71
+	// +kubebuilder:validation:MinLength=1
 	SpecDigest string `json:"specDigest,omitempty"`
 }
 
@@ -104,7 +106,7 @@ type Approval struct {
 type ControlExceptionStatus struct {
 	// observedGeneration is the generation of the spec that this status is about.
 	// +optional
-	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Minimum=1
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
 	// conditions follow kstatus: Ready, Reconciling, Stalled, and those of
@@ -147,6 +149,7 @@ type ControlException struct {
 
 	// status says whether it counts.
 	// +optional
+	// +kubebuilder:validation:MinProperties=1
 	Status ControlExceptionStatus `json:"status,omitempty,omitzero"`
 }
 

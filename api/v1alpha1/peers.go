@@ -105,6 +105,7 @@ type PHIWorkloadPeer struct {
 	// namespace of the PHIWorkload. Empty means the namespace of this one.
 	// +optional
 	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:MinLength=1
 	Namespace string `json:"namespace,omitempty"`
 }
 
@@ -128,6 +129,7 @@ type ServicePeer struct {
 	// namespace of the Service. Empty means the namespace of this workload.
 	// +optional
 	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:MinLength=1
 	Namespace string `json:"namespace,omitempty"`
 }
 

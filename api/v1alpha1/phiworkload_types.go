@@ -20,6 +20,7 @@ type PHIWorkloadSpec struct {
 	// +kubebuilder:validation:XValidation:rule="(has(self.matchLabels) && self.matchLabels.size() > 0) || (has(self.matchExpressions) && self.matchExpressions.size() > 0)",message="must not be empty: it would select every pod of the namespace"
 	// +kubebuilder:validation:XValidation:rule="!has(self.matchLabels) || self.matchLabels.size() <= 16",message="has more than 16 labels"
 	// +kubebuilder:validation:XValidation:rule="!has(self.matchExpressions) || self.matchExpressions.size() <= 16",message="has more than 16 expressions"
+	// +kubebuilder:validation:MinProperties=1
 	Selector metav1.LabelSelector `json:"selector,omitempty,omitzero"`
 
 	// continuity says what an interruption would cost, and so what the operator
@@ -127,7 +128,7 @@ type WorkloadPort struct {
 type PHIWorkloadStatus struct {
 	// observedGeneration is the generation of the spec that this status is about.
 	// +optional
-	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Minimum=1
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
 	// conditions follow kstatus: Ready, Reconciling, Stalled, and those of
@@ -187,6 +188,7 @@ type SafeguardCounts struct {
 	// not as met; NotApplicable counts as neither.
 	// +optional
 	// +kubebuilder:validation:MaxLength=16
+	// +kubebuilder:validation:MinLength=1
 	Summary string `json:"summary,omitempty"`
 
 	// met counts Pass.
@@ -238,6 +240,7 @@ type ControlResult struct {
 	// message names the evidence or the first finding.
 	// +optional
 	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:MinLength=1
 	Message string `json:"message,omitempty"`
 
 	// since is when the verdict became what it is.
@@ -275,17 +278,20 @@ type Drift struct {
 	// was is what was found, shortened.
 	// +optional
 	// +kubebuilder:validation:MaxLength=256
+	// +kubebuilder:validation:MinLength=1
 	Was string `json:"was,omitempty"`
 
 	// want is what the operator wants, shortened.
 	// +optional
 	// +kubebuilder:validation:MaxLength=256
+	// +kubebuilder:validation:MinLength=1
 	Want string `json:"want,omitempty"`
 
 	// who is the user where admission saw the change, else the field manager,
 	// else "unknown".
 	// +optional
 	// +kubebuilder:validation:MaxLength=256
+	// +kubebuilder:validation:MinLength=1
 	Who string `json:"who,omitempty"`
 
 	// state says what became of it.
@@ -327,7 +333,7 @@ type Preview struct {
 
 	// omitted counts the entries that the bounds of this status leave out.
 	// +optional
-	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Minimum=1
 	Omitted int32 `json:"omitted,omitempty"`
 }
 
@@ -349,6 +355,7 @@ type PreviewEntry struct {
 	// message is the first finding, or what would change.
 	// +optional
 	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:MinLength=1
 	Message string `json:"message,omitempty"`
 }
 
@@ -367,6 +374,7 @@ type PreviewEntry struct {
 // +kubebuilder:printcolumn:name="Continuity",type=string,JSONPath=`.spec.continuity`,priority=1
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 52",message="metadata.name is longer than 52 characters: names of owned objects are made from it"
+// +kubebuilder:validation:XValidation:rule="self.metadata.name != 'default-deny'",message="metadata.name default-deny is taken: the namespace's own policy is named after it"
 type PHIWorkload struct {
 	metav1.TypeMeta `json:",inline"`
 	// metadata is standard object metadata.
@@ -379,6 +387,7 @@ type PHIWorkload struct {
 
 	// status is what the operator found and did.
 	// +optional
+	// +kubebuilder:validation:MinProperties=1
 	Status PHIWorkloadStatus `json:"status,omitempty,omitzero"`
 }
 

@@ -5,6 +5,7 @@ package namespace
 
 import (
 	"context"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/tools/events"
@@ -36,6 +37,8 @@ type Reconciler struct {
 	Clock  clock.PassiveClock
 
 	standing standing
+	// started is when this process began to look.
+	started time.Time
 }
 
 // Reconcile keeps what the namespace owns while it holds PHI, and cleans up when
@@ -46,12 +49,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, n *corev1.Namespace) (ctrl.R
 		return ctrl.Result{}, nil // the API server takes everything away, nothing new in
 	}
 	s := &scope{namespace: n, now: r.Clock.Now()}
-	var err error
-	if engine.IsPHI(n) {
-		err = steps{r.observe, r.repair}.Run(ctx, s)
-	} else {
-		err = r.leave(ctx, s)
+	if !engine.IsPHI(n) {
+		r.standing.clear(n.Name)
+		return outcome.Return(0, r.leave(ctx, s), nil)
 	}
+	err := steps{r.observe, r.repair}.Run(ctx, s)
 	r.announce(s, err)
 	return outcome.Return(s.recheckAfter(), err, nil)
 }

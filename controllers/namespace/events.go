@@ -17,21 +17,24 @@ import (
 // maxNote bounds the text of an event, as the API server does.
 const maxNote = 1000
 
-// announce tells what is new: departures that did not stand before, and a
-// namespace that nobody governs.
+// announce tells what is new: departures that did not stand before, and that
+// nobody governs the namespace.
 func (r *Reconciler) announce(s *scope, err error) {
-	told := r.standing.of(s.namespace.Name)
+	told, looked := r.standing.of(s.namespace.Name)
+	// A namespace has no status of ours to remember what people were told. What
+	// stood when this process began, the one before it has told.
+	quiet := !looked && s.namespace.CreationTimestamp.Time.Before(r.started)
 	now := map[string]bool{}
 	if outcome.IsBlocked(err) {
 		c := outcome.ConditionOf(err)
-		if now[c.Reason] = true; !told[c.Reason] {
+		if now[c.Reason] = true; !told[c.Reason] && !quiet {
 			r.event(s, nil, corev1.EventTypeWarning, c.Reason, "Judge", c.Message)
 		}
 	}
 	for _, d := range s.drift {
 		related := &corev1.ObjectReference{Kind: d.Kind, Namespace: s.namespace.Name, Name: d.Name}
 		key := fmt.Sprintf("%s %s %s", d.Object(), d.Path, d.Was)
-		if !told[key] {
+		if !told[key] && (d.Corrected || !quiet) {
 			metrics.DriftDetected(d.Kind)
 			r.event(s, related, corev1.EventTypeWarning, hipaav1.EventDriftDetected, "Compare",
 				fmt.Sprintf("%s %s: found %s, want %s, by %s", d.Object(), d.Path, d.Was, d.Want, d.Who))
@@ -58,30 +61,29 @@ func (r *Reconciler) event(s *scope, related *corev1.ObjectReference, kind, reas
 }
 
 // standing is what people have been told of and what still stands, by namespace.
-// A namespace has no status of ours to remember it; after a restart it is told
-// once more.
 type standing struct {
 	mu   sync.Mutex
 	told map[string]map[string]bool
 }
 
-func (st *standing) of(namespace string) map[string]bool {
+func (st *standing) of(namespace string) (told map[string]bool, looked bool) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	return st.told[namespace]
+	told, looked = st.told[namespace]
+	return told, looked
 }
 
 func (st *standing) set(namespace string, told map[string]bool) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	if len(told) == 0 {
-		delete(st.told, namespace)
-		return
-	}
 	if st.told == nil {
 		st.told = map[string]map[string]bool{}
 	}
 	st.told[namespace] = told
 }
 
-func (st *standing) clear(namespace string) { st.set(namespace, nil) }
+func (st *standing) clear(namespace string) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	delete(st.told, namespace)
+}

@@ -65,8 +65,11 @@ func (r *Reconciler) resolve(s *scope) error {
 	if err != nil {
 		return fmt.Errorf("resolving the profiles: %w", err)
 	}
-	if s.goal, err = r.Engine.Resolve(withoutPauses(s.scene.Profiles), s.scene.Namespace, ref, s.now); err != nil {
-		return fmt.Errorf("resolving the profiles without pauses: %w", err)
+	s.goal = s.effective
+	if len(s.effective.Paused) > 0 {
+		if s.goal, err = r.Engine.Resolve(withoutPauses(s.scene.Profiles), s.scene.Namespace, ref, s.now); err != nil {
+			return fmt.Errorf("resolving the profiles without pauses: %w", err)
+		}
 	}
 	s.endsAt(s.effective.ValidUntil)
 	s.endsAt(s.goal.ValidUntil)

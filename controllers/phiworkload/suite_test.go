@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -18,6 +17,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
@@ -109,10 +109,15 @@ func newPlace(ctx context.Context, profile *phitest.ProfileBuilder) place {
 	return p
 }
 
-// base is a profile that leaves to others what needs an admission webhook.
-func base() *phitest.ProfileBuilder {
+// base is a profile that leaves to others what needs an admission webhook, unless
+// it is told otherwise.
+func base(classification ...hipaav1.Mode) *phitest.ProfileBuilder {
+	mode := hipaav1.ModeOff
+	for _, m := range classification {
+		mode = m
+	}
 	return phitest.Profile("").IsolationStated(metav1.NewTime(time.Now().Add(time.Hour))).
-		Control("data-classification", hipaav1.ModeAudit)
+		DNSPods("k8s-app", "kube-dns").Control("data-classification", mode)
 }
 
 func (p place) profile(ctx context.Context, b *phitest.ProfileBuilder) *hipaav1.ComplianceProfile {
@@ -282,11 +287,35 @@ func (p place) pod(name string) *phitest.PodBuilder {
 	return phitest.Pod(name).Namespace(p.name)
 }
 
-func podNames(list *corev1.PodList) string {
-	var names []string
-	for i := range list.Items {
-		names = append(names, list.Items[i].Name)
-	}
-	slices.Sort(names)
-	return strings.Join(names, " ")
+func nameOf(p place) types.NamespacedName { return types.NamespacedName{Name: p.name} }
+
+// label sets a label of a namespace; an empty value takes it away.
+func label(ctx context.Context, name types.NamespacedName, key, value string) {
+	GinkgoHelper()
+	update(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name.Name}}, func(n *corev1.Namespace) {
+		if value == "" {
+			delete(n.Labels, key)
+			return
+		}
+		n.Labels[key] = value
+	})
 }
+
+// approve decides as admission would have stamped it.
+func approve(ctx context.Context, x *hipaav1.ControlException) {
+	GinkgoHelper()
+	Eventually(func() error {
+		if err := cluster.Admin.Get(ctx, client.ObjectKeyFromObject(x), x); err != nil {
+			return err
+		}
+		digest, err := x.Spec.Digest()
+		if err != nil {
+			return err
+		}
+		now := metav1.Now()
+		x.Status.Approval = &hipaav1.Approval{Decision: hipaav1.DecisionApproved, Approver: "officer@example.org", Time: &now, SpecDigest: digest}
+		return cluster.Admin.Status().Update(ctx, x)
+	}, patience, interval).Should(Succeed())
+}
+
+func quantity(text string) resource.Quantity { return resource.MustParse(text) }

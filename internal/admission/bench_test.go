@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"reflect"
 	"testing"
 
@@ -80,9 +81,7 @@ func BenchmarkPod(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	for key, value := range labelled(b, g).Labels {
-		pod.Labels[key] = value
-	}
+	maps.Copy(pod.Labels, labelled(b, g).Labels)
 	validate, err := json.Marshal(review(b, admissionv1.Create, pod, nil))
 	if err != nil {
 		b.Fatal(err)

@@ -26,20 +26,11 @@ func (g *Gate) mutateClaim(ctx context.Context, req admission.Request) (answer, 
 	if err != nil || h == nil {
 		return permitted(), err
 	}
-	filled := asWritten(claim)
+	filled := claim.DeepCopy()
 	if err := h.fill(ctx, filled); err != nil {
 		return withoutRules(err)
 	}
-	filled.Status = claim.Status
 	return patched(patch(claim, filled)), nil
-}
-
-// asWritten is a copy of a claim that is still to be stored. The API server has
-// already given it a status, as if it waited for its volume.
-func asWritten(claim *corev1.PersistentVolumeClaim) *corev1.PersistentVolumeClaim {
-	written := claim.DeepCopy()
-	written.Status = corev1.PersistentVolumeClaimStatus{}
-	return written
 }
 
 func (h *hearing) fill(ctx context.Context, claim *corev1.PersistentVolumeClaim) error {

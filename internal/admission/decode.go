@@ -2,6 +2,7 @@ package admission
 
 import (
 	"fmt"
+	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -56,10 +57,8 @@ func gvk(req *admission.Request) schema.GroupVersionKind {
 // configuration was changed.
 func expect(req *admission.Request, kinds ...schema.GroupVersionKind) error {
 	got := gvk(req)
-	for _, kind := range kinds {
-		if kind == got {
-			return nil
-		}
+	if slices.Contains(kinds, got) {
+		return nil
 	}
 	return senseless{fmt.Sprintf("this webhook of hipaa-operator does not judge %s: its configuration has been changed; restore it from the release", got)}
 }

@@ -77,10 +77,9 @@ func (x *exceptionRequest) requester() string {
 }
 
 func (x *exceptionRequest) stampRequester(stamped *hipaav1.ControlException) {
-	requester := x.requester()
-	switch {
-	case requester == stamped.Annotations[hipaav1.AnnotationRequestedBy]:
-	case requester == "":
+	switch requester := x.requester(); requester {
+	case stamped.Annotations[hipaav1.AnnotationRequestedBy]:
+	case "":
 		delete(stamped.Annotations, hipaav1.AnnotationRequestedBy)
 	default:
 		if stamped.Annotations == nil {

@@ -92,8 +92,8 @@ func TestEndpointsAreMirroredWithTheirPaths(t *testing.T) {
 	endpoints := &corev1.Endpoints{ //nolint:staticcheck // deprecated, and still served
 		ObjectMeta: metav1.ObjectMeta{Namespace: "ehr", Name: "api"},
 		Subsets: []corev1.EndpointSubset{{ //nolint:staticcheck // as above
-			Addresses:         []corev1.EndpointAddress{{IP: "192.0.2.1"}}, //nolint:staticcheck // as above
-			NotReadyAddresses: []corev1.EndpointAddress{{IP: "192.0.2.2"}}, //nolint:staticcheck // as above
+			Addresses:         []corev1.EndpointAddress{{IP: "192.0.2.1"}},
+			NotReadyAddresses: []corev1.EndpointAddress{{IP: "192.0.2.2"}},
 			Ports:             []corev1.EndpointPort{{Name: "http", Port: 80}},
 		}},
 	}

@@ -65,6 +65,9 @@ var _ = Describe("The label of a PHI namespace", func() {
 		Expect(admin.Get(ctx, client.ObjectKey{Name: operatorNamespace}, ns)).To(Succeed())
 		ns.Labels[hipaav1.LabelPHI] = "true"
 		Expect(admin.Update(ctx, ns)).To(MatchError(ContainSubstring("cannot hold PHI")))
+		Expect(admin.Get(ctx, client.ObjectKey{Name: "kube-system"}, ns)).To(Succeed())
+		ns.Labels[hipaav1.LabelPHI] = "true"
+		Expect(admin.Update(ctx, ns)).To(MatchError(ContainSubstring("control plane's own namespaces")))
 	})
 })
 

@@ -72,7 +72,7 @@ var _ = Describe("The network of a PHI namespace", func() {
 		endpoints := &corev1.Endpoints{ //nolint:staticcheck // deprecated, and still served
 			ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "patient-api"},
 			Subsets: []corev1.EndpointSubset{{ //nolint:staticcheck // as above
-				Addresses: []corev1.EndpointAddress{{IP: "203.0.113.7"}}, Ports: []corev1.EndpointPort{{Port: 443}}, //nolint:staticcheck // as above
+				Addresses: []corev1.EndpointAddress{{IP: "203.0.113.7"}}, Ports: []corev1.EndpointPort{{Port: 443}},
 			}},
 		}
 		Expect(tenant.Create(ctx, endpoints)).To(MatchError(And(

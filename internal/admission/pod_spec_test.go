@@ -7,6 +7,7 @@ import (
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -134,6 +135,15 @@ var _ = Describe("A pod in a PHI namespace", func() {
 			Expect(tenant.SubResource("ephemeralcontainers").Update(ctx, debugged)).To(MatchError(ContainSubstring("ephemeralContainers[0]")))
 			debugged.Spec.EphemeralContainers[0].SecurityContext = running.Spec.Containers[0].SecurityContext
 			Expect(tenant.SubResource("ephemeralcontainers").Update(ctx, debugged)).To(Succeed())
+		})
+
+		It("may be resized", func(ctx SpecContext) {
+			resized := phitest.Pod("sized").Namespace(ns).Label("app", "patient-api").With(func(p *corev1.Pod) {
+				p.Spec.Containers[0].Resources.Requests = corev1.ResourceList{"memory": resource.MustParse("64Mi")}
+			}).Obj()
+			Expect(tenant.Create(ctx, resized)).To(Succeed())
+			resized.Spec.Containers[0].Resources.Requests["memory"] = resource.MustParse("128Mi")
+			Expect(tenant.SubResource("resize").Update(ctx, resized)).To(Succeed())
 		})
 
 		It("takes from a Binding where its node stands, and nothing else", func(ctx SpecContext) {

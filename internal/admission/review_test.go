@@ -283,7 +283,10 @@ func labelled(t testing.TB, g *admission.Gate) *corev1.Pod {
 	t.Helper()
 	pod := phitest.Pod("patient-api").Obj()
 	got := askAbout(t, g, "/mutate/pods", review(t, admissionv1.Create, pod, nil))
-	var operations []struct{ Path, Value string }
+	var operations []struct {
+		Path  string `json:"path"`
+		Value string `json:"value"`
+	}
 	if err := json.Unmarshal(got.Patch, &operations); err != nil {
 		t.Fatalf("decoding %s: %v", got.Patch, err)
 	}

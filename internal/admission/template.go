@@ -177,7 +177,7 @@ func (t *template) brings(volume string) bool {
 
 // firstClaim is the claim of the first pod, by the name that StatefulSets give.
 func (t *template) firstClaim(i int) *corev1.PersistentVolumeClaim {
-	claim := asWritten(&t.claims[i])
+	claim := t.claims[i].DeepCopy()
 	claim.Namespace = t.object.GetNamespace()
 	claim.Name = fmt.Sprintf("%s-%s-0", claim.Name, t.object.GetName())
 	return claim

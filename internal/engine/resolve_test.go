@@ -176,6 +176,18 @@ func TestTheStrongestModeCounts(t *testing.T) {
 	}
 }
 
+func TestRaisedEnforcesWhatIsJudged(t *testing.T) {
+	e := newEngine(t, pair()...)
+	effective := resolve(t, e, phitest.Profile("a").Mode(hipaav1.ModeAudit).Control(second, hipaav1.ModeOff))
+	want := map[string]hipaav1.Mode{first: hipaav1.ModeEnforce, second: hipaav1.ModeOff}
+	if diff := cmp.Diff(want, modes(e, effective.Raised())); diff != "" {
+		t.Errorf("modes (-want +got):\n%s", diff)
+	}
+	if got := modes(e, effective)[first]; got != hipaav1.ModeAudit {
+		t.Errorf("raising changes what was raised: %s", got)
+	}
+}
+
 func TestAPauseEndsAtItsExactInstant(t *testing.T) {
 	e := newEngine(t, pair()...)
 	profile := phitest.Profile("a").Extends("b").PausedFor(time.Hour)

@@ -50,7 +50,7 @@ type Options struct {
 	Writer client.Writer
 	// Clock tells when a pause ends.
 	Clock clock.PassiveClock
-	// Events tells people, about the operator's namespace.
+	// Events tells people, about the manager's Deployment.
 	Events events.EventRecorder
 	// Restored is told every restoration, for metrics. Optional.
 	Restored func(Ref)
@@ -163,6 +163,10 @@ func get(ctx context.Context, reader client.Reader, manifest installed) (client.
 	return live, nil
 }
 
+// lookAgain is how soon a wrong object is looked at again that was left alone
+// because the operator is being removed.
+const lookAgain = time.Minute
+
 // restore looks once more, live, and puts right what is still wrong.
 func (g *Guard) restore(ctx context.Context, ref Ref, manifest installed) (reconcile.Result, error) {
 	live, err := get(ctx, g.Live, manifest)
@@ -179,11 +183,11 @@ func (g *Guard) restore(ctx context.Context, ref Ref, manifest installed) (recon
 			return g.again(found.pausedUntil), nil
 		}
 	}
-	if stands, err := g.operatorStands(ctx); err != nil || !stands {
-		return reconcile.Result{}, err
-	}
 	found.since = g.Clock.Now()
 	g.note(ref, found)
+	if stands, err := g.operatorStands(ctx); err != nil || !stands {
+		return reconcile.Result{RequeueAfter: lookAgain}, err
+	}
 	if err := g.write(ctx, manifest.during(found.pausedUntil), live); err != nil {
 		return reconcile.Result{}, err
 	}
@@ -212,7 +216,10 @@ func (g *Guard) note(ref Ref, found seen) {
 	}
 }
 
-// about is what events are about: the operator's namespace.
+// managerDeployment is what events are about: people who ask what happened to the
+// operator find them there.
+const managerDeployment = "hipaa-operator-manager"
+
 func (g *Guard) about() runtime.Object {
-	return &corev1.ObjectReference{APIVersion: "v1", Kind: "Namespace", Name: g.OperatorNamespace, Namespace: g.OperatorNamespace}
+	return &corev1.ObjectReference{APIVersion: "apps/v1", Kind: "Deployment", Name: managerDeployment, Namespace: g.OperatorNamespace}
 }

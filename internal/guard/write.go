@@ -33,12 +33,12 @@ func (g *Guard) operatorStands(ctx context.Context) (bool, error) {
 }
 
 // write puts an object right by server-side apply. What somebody added beside
-// our fields, such as a condition that never matches, apply leaves alone; then
-// the whole substance is replaced.
+// our fields, such as a condition that never matches, apply leaves alone or cannot
+// join with ours; then the whole substance is replaced.
 func (g *Guard) write(ctx context.Context, want installed, live client.Object) error {
 	err := g.Writer.Apply(ctx, client.ApplyConfigurationFromUnstructured(want.tree.DeepCopy()),
 		client.FieldOwner(hipaav1.FieldOwner), client.ForceOwnership)
-	if err != nil {
+	if err != nil && (live == nil || !apierrors.IsInvalid(err)) {
 		return fmt.Errorf("applying %s: %w", want.ref, err)
 	}
 	if live == nil {

@@ -2,7 +2,10 @@
 // promise: whatever the operator says about the law is said in one place.
 package hipaa
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Obligation says how a paragraph binds (45 CFR 164.306(d)).
 type Obligation string
@@ -53,15 +56,10 @@ func Join(citations []Citation) string {
 
 // Known reports whether a citation is one of this package's paragraphs.
 func Known(c Citation) bool {
-	for _, p := range paragraphs {
-		if p == c {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(paragraphs, c)
 }
 
 // All lists the paragraphs in the order of the Code.
 func All() []Citation {
-	return append([]Citation(nil), paragraphs...)
+	return slices.Clone(paragraphs)
 }

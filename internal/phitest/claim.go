@@ -67,6 +67,7 @@ func (b *ClaimBuilder) managed(fields string) *ClaimBuilder {
 		Manager: "kubectl-create", Operation: metav1.ManagedFieldsOperationUpdate,
 		APIVersion: "v1", FieldsType: "FieldsV1", FieldsV1: owned,
 	}}
+	b.claim.Status.Phase = corev1.ClaimPending
 	return b
 }
 

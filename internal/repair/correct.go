@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"time"
 
 	networkingv1 "k8s.io/api/networking/v1"
@@ -108,7 +109,7 @@ type correction struct {
 	owned   engine.Owned
 	settled bool
 	desired *unstructured.Unstructured
-	digest  string
+	encoded string
 	started time.Time
 }
 
@@ -123,14 +124,14 @@ func (c *Corrector) prepare(o Order, owned engine.Owned) (*correction, error) {
 		return nil, fmt.Errorf("preparing an object of control %s: %w", owned.ControlID, err)
 	}
 	owned.Object = object
-	digest, err := digestOf(desired)
+	encoded, err := desired.MarshalJSON()
 	if err != nil {
-		return nil, fmt.Errorf("preparing an object of control %s: %w", owned.ControlID, err)
+		return nil, fmt.Errorf("preparing an object of control %s: encoding: %w", owned.ControlID, err)
 	}
 	return &correction{
 		Corrector: c,
 		key:       memoryKey{kind: desired.GetKind(), NamespacedName: client.ObjectKeyFromObject(object)},
-		owned:     owned, settled: o.Settled[owned.ControlID], desired: desired, digest: digest, started: c.Clock.Now(),
+		owned:     owned, settled: o.Settled[owned.ControlID], desired: desired, encoded: string(encoded), started: c.Clock.Now(),
 	}, nil
 }
 
@@ -162,7 +163,7 @@ func (c *correction) run(ctx context.Context) ([]Drift, error) {
 				return nil, err
 			}
 			if len(differing) == 0 {
-				c.memory.saw(c.key, c.digest, c.Clock.Now())
+				c.memory.saw(c.key, c.encoded, c.Clock.Now())
 				return nil, nil
 			}
 			if source == c.Live {
@@ -207,22 +208,36 @@ func (c *correction) missing(ctx context.Context) ([]Drift, error) {
 	return c.write(ctx, c.desired, found)
 }
 
-// changed puts right what differs. What the operator itself applied and now
+// changed puts right what differs. What the operator itself put in place and now
 // wants otherwise is no drift: somebody changed what it follows from.
 func (c *correction) changed(ctx context.Context, live client.Object, differing []difference) ([]Drift, error) {
 	ms := managersOf(live)
-	same := c.memory.is(c.key, c.digest)
+	departures, err := c.departures(live, ms, differing)
+	if err != nil {
+		return nil, err
+	}
 	var found []Drift
-	for _, d := range differing {
-		if ms.unchanged(d.fields) && !same {
-			continue
-		}
-		if len(found) < maxDifferences {
-			m := ms.who(d.fields)
-			found = append(found, c.drift(d, c.user(ctx, c.key, m.since.Time, m.name)))
-		}
+	for _, d := range departures[:min(len(departures), maxDifferences)] {
+		m := ms.who(d.fields)
+		found = append(found, c.drift(d, c.user(ctx, c.key, m.since.Time, m.name)))
 	}
 	return c.write(ctx, closing(c.desired, differing), found)
+}
+
+// departures are the differences from what was in place. Where this process does
+// not know that, field managers tell: what the operator applied and nobody
+// touched, and what nobody ever set, is as it was.
+func (c *correction) departures(live client.Object, ms managers, differing []difference) ([]difference, error) {
+	if before := c.memory.before(c.key); before != nil {
+		untyped, err := apply.Untyped(live, c.Client.Scheme())
+		if err != nil {
+			return nil, err
+		}
+		return differences(before, untyped), nil
+	}
+	return slices.DeleteFunc(slices.Clone(differing), func(d difference) bool {
+		return ms.unchanged(d.fields) || d.found == nil && len(ms.others) == 0
+	}), nil
 }
 
 func (c *correction) drift(d difference, who string) Drift {
@@ -246,7 +261,7 @@ func (c *correction) write(ctx context.Context, desired *unstructured.Unstructur
 	if left := differences(c.desired, applied); len(left) > 0 {
 		return found, fmt.Errorf("applying had no effect on %s", left[0].path)
 	}
-	c.memory.saw(c.key, c.digest, c.Clock.Now())
+	c.memory.saw(c.key, c.encoded, c.Clock.Now())
 	log.FromContext(ctx).Info("Repaired owned object", "control", c.owned.ControlID, "kind", c.key.kind, "object", c.key.NamespacedName, "departures", len(found))
 	took := c.Clock.Since(c.started)
 	for i := range found {

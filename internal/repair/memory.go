@@ -1,9 +1,6 @@
 package repair
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"fmt"
 	"sync"
 	"time"
 
@@ -19,19 +16,19 @@ type memory struct {
 }
 
 type remembered struct {
-	// digest is what was in place; empty means that it was only tried.
-	digest string
+	// desired is what was in place, as JSON; empty means that it was only tried.
+	desired string
 	// at is when that was seen last.
 	at time.Time
 }
 
-func (m *memory) saw(key memoryKey, digest string, at time.Time) {
+func (m *memory) saw(key memoryKey, desired string, at time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.objects == nil {
 		m.objects = map[memoryKey]remembered{}
 	}
-	m.objects[key] = remembered{digest: digest, at: at}
+	m.objects[key] = remembered{desired: desired, at: at}
 }
 
 // try notes an attempt to make an object that this process has not seen.
@@ -49,7 +46,22 @@ func (m *memory) try(key memoryKey) {
 func (m *memory) knows(key memoryKey) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.objects[key].digest != ""
+	return m.objects[key].desired != ""
+}
+
+// before is what was in place; nil if that is not known.
+func (m *memory) before(key memoryKey) *unstructured.Unstructured {
+	m.mu.Lock()
+	text := m.objects[key].desired
+	m.mu.Unlock()
+	if text == "" {
+		return nil
+	}
+	object := &unstructured.Unstructured{}
+	if err := object.UnmarshalJSON([]byte(text)); err != nil {
+		return nil // it was encoded here; what cannot be read tells nothing
+	}
+	return object
 }
 
 func (m *memory) lastSeen(key memoryKey) time.Time {
@@ -65,24 +77,8 @@ func (m *memory) tried(key memoryKey) bool {
 	return tried
 }
 
-// is reports whether this content was in place.
-func (m *memory) is(key memoryKey, digest string) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.objects[key].digest == digest
-}
-
 func (m *memory) forget(key memoryKey) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.objects, key)
-}
-
-func digestOf(object *unstructured.Unstructured) (string, error) {
-	encoded, err := object.MarshalJSON()
-	if err != nil {
-		return "", fmt.Errorf("encoding: %w", err)
-	}
-	sum := sha256.Sum256(encoded)
-	return hex.EncodeToString(sum[:]), nil
 }

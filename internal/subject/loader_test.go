@@ -294,7 +294,10 @@ func TestTrimPodKeepsWhatControlsJudge(t *testing.T) {
 	if err != nil {
 		t.Fatalf("TrimPod: %v", err)
 	}
-	got := trimmed.(*corev1.Pod)
+	got, ok := trimmed.(*corev1.Pod)
+	if !ok {
+		t.Fatalf("got a %T", trimmed)
+	}
 	if got.ManagedFields != nil || len(got.Annotations) != 1 || got.Spec.Containers[0].Env != nil {
 		t.Errorf("kept what nothing reads: %+v", got)
 	}

@@ -147,7 +147,7 @@ func resolverPorts(service *corev1.Service) []int32 {
 		if port.Port != 53 {
 			continue
 		}
-		number := int32(port.TargetPort.IntValue())
+		number := port.TargetPort.IntVal
 		if number == 0 {
 			number = port.Port
 		}

@@ -80,18 +80,16 @@ func (b *Book) Record(ctx context.Context, change Change) error {
 	}
 }
 
-// Who tells the latest change of an object that is not older than an instant. It
-// asks memory first, and then what other replicas have written.
+// Who tells the latest change of an object that is not older than an instant,
+// whichever replica saw it. Where the ConfigMap cannot be read, what this replica
+// saw has to do; the error is returned only if that is nothing.
 func (b *Book) Who(ctx context.Context, object Object, notBefore time.Time) (Change, bool, error) {
-	if change, found := latest(b.seen(), object, notBefore); found {
+	_, kept, err := b.read(ctx)
+	change, found := latest(merged(b.seen(), kept), object, notBefore)
+	if found {
 		return change, true, nil
 	}
-	_, kept, err := b.read(ctx)
-	if err != nil {
-		return Change{}, false, err
-	}
-	change, found := latest(kept, object, notBefore)
-	return change, found, nil
+	return Change{}, false, err
 }
 
 func (b *Book) seen() []Change {

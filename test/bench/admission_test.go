@@ -2,7 +2,6 @@ package bench
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"testing"
 	"time"
@@ -88,10 +87,14 @@ func (w *world) admissionNamespaces(ctx context.Context, b *testing.B) *cluster.
 
 func freeAddress(b *testing.B) string {
 	b.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		b.Fatalf("looking for a free port: %v", err)
 	}
 	defer func() { _ = listener.Close() }()
-	return fmt.Sprintf("localhost:%d", listener.Addr().(*net.TCPAddr).Port)
+	_, port, err := net.SplitHostPort(listener.Addr().String())
+	if err != nil {
+		b.Fatalf("reading a free port: %v", err)
+	}
+	return "localhost:" + port
 }

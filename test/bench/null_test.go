@@ -18,7 +18,7 @@ import (
 	"time"
 
 	admissionv1 "k8s.io/api/admission/v1"
-	registrationv1 "k8s.io/api/admissionregistration/v1"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
@@ -62,26 +62,26 @@ func (w *world) nullWebhooks(ctx context.Context, address string) (*cluster.Proc
 	if err != nil {
 		return nil, err
 	}
-	rules := []registrationv1.RuleWithOperations{{
-		Operations: []registrationv1.OperationType{registrationv1.Create},
-		Rule:       registrationv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"pods"}},
+	rules := []admissionregistrationv1.RuleWithOperations{{
+		Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.Create},
+		Rule:       admissionregistrationv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"pods"}},
 	}}
 	selector := &metav1.LabelSelector{MatchLabels: map[string]string{nullLabel: "true"}}
-	endpoint := registrationv1.WebhookClientConfig{URL: ptr.To("https://" + address + "/"), CABundle: ca}
-	if err := w.admin.Create(ctx, &registrationv1.MutatingWebhookConfiguration{
+	endpoint := admissionregistrationv1.WebhookClientConfig{URL: ptr.To("https://" + address + "/"), CABundle: ca}
+	if err := w.admin.Create(ctx, &admissionregistrationv1.MutatingWebhookConfiguration{
 		ObjectMeta: metav1.ObjectMeta{Name: "bench-null"},
-		Webhooks: []registrationv1.MutatingWebhook{{
+		Webhooks: []admissionregistrationv1.MutatingWebhook{{
 			Name: "null.bench.example.org", Rules: rules, NamespaceSelector: selector, ClientConfig: endpoint,
-			SideEffects: ptr.To(registrationv1.SideEffectClassNone), AdmissionReviewVersions: []string{"v1"},
+			SideEffects: ptr.To(admissionregistrationv1.SideEffectClassNone), AdmissionReviewVersions: []string{"v1"},
 		}},
 	}); err != nil {
 		return process, fmt.Errorf("registering the mutating yardstick: %w", err)
 	}
-	if err := w.admin.Create(ctx, &registrationv1.ValidatingWebhookConfiguration{
+	if err := w.admin.Create(ctx, &admissionregistrationv1.ValidatingWebhookConfiguration{
 		ObjectMeta: metav1.ObjectMeta{Name: "bench-null"},
-		Webhooks: []registrationv1.ValidatingWebhook{{
+		Webhooks: []admissionregistrationv1.ValidatingWebhook{{
 			Name: "null.bench.example.org", Rules: rules, NamespaceSelector: selector, ClientConfig: endpoint,
-			SideEffects: ptr.To(registrationv1.SideEffectClassNone), AdmissionReviewVersions: []string{"v1"},
+			SideEffects: ptr.To(admissionregistrationv1.SideEffectClassNone), AdmissionReviewVersions: []string{"v1"},
 		}},
 	}); err != nil {
 		return process, fmt.Errorf("registering the validating yardstick: %w", err)

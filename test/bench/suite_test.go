@@ -6,6 +6,7 @@ package bench
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"testing"
 
@@ -102,9 +103,7 @@ func (w *world) close() {
 // namespace makes a namespace with labels.
 func (w *world) namespace(ctx context.Context, name string, phi bool, labels map[string]string) error {
 	all := map[string]string{}
-	for k, v := range labels {
-		all[k] = v
-	}
+	maps.Copy(all, labels)
 	if phi {
 		all[hipaav1.LabelPHI] = hipaav1.LabelPHIValue
 	}

@@ -68,7 +68,7 @@ func (c *Cluster) start(ctx context.Context, progress io.Writer) error {
 	if _, err := output(ctx, filepath.Join(c.Root, "hack", "localcluster"), "go", "build", "-o", tool, "."); err != nil {
 		return fmt.Errorf("building hack/localcluster: %w", err)
 	}
-	build := exec.CommandContext(ctx, tool, "build")
+	build := exec.CommandContext(ctx, tool, "build") //nolint:gosec // the tool that was just built
 	build.Stdout, build.Stderr = progress, progress
 	if err := build.Run(); err != nil {
 		return fmt.Errorf("compiling the control plane: %w", err)
@@ -104,7 +104,7 @@ func (c *Cluster) Close() {
 
 // Run runs kubectl in the project's root and returns all that it printed.
 func (c *Cluster) Run(ctx context.Context, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, c.Kubectl, args...)
+	cmd := exec.CommandContext(ctx, c.Kubectl, args...) //nolint:gosec // what tests and the demo ask for is the point
 	cmd.Dir = c.Root
 	cmd.Env = append(os.Environ(), "KUBECONFIG="+c.Kubeconfig)
 	out, err := cmd.CombinedOutput()
@@ -123,8 +123,7 @@ func Eventually(ctx context.Context, what string, limit time.Duration, ask func(
 		if err == nil {
 			return nil
 		}
-		var fatal fatalError
-		if errors.As(err, &fatal) {
+		if _, pointless := errors.AsType[fatalError](err); pointless {
 			return err
 		}
 		select {
@@ -138,11 +137,10 @@ func Eventually(ctx context.Context, what string, limit time.Duration, ask func(
 }
 
 func output(ctx context.Context, dir, name string, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, name, args...)
+	cmd := exec.CommandContext(ctx, name, args...) //nolint:gosec // commands of this package
 	cmd.Dir = dir
 	out, err := cmd.Output()
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
+	if exit, failed := errors.AsType[*exec.ExitError](err); failed {
 		return "", fmt.Errorf("%w\n%s", err, exit.Stderr)
 	}
 	return string(out), err

@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
@@ -107,7 +109,7 @@ func (o *Operator) mountCertificate(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("reading the webhook's certificate: %w\n%s", err, out)
 	}
-	var secret struct{ Data map[string][]byte }
+	var secret corev1.Secret
 	if err := json.Unmarshal([]byte(out), &secret); err != nil {
 		return fmt.Errorf("decoding the webhook's certificate: %w", err)
 	}
@@ -151,12 +153,16 @@ func (o *Operator) PID() int { return o.process.PID() }
 func freePorts(n int) ([]int, error) {
 	ports := make([]int, n)
 	for i := range ports {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		listener, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
 		if err != nil {
 			return nil, fmt.Errorf("looking for a free port: %w", err)
 		}
 		defer func() { _ = listener.Close() }()
-		ports[i] = listener.Addr().(*net.TCPAddr).Port
+		address, err := netip.ParseAddrPort(listener.Addr().String())
+		if err != nil {
+			return nil, fmt.Errorf("reading a free port: %w", err)
+		}
+		ports[i] = int(address.Port())
 	}
 	return ports, nil
 }

@@ -27,7 +27,7 @@ func Launch(logFile string, env []string, name string, args ...string) (*Process
 	if err != nil {
 		return nil, fmt.Errorf("opening the log file: %w", err)
 	}
-	cmd := exec.Command(name, args...)
+	cmd := exec.Command(name, args...) //nolint:gosec,noctx // commands of the callers; Stop ends it in order, a context would kill it
 	cmd.Env = append(os.Environ(), env...)
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

@@ -33,7 +33,7 @@ var _ = Describe("Real applications", Ordered, func() {
 	It("judges HAPI FHIR: what can be met is met, the rest is Unknown", func() {
 		namespace := phiNamespace("hapi")
 		workload := phitest.Workload("hapi").Namespace(namespace).
-			Selects("app.kubernetes.io/name", "hapi-fhir-jpaserver", "app.kubernetes.io/instance", "hapi").Obj()
+			Selecting("app.kubernetes.io/name", "hapi-fhir-jpaserver", "app.kubernetes.io/instance", "hapi").Obj()
 		Expect(admin.Create(ctx, workload)).To(Succeed())
 		refusals := applyFiles(namespace, filepath.Join(manifests, "hapi-fhir", "rendered.yaml"))
 		Expect(refusals).To(BeEmpty(), "the chart is well hardened: nothing of it is refused")
@@ -58,7 +58,7 @@ var _ = Describe("Real applications", Ordered, func() {
 			"openemr": {"name", "openemr"}, "phpmyadmin": {"name", "phpmyadmin"}, "mysql": {"app", "mysql"},
 			"redis": {"app", "redis"}, "sentinel": {"app", "sentinel"}, "redisproxy": {"app", "redisproxy"},
 		} {
-			Expect(admin.Create(ctx, phitest.Workload(name).Namespace(namespace).Selects(labels...).Obj())).To(Succeed())
+			Expect(admin.Create(ctx, phitest.Workload(name).Namespace(namespace).Selecting(labels...).Obj())).To(Succeed())
 		}
 		files, err := filepath.Glob(filepath.Join(manifests, "openemr", "*.yaml"))
 		Expect(err).NotTo(HaveOccurred())
@@ -128,7 +128,7 @@ func isNoMatch(err error) bool {
 // controlsIn names the controls that a denial lists.
 func controlsIn(err error) []string {
 	var controls []string
-	for _, line := range strings.Split(err.Error(), "\n") {
+	for line := range strings.SplitSeq(err.Error(), "\n") {
 		id, rest, found := strings.Cut(strings.TrimSpace(line), " ")
 		if found && strings.HasPrefix(strings.TrimSpace(rest), "45 CFR") && !slices.Contains(controls, id) {
 			controls = append(controls, id)

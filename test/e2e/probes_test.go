@@ -1,13 +1,13 @@
 package e2e_test
 
 import (
-	"strings"
+	"fmt"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	gomegatypes "github.com/onsi/gomega/types"
-	admissionv1 "k8s.io/api/admissionregistration/v1"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -28,8 +28,8 @@ func bypass(do func()) {
 			_ = operator.Resume()
 		}
 	}()
-	Expect(admin.DeleteAllOf(ctx, &admissionv1.ValidatingWebhookConfiguration{})).To(Succeed())
-	Expect(admin.DeleteAllOf(ctx, &admissionv1.MutatingWebhookConfiguration{})).To(Succeed())
+	Expect(admin.DeleteAllOf(ctx, &admissionregistrationv1.ValidatingWebhookConfiguration{})).To(Succeed())
+	Expect(admin.DeleteAllOf(ctx, &admissionregistrationv1.MutatingWebhookConfiguration{})).To(Succeed())
 	do()
 	Expect(operator.Resume()).To(Succeed())
 	resumed = true
@@ -38,50 +38,46 @@ func bypass(do func()) {
 
 // webhooksServe asks whether both configurations are there with their CA.
 func webhooksServe(g Gomega) {
-	validating := &admissionv1.ValidatingWebhookConfiguration{}
+	validating := &admissionregistrationv1.ValidatingWebhookConfiguration{}
 	g.Expect(admin.Get(ctx, client.ObjectKey{Name: "hipaa-operator-validating"}, validating)).To(Succeed())
 	for _, w := range validating.Webhooks {
 		g.Expect(w.ClientConfig.CABundle).NotTo(BeEmpty())
 	}
-	mutating := &admissionv1.MutatingWebhookConfiguration{}
+	mutating := &admissionregistrationv1.MutatingWebhookConfiguration{}
 	g.Expect(admin.Get(ctx, client.ObjectKey{Name: "hipaa-operator-mutating"}, mutating)).To(Succeed())
 	for _, w := range mutating.Webhooks {
 		g.Expect(w.ClientConfig.CABundle).NotTo(BeEmpty())
 	}
 }
 
-func eventsSince(namespace string, start time.Time) func() []eventsv1.Event {
-	return func() []eventsv1.Event {
+// eventsSince lists events of a namespace as "reason object: note".
+func eventsSince(namespace string, start time.Time) func() []string {
+	return func() []string {
 		var events eventsv1.EventList
 		if err := admin.List(ctx, &events, client.InNamespace(namespace)); err != nil {
 			return nil
 		}
-		var since []eventsv1.Event
+		var since []string
 		for _, e := range events.Items {
 			latest := e.EventTime.Time
 			if e.Series != nil {
 				latest = e.Series.LastObservedTime.Time
 			}
 			if !latest.Before(start.Truncate(time.Second)) {
-				since = append(since, e)
+				since = append(since, fmt.Sprintf("%s %s/%s: %s", e.Reason, e.Regarding.Kind, e.Regarding.Name, e.Note))
 			}
 		}
 		return since
 	}
 }
 
+// event matches a line of eventsSince.
 func event(reason string, words ...string) gomegatypes.GomegaMatcher {
-	return WithTransform(func(e eventsv1.Event) bool {
-		if e.Reason != reason {
-			return false
-		}
-		for _, word := range words {
-			if !strings.Contains(e.Note+" "+e.Regarding.Name, word) {
-				return false
-			}
-		}
-		return true
-	}, BeTrue())
+	all := []gomegatypes.GomegaMatcher{HavePrefix(reason + " ")}
+	for _, word := range words {
+		all = append(all, ContainSubstring(word))
+	}
+	return And(all...)
 }
 
 func conditionOf(workload *hipaav1.PHIWorkload, conditionType string) func() *metav1.Condition {

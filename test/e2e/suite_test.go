@@ -10,14 +10,17 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/app"
@@ -48,6 +51,7 @@ func TestEndToEnd(t *testing.T) {
 }
 
 var _ = BeforeSuite(func() {
+	logf.SetLogger(logr.Discard())
 	SetDefaultEventuallyTimeout(soon)
 	SetDefaultEventuallyPollingInterval(often)
 	var err error
@@ -84,6 +88,9 @@ func coldStart() {
 		return failed
 	}, 2*time.Minute, time.Second).Should(Succeed())
 	Eventually(started, time.Minute).Should(Receive(BeNil()))
+	By("letting pods be replaced at any time: the shipped profile has a window")
+	profile := &hipaav1.ComplianceProfile{ObjectMeta: metav1.ObjectMeta{Name: "hipaa-security-rule"}}
+	Expect(admin.Patch(ctx, profile, client.RawPatch(types.MergePatchType, []byte(`{"spec":{"rollout":{"window":null}}}`)))).To(Succeed())
 }
 
 func clientFor(c *rest.Config) client.Client {

@@ -8,10 +8,9 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/yaml"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
@@ -132,16 +131,19 @@ func TestAlertsParseAndRestOnMetricsThatExist(t *testing.T) {
 // unalerted are metrics to look at, not to wake for.
 var unalerted = []string{"hipaa_operator_admission_findings_total", "hipaa_operator_drift_correction_seconds"}
 
+// metricName is the label that holds the name of the metric itself.
+const metricName = "__name__"
+
 func checkMatchers(t *testing.T, name string, of []string, matchers []*labels.Matcher) {
 	t.Helper()
 	for _, matcher := range matchers {
-		if matcher.Name == model.MetricNameLabel {
+		if matcher.Name == metricName {
 			continue
 		}
 		if !slices.Contains(of, matcher.Name) {
 			t.Errorf("%s: label %q is not one of %v", name, matcher.Name, of)
 		}
-		for _, value := range strings.Split(matcher.Value, "|") {
+		for value := range strings.SplitSeq(matcher.Value, "|") {
 			if !slices.Contains(closed[matcher.Name], value) {
 				t.Errorf("%s: %s never is %q, it is one of %q", name, matcher.Name, value, closed[matcher.Name])
 			}
@@ -177,7 +179,7 @@ func TestAlertsTellWhatToDo(t *testing.T) {
 			t.Errorf("%s tells too little: %v", r.Alert, r.Annotations)
 		}
 		if r.For != "" {
-			if d, err := model.ParseDuration(r.For); err != nil || time.Duration(d) < time.Minute {
+			if d, err := time.ParseDuration(r.For); err != nil || d < time.Minute {
 				t.Errorf("%s: for %q is no duration of a minute or more: %v", r.Alert, r.For, err)
 			}
 		}
@@ -187,40 +189,63 @@ func TestAlertsTellWhatToDo(t *testing.T) {
 	}
 }
 
-func TestMetricsAreScrapedFromTheServiceOfTheManager(t *testing.T) {
-	var monitor *unstructured.Unstructured
+// serviceMonitor is what a ServiceMonitor may hold, as far as ours does. It is
+// decoded strictly.
+type serviceMonitor struct {
+	Selector struct {
+		MatchLabels map[string]string `json:"matchLabels"`
+	} `json:"selector"`
+	NamespaceSelector struct {
+		MatchNames []string `json:"matchNames"`
+	} `json:"namespaceSelector"`
+	Endpoints []struct {
+		Port            string `json:"port"`
+		Path            string `json:"path"`
+		Scheme          string `json:"scheme"`
+		Interval        string `json:"interval"`
+		BearerTokenFile string `json:"bearerTokenFile"`
+		TLSConfig       struct {
+			InsecureSkipVerify bool `json:"insecureSkipVerify"`
+		} `json:"tlsConfig"`
+	} `json:"endpoints"`
+}
+
+func monitor(t *testing.T) serviceMonitor {
+	t.Helper()
 	for _, object := range build(t, "prometheus") {
-		if object.GetKind() == "ServiceMonitor" {
-			monitor = object
-		}
-	}
-	if monitor == nil {
-		t.Fatal("config/prometheus has no ServiceMonitor")
-	}
-	selector, _, err := unstructured.NestedStringMap(monitor.Object, "spec", "selector", "matchLabels")
-	if err != nil || len(selector) == 0 {
-		t.Fatalf("reading its selector: %v, %v", selector, err)
-	}
-	endpoints, _, err := unstructured.NestedSlice(monitor.Object, "spec", "endpoints")
-	if err != nil || len(endpoints) != 1 {
-		t.Fatalf("reading its endpoints: %d, %v", len(endpoints), err)
-	}
-	endpoint, ok := endpoints[0].(map[string]any)
-	if !ok {
-		t.Fatalf("its endpoint is a %T", endpoints[0])
-	}
-	var scraped []string
-	for _, object := range build(t, "default") {
-		if object.GetKind() != "Service" || !matches(selector, object.GetLabels()) {
+		if object.GetKind() != "ServiceMonitor" {
 			continue
 		}
-		ports, _, err := unstructured.NestedSlice(object.Object, "spec", "ports")
+		encoded, err := yaml.Marshal(object.Object["spec"])
 		if err != nil {
-			t.Fatalf("reading the ports of a Service: %v", err)
+			t.Fatalf("encoding the ServiceMonitor: %v", err)
 		}
-		for _, port := range ports {
-			if p, ok := port.(map[string]any); ok && p["name"] == endpoint["port"] {
-				scraped = append(scraped, object.GetName())
+		var spec serviceMonitor
+		if err := yaml.UnmarshalStrict(encoded, &spec); err != nil {
+			t.Fatalf("decoding the ServiceMonitor strictly: %v", err)
+		}
+		return spec
+	}
+	t.Fatal("config/prometheus has no ServiceMonitor")
+	return serviceMonitor{}
+}
+
+func TestMetricsAreScrapedFromTheServiceOfTheManager(t *testing.T) {
+	m := monitor(t)
+	if len(m.Selector.MatchLabels) == 0 || len(m.Endpoints) != 1 || !slices.Equal(m.NamespaceSelector.MatchNames, []string{namespace}) {
+		t.Fatalf("it does not select one port of the operator's namespace: %+v", m)
+	}
+	if m.Endpoints[0].Scheme != "https" || m.Endpoints[0].BearerTokenFile == "" {
+		t.Errorf("it does not say who it is over TLS: %+v", m.Endpoints[0])
+	}
+	var scraped []string
+	for _, service := range all[*corev1.Service](t, "default") {
+		if !matches(m.Selector.MatchLabels, service.Labels) {
+			continue
+		}
+		for _, port := range service.Spec.Ports {
+			if port.Name == m.Endpoints[0].Port {
+				scraped = append(scraped, service.Name)
 			}
 		}
 	}

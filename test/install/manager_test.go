@@ -117,31 +117,33 @@ func TestTheManagerOutlivesANode(t *testing.T) {
 	if spec.PriorityClassName != "system-cluster-critical" {
 		t.Errorf("its priority is %q", spec.PriorityClassName)
 	}
-	spread := false
-	for _, constraint := range spec.TopologySpreadConstraints {
-		selector, err := metav1.LabelSelectorAsSelector(constraint.LabelSelector)
-		if err != nil {
-			t.Fatalf("reading a spread constraint: %v", err)
-		}
-		spread = spread || constraint.TopologyKey == corev1.LabelHostname && selector.Matches(labels.Set(d.Spec.Template.Labels))
-	}
+	spread := slices.ContainsFunc(spec.TopologySpreadConstraints, func(constraint corev1.TopologySpreadConstraint) bool {
+		return constraint.TopologyKey == corev1.LabelHostname && selects(t, constraint.LabelSelector, d.Spec.Template.Labels)
+	})
 	if !spread {
 		t.Error("its replicas are not spread over nodes")
 	}
-	container := spec.Containers[0]
-	if container.LivenessProbe == nil || container.ReadinessProbe == nil ||
-		container.LivenessProbe.HTTPGet.Path != "/healthz" || container.ReadinessProbe.HTTPGet.Path != "/readyz" {
-		t.Error("its probes do not ask /healthz and /readyz")
-	}
-	if sleep := container.Lifecycle.PreStop.Sleep; sleep == nil || sleep.Seconds >= *spec.TerminationGracePeriodSeconds {
-		t.Error("it leaves before the Service has forgotten it, or has no time left afterwards")
-	}
-	covered := false
-	for _, budget := range all[*policyv1.PodDisruptionBudget](t, "default") {
-		covered = covered || selects(t, budget.Spec.Selector, d.Spec.Template.Labels)
-	}
+	covered := slices.ContainsFunc(all[*policyv1.PodDisruptionBudget](t, "default"), func(budget *policyv1.PodDisruptionBudget) bool {
+		return selects(t, budget.Spec.Selector, d.Spec.Template.Labels)
+	})
 	if !covered {
 		t.Error("no PodDisruptionBudget covers it")
+	}
+}
+
+func TestTheManagerSaysWhetherItServesAndLeavesInGoodTime(t *testing.T) {
+	spec := deployment(t).Spec.Template.Spec
+	container := spec.Containers[0]
+	for path, probe := range map[string]*corev1.Probe{"/healthz": container.LivenessProbe, "/readyz": container.ReadinessProbe} {
+		if probe == nil || probe.HTTPGet == nil || probe.HTTPGet.Path != path {
+			t.Errorf("no probe asks %s", path)
+		}
+	}
+	if container.Lifecycle == nil || container.Lifecycle.PreStop == nil || container.Lifecycle.PreStop.Sleep == nil {
+		t.Fatal("it leaves before the Service has forgotten it")
+	}
+	if spec.TerminationGracePeriodSeconds == nil || *spec.TerminationGracePeriodSeconds <= container.Lifecycle.PreStop.Sleep.Seconds+30 {
+		t.Error("it has no time left to finish what it answers")
 	}
 }
 

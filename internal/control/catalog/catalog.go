@@ -26,7 +26,7 @@ func All() []control.Control {
 // add registers the control of the calling file. It panics when the file is not
 // named after the control, or the ID is taken: no build with such a catalogue
 // gets as far as its first test.
-func add(c control.Control) control.Control {
+func add(c control.Control) control.Control { //nolint:unparam // a declaration of a variable needs a value
 	_, file, _, known := runtime.Caller(1)
 	if known {
 		mustBeNamedAfter(filepath.Base(file), c.ID)

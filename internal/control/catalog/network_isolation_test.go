@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/yaml"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
@@ -221,6 +222,28 @@ func TestWhatCannotBeResolvedStaysClosedAndIsNamed(t *testing.T) {
 			workload: api().From(phitest.FromBlock("192.0.2.0/25", "192.0.2.0/24")),
 			want:     []string{"spec.access.from[0] excepts the whole range"},
 		},
+		"a gateway of addresses that cannot be read": {
+			give:     town{network: control.NetworkParameters{Gateways: map[string]hipaav1.Gateway{"edge": {Name: "edge", CIDRs: []string{"10.0.0.0/33"}}}}},
+			workload: api().From(phitest.FromGateway("edge")),
+			want:     []string{`spec.access.from[0] gateway "edge" has a range that cannot be read`},
+		},
+		"a gateway of a whole namespace, which names no pods": {
+			give:     town{network: control.NetworkParameters{Gateways: map[string]hipaav1.Gateway{"edge": {Name: "edge", Namespace: "edge"}}}},
+			workload: api().From(phitest.FromGateway("edge")),
+			want:     []string{`spec.access.from[0] gateway "edge" names neither pods nor ranges`},
+		},
+		"a peer that names nobody": {
+			workload: api().From(hipaav1.AccessPeer{}).To(hipaav1.EgressPeer{}),
+			want:     []string{"spec.access.from[0] names nobody", "spec.egress.to[0] names nobody"},
+		},
+		"a selector that cannot be read": {
+			workload: api().From(phitest.FromPods(&metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "a", Operator: "Near"}}}, nil)),
+			want:     []string{"spec.access.from[0] has a selector that cannot be read"},
+		},
+		"a range with an exception that cannot be read": {
+			workload: api().From(phitest.FromBlock("192.0.2.0/24", "192.0.2.0")),
+			want:     []string{"spec.access.from[0] has an exception that cannot be read"},
+		},
 		"IPv4 in the clothes of IPv6": {
 			workload: api().From(phitest.FromBlock("::ffff:10.0.0.0/104")),
 			want:     []string{"spec.access.from[0] has a range that cannot be read"},
@@ -251,6 +274,33 @@ func TestWhatCannotBeResolvedStaysClosedAndIsNamed(t *testing.T) {
 			t.Errorf("opens %v all the same", policy.Spec.Egress)
 		}
 	})
+}
+
+// A PHIWorkload without a selector comes from a file only, and would select the
+// whole namespace.
+func TestASelectorThatSelectsEverythingOpensNothing(t *testing.T) {
+	all := phitest.Workload("all").Port("http", 80).Selecting().Obj()
+	api := phitest.Workload("api").Port("http", 80).To(phitest.ToWorkload("all"), phitest.ToWorkload("api")).Obj()
+	s := town{workloads: []*hipaav1.PHIWorkload{api, all}, resolvers: []control.Resolver{dnsPods()}}.subject()
+	want := []string{"spec.egress.to[0] PHIWorkload ehr/all has a selector that selects no pods in particular"}
+	if diff := cmp.Diff(want, isolation.Unresolved(s)); diff != "" {
+		t.Errorf("unresolved (-want +got):\n%s", diff)
+	}
+	s.Workload = all
+	if got := isolation.Objects(s); len(got) > 0 {
+		t.Errorf("owns %v", got)
+	}
+}
+
+func TestDestinationsKeepTheirTransport(t *testing.T) {
+	to := phitest.ToBlock("192.0.2.0/24", 1)
+	to.Ports = []hipaav1.PeerPort{{Port: 1, Protocol: hipaav1.TransportUDP}, {Port: 2, Protocol: hipaav1.TransportSCTP}, {Port: 3}, {Port: 3, Protocol: hipaav1.TransportTCP}}
+	s := town{workloads: []*hipaav1.PHIWorkload{phitest.Workload("api").To(to).Obj()}}.subject()
+	sctp := phitest.TCP(2)
+	sctp.Protocol = ptr.To(corev1.ProtocolSCTP)
+	if diff := cmp.Diff([]networkingv1.NetworkPolicyPort{phitest.UDP(1), sctp, phitest.TCP(3)}, policyOf(t, s).Spec.Egress[0].Ports); diff != "" {
+		t.Errorf("ports (-want +got):\n%s", diff)
+	}
 }
 
 func TestTheReservedNameOwnsNothing(t *testing.T) {

@@ -9,11 +9,13 @@ import (
 )
 
 // defaultClass gives a claim whose author named no class that of the profile. A
-// claim that exists already, or that asks for a certain volume, keeps what it has:
-// there a class decides nothing, and another one would only keep it from binding.
+// claim that asks for a certain volume keeps what it has: there a class decides
+// nothing, and another one would only keep it from binding. So does one that
+// exists already, which its UID tells: nothing else does, for a new claim comes
+// to webhooks with phase Pending.
 func defaultClass(s control.Subject, claim *corev1.PersistentVolumeClaim) {
 	class := s.Profile.Storage.EncryptedClass
-	if class == "" || claim.Status.Phase != "" || claim.Spec.VolumeName != "" || claim.Spec.Selector != nil || namesClass(claim) {
+	if class == "" || claim.UID != "" || claim.Spec.VolumeName != "" || claim.Spec.Selector != nil || namesClass(claim) {
 		return
 	}
 	claim.Spec.StorageClassName = &class

@@ -333,7 +333,7 @@ func TestClaimsWithoutAClassGetTheProfiles(t *testing.T) {
 		"unless its author declines a class":               {give: phitest.Claim("data").Class(""), want: ptr.To("")},
 		"unless it asks for a certain volume":              {give: phitest.Claim("data").WithoutClass().With(func(c *corev1.PersistentVolumeClaim) { c.Spec.VolumeName = "pv-1" })},
 		"unless it asks for volumes with certain labels":   {give: phitest.Claim("data").WithoutClass().With(func(c *corev1.PersistentVolumeClaim) { c.Spec.Selector = phitest.Labels("disk", "fast") })},
-		"unless it exists already":                         {give: phitest.Claim("data").ClassFromCluster("gp2").With(func(c *corev1.PersistentVolumeClaim) { c.Status.Phase = corev1.ClaimPending }), want: ptr.To("gp2")},
+		"unless it exists already":                         {give: phitest.Claim("data").ClassFromCluster("gp2").With(func(c *corev1.PersistentVolumeClaim) { c.UID = "claim-uid" }), want: ptr.To("gp2")},
 		"unless the annotation of the beta names one": {give: phitest.Claim("data").WithoutClass().With(func(c *corev1.PersistentVolumeClaim) {
 			c.Annotations = map[string]string{corev1.BetaStorageClassAnnotation: "gp2"}
 		})},

@@ -65,10 +65,10 @@ func isField(typ reflect.Type, path string) bool {
 	if typ.Kind() != reflect.Struct {
 		return false
 	}
-	for i := range typ.NumField() {
-		tag, _, _ := strings.Cut(typ.Field(i).Tag.Get("json"), ",")
+	for field := range typ.Fields() {
+		tag, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 		if tag == name {
-			return !more || isField(typ.Field(i).Type, rest)
+			return !more || isField(field.Type, rest)
 		}
 	}
 	return false
@@ -109,7 +109,7 @@ func decode(manifests string) ([]client.Object, error) {
 	}
 	decoder := serializer.NewCodecFactory(scheme, serializer.EnableStrict).UniversalDeserializer()
 	var objects []client.Object
-	for _, document := range strings.Split(manifests, "\n---\n") {
+	for document := range strings.SplitSeq(manifests, "\n---\n") {
 		object, kind, err := decoder.Decode([]byte(document), nil, nil)
 		if err != nil {
 			return nil, fmt.Errorf("decoding a manifest: %w", err)

@@ -20,10 +20,10 @@ import (
 func Golden(t *testing.T, path, got string) {
 	t.Helper()
 	if os.Getenv("UPDATE") == "1" {
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 			t.Fatalf("making the folder of a golden text: %v", err)
 		}
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil { //nolint:gosec // a text in the source tree
+		if err := os.WriteFile(path, []byte(got), 0o600); err != nil {
 			t.Fatalf("writing a golden text: %v", err)
 		}
 		return

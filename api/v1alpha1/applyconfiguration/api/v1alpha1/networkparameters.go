@@ -7,8 +7,8 @@ package v1alpha1
 //
 // NetworkParameters are the parameters of network isolation.
 type NetworkParametersApplyConfiguration struct {
-	// dns says where pods resolve names. Empty means discovered: the pods and the
-	// cluster address of the Service kube-system/kube-dns.
+	// dns says where pods resolve names. Empty means discovered: the pods behind
+	// the Service kube-system/kube-dns.
 	DNS []DNSServerApplyConfiguration `json:"dns,omitempty"`
 	// gateways are the ingress controllers and load balancers that workloads may
 	// name as callers.

@@ -1,0 +1,81 @@
+package controlexception_test
+
+import (
+	"context"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
+)
+
+var _ = Describe("A ControlException", func() {
+	BeforeEach(func(ctx context.Context) {
+		w := phitest.Workload("api").Obj()
+		Expect(cluster.Admin.Create(ctx, w)).To(Succeed())
+		DeferCleanup(func(ctx context.Context) {
+			Expect(cluster.Admin.Delete(ctx, w)).To(Succeed())
+			Eventually(func() error { return cluster.Admin.Get(ctx, keyOf(w), w) }, patience, interval).ShouldNot(Succeed())
+		})
+	})
+
+	It("counts from its approval to its very end, and the operator never owns the approval", func(ctx context.Context) {
+		x := exception("short", "api", 4*time.Second)
+		end := x.Spec.Expires.Truncate(time.Second)
+		Expect(cluster.Admin.Create(ctx, x)).To(Succeed())
+		Eventually(condition(ctx, x, hipaav1.ConditionReady), patience, interval).Should(Equal("False ApprovalPending"))
+		phitest.ExpectLawfulConditions(GinkgoT(), x)
+		approve(ctx, x)
+		Eventually(condition(ctx, x, hipaav1.ConditionInForce), patience, interval).Should(Equal("True InForce"))
+		phitest.ExpectLawfulConditions(GinkgoT(), x)
+		Expect(x.Status.Approval.Approver).To(Equal("officer@example.org"))
+		for _, entry := range x.ManagedFields {
+			if entry.Manager == hipaav1.FieldOwner {
+				Expect(entry.FieldsV1.GetRawString()).NotTo(ContainSubstring("f:approval"))
+			}
+		}
+		Eventually(condition(ctx, x, hipaav1.ConditionInForce), patience, interval).Should(Equal("False Expired"))
+		Expect(time.Since(end)).To(BeNumerically("<", 2*time.Second), "nothing but time has passed, and not more than needed")
+		Expect(x.Status.Approval).NotTo(BeNil())
+		Eventually(told(ctx, x), patience, interval).Should(ContainElements(hipaav1.ReasonApproved, hipaav1.ReasonInForce, hipaav1.ReasonExpired, hipaav1.EventExceptionEnding))
+		phitest.ExpectLawfulConditions(GinkgoT(), x)
+	})
+
+	It("warns a week before its end, without anybody touching it", func(ctx context.Context) {
+		x := exception("week", "api", 7*24*time.Hour+3*time.Second)
+		Expect(cluster.Admin.Create(ctx, x)).To(Succeed())
+		approve(ctx, x)
+		Eventually(condition(ctx, x, hipaav1.ConditionInForce), patience, interval).Should(Equal("True InForce"))
+		Expect(told(ctx, x)()).NotTo(ContainElement(hipaav1.EventExceptionEnding))
+		Eventually(told(ctx, x), patience, interval).Should(ContainElement(hipaav1.EventExceptionEnding))
+		phitest.ExpectLawfulConditions(GinkgoT(), x)
+	})
+
+	It("is void when its spec changes after the approval", func(ctx context.Context) {
+		x := exception("changed", "api", time.Hour)
+		Expect(cluster.Admin.Create(ctx, x)).To(Succeed())
+		approve(ctx, x)
+		Eventually(condition(ctx, x, hipaav1.ConditionReady), patience, interval).Should(Equal("True InForce"))
+		x.Spec.Expires = metav1.NewTime(time.Now().Add(2 * time.Hour))
+		Expect(cluster.Admin.Update(ctx, x)).To(Succeed())
+		Eventually(condition(ctx, x, hipaav1.ConditionReady), patience, interval).Should(Equal("False ApprovalVoid"))
+		phitest.ExpectLawfulConditions(GinkgoT(), x)
+	})
+
+	It("may come before its workload, and outlives it", func(ctx context.Context) {
+		x := exception("early", "late", time.Hour)
+		Expect(cluster.Admin.Create(ctx, x)).To(Succeed())
+		approve(ctx, x)
+		Eventually(condition(ctx, x, hipaav1.ConditionReady), patience, interval).Should(Equal("False WorkloadNotFound"))
+		phitest.ExpectLawfulConditions(GinkgoT(), x)
+		late := phitest.Workload("late").Obj()
+		Expect(cluster.Admin.Create(ctx, late)).To(Succeed())
+		Eventually(condition(ctx, x, hipaav1.ConditionReady), patience, interval).Should(Equal("True InForce"))
+		Expect(cluster.Admin.Delete(ctx, late)).To(Succeed())
+		Eventually(condition(ctx, x, hipaav1.ConditionReady), patience, interval).Should(Equal("False WorkloadNotFound"))
+		phitest.ExpectLawfulConditions(GinkgoT(), x)
+	})
+})

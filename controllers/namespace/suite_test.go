@@ -1,0 +1,148 @@
+package namespace_test
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
+
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/controllers"
+	"github.com/hipaa-operator/hipaa-operator/controllers/controllerstest"
+	"github.com/hipaa-operator/hipaa-operator/internal/control/catalog"
+	"github.com/hipaa-operator/hipaa-operator/internal/engine"
+	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
+)
+
+func TestController(t *testing.T) {
+	if missing := controllerstest.MissingAssets(); missing != "" {
+		t.Skip(missing)
+	}
+	RegisterFailHandler(Fail)
+	RunSpecs(t, "Namespaces on a real API server")
+}
+
+var (
+	cluster *controllerstest.Cluster
+	count   atomic.Int64
+)
+
+var _ = BeforeSuite(func() {
+	ctrllog.SetLogger(logr.Discard())
+	judge, err := engine.New(catalog.All())
+	Expect(err).NotTo(HaveOccurred())
+	cluster, err = controllerstest.Start(filepath.Join("..", ".."))
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(func() error { return cluster.Stop() })
+	operator, err := cluster.Run(controllers.Dependencies{Engine: judge, Clock: clock.RealClock{}})
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(operator.Stop)
+})
+
+const (
+	patience = 15 * time.Second
+	interval = 20 * time.Millisecond
+	awhile   = 1500 * time.Millisecond
+	deny     = "hipaa-default-deny"
+)
+
+func newNamespace(ctx context.Context, labels ...string) *corev1.Namespace {
+	GinkgoHelper()
+	n := phitest.Namespace(fmt.Sprintf("ehr-%d", count.Add(1)))
+	for i := 0; i+1 < len(labels); i += 2 {
+		n.Label(labels[i], labels[i+1])
+	}
+	namespace := n.Label("place", n.Obj().Name).Obj()
+	Expect(cluster.Admin.Create(ctx, namespace)).To(Succeed())
+	return namespace
+}
+
+func govern(ctx context.Context, n *corev1.Namespace, mode hipaav1.Mode) *hipaav1.ComplianceProfile {
+	GinkgoHelper()
+	profile := phitest.Profile(n.Name).Selecting("place", n.Name).Mode(mode).Obj()
+	Expect(cluster.Admin.Create(ctx, profile)).To(Succeed())
+	DeferCleanup(func(ctx context.Context) { _ = cluster.Admin.Delete(ctx, profile) })
+	return profile
+}
+
+// owned lists the policies of the namespace.
+func owned(ctx context.Context, n *corev1.Namespace) func() []string {
+	return func() []string {
+		var list networkingv1.NetworkPolicyList
+		if err := cluster.Admin.List(ctx, &list, client.InNamespace(n.Name)); err != nil {
+			return []string{err.Error()}
+		}
+		names := []string{}
+		for i := range list.Items {
+			names = append(names, list.Items[i].Name)
+		}
+		return names
+	}
+}
+
+// told lists the events about the namespace.
+func told(ctx context.Context, n *corev1.Namespace) func() []string {
+	return func() []string {
+		var list eventsv1.EventList
+		if err := cluster.Admin.List(ctx, &list, client.InNamespace(metav1.NamespaceDefault)); err != nil {
+			return []string{err.Error()}
+		}
+		reasons := []string{}
+		for i := range list.Items {
+			if list.Items[i].Regarding.Kind == "Namespace" && list.Items[i].Regarding.Name == n.Name {
+				reasons = append(reasons, list.Items[i].Reason)
+			}
+		}
+		slices.Sort(reasons)
+		return reasons
+	}
+}
+
+func defaultDeny(n *corev1.Namespace) *networkingv1.NetworkPolicy {
+	return &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: n.Name, Name: deny}}
+}
+
+func widen(ctx context.Context, n *corev1.Namespace) {
+	GinkgoHelper()
+	policy := defaultDeny(n)
+	Expect(cluster.Admin.Get(ctx, client.ObjectKeyFromObject(policy), policy)).To(Succeed())
+	policy.Spec.Ingress = []networkingv1.NetworkPolicyIngressRule{{}}
+	Expect(cluster.Admin.Update(ctx, policy, client.FieldOwner("kubectl-edit"))).To(Succeed())
+}
+
+func unlabel(ctx context.Context, n *corev1.Namespace) {
+	GinkgoHelper()
+	Expect(cluster.Admin.Get(ctx, client.ObjectKeyFromObject(n), n)).To(Succeed())
+	delete(n.Labels, hipaav1.LabelPHI)
+	Expect(cluster.Admin.Update(ctx, n)).To(Succeed())
+}
+
+func ready(ctx context.Context, n *corev1.Namespace, workload string) func() metav1.ConditionStatus {
+	return func() metav1.ConditionStatus {
+		w := &hipaav1.PHIWorkload{}
+		if err := cluster.Admin.Get(ctx, types.NamespacedName{Namespace: n.Name, Name: workload}, w); err != nil {
+			return metav1.ConditionStatus(err.Error())
+		}
+		c := meta.FindStatusCondition(w.Status.Conditions, hipaav1.ConditionReady)
+		if c == nil {
+			return "none"
+		}
+		return c.Status
+	}
+}

@@ -1,0 +1,274 @@
+package phiworkload_test
+
+import (
+	"context"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
+
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
+)
+
+func enforce(p *hipaav1.ComplianceProfile) { p.Spec.DefaultMode = hipaav1.ModeEnforce }
+
+func (p place) owned(ctx context.Context) func() []string {
+	return func() []string {
+		var list networkingv1.NetworkPolicyList
+		if err := cluster.Admin.List(ctx, &list, inNamespace(p.name)); err != nil {
+			return []string{err.Error()}
+		}
+		names := []string{}
+		for i := range list.Items {
+			names = append(names, list.Items[i].Name)
+		}
+		return names
+	}
+}
+
+var _ = Describe("Adoption", func() {
+	It("begins with a preview where the profile only audits: nothing is written, removed or cut", func(ctx context.Context) {
+		p := newPlace(ctx, base().Mode(hipaav1.ModeAudit))
+		create(ctx, p.workload("api").Port("http", 8080).Obj())
+		create(ctx, p.open("open", "api"))
+		p.becomes(ctx, "api", hipaav1.ConditionEnforced, "False ModeNotEnforce")
+		p.becomes(ctx, "api", hipaav1.ConditionReady, "True SafeguardsInForce")
+		p.becomes(ctx, "api", hipaav1.ConditionDriftFree, "False Drifted")
+		p.calm(ctx, "api")
+		Expect(p.owned(ctx)()).To(ConsistOf("open"))
+		status := p.status(ctx, "api")
+		Expect(status.Stage).To(Equal(hipaav1.StagePreviewing))
+		Expect(status.Mode).To(Equal(hipaav1.ModeAudit))
+		Expect(status.Preview.Cut).To(ConsistOf(
+			HaveField("Object", "NetworkPolicy/hipaa-api"),
+			HaveField("Object", "NetworkPolicy/hipaa-default-deny"),
+			HaveField("Object", "NetworkPolicy/open"),
+		))
+		p.lawful(ctx, "api")
+	})
+
+	It("tells what would be refused and changed, by template", func(ctx context.Context) {
+		p := newPlace(ctx, base(hipaav1.ModeWarn).Mode(hipaav1.ModeAudit))
+		w := create(ctx, p.workload("api").Obj())
+		create(ctx, deployment(p, w, "good", phitest.Pod("x").Of(w).Obj()))
+		create(ctx, deployment(p, w, "bad", phitest.Pod("x").Of(w).Unhardened().Obj()))
+		create(ctx, deployment(p, p.workload("other").Obj(), "elsewhere", p.pod("other").Unhardened().Obj()))
+		// A pod of the workload makes the operator look again; it has no template.
+		create(ctx, phitest.Pod("bare").Of(w).Obj())
+		Eventually(func() []hipaav1.PreviewEntry {
+			preview := p.status(ctx, "api").Preview
+			return append(ptr.Deref(preview, hipaav1.Preview{}).Refuse, ptr.Deref(preview, hipaav1.Preview{}).Change...)
+		}, patience, interval).Should(ConsistOf(
+			And(HaveField("Object", "Deployment/bad"), HaveField("Controls", ContainElement("pod-hardening"))),
+			And(HaveField("Object", "Deployment/bad"), HaveField("Controls", ContainElement("data-classification"))),
+			And(HaveField("Object", "Deployment/good"), HaveField("Controls", ConsistOf("data-classification"))),
+			And(HaveField("Object", "Pod/bare"), HaveField("Controls", ConsistOf("data-classification"))),
+		))
+		p.lawful(ctx, "api")
+	})
+
+	It("waits for the preview to be accepted when the profile turns to Enforce, and then enforces", func(ctx context.Context) {
+		p := newPlace(ctx, base().Mode(hipaav1.ModeAudit))
+		w := create(ctx, p.workload("api").Port("http", 8080).Obj())
+		p.becomes(ctx, "api", hipaav1.ConditionEnforced, "False ModeNotEnforce")
+		p.changeProfile(ctx, enforce)
+		p.becomes(ctx, "api", hipaav1.ConditionEnforced, "False PreviewNotEmpty")
+		p.calm(ctx, "api")
+		status := p.status(ctx, "api")
+		Expect(status.Mode).To(Equal(hipaav1.ModeWarn), "Enforce is capped")
+		Expect(p.owned(ctx)()).To(BeEmpty())
+		p.changeProfile(ctx, func(profile *hipaav1.ComplianceProfile) {
+			profile.Spec.Rollout = &hipaav1.RolloutParameters{AcceptedPreviews: []hipaav1.AcceptedPreview{
+				{Namespace: p.name, Name: "api", Digest: status.Preview.Digest},
+			}}
+		})
+		p.settled(ctx, "api")
+		Expect(p.status(ctx, "api").Preview).To(BeNil())
+		Expect(p.drift(ctx, "api")()).To(BeEmpty(), "a first appearance is no drift")
+		Eventually(events(ctx, w), patience, interval).Should(ContainElement(hipaav1.EventStageChanged))
+		p.lawful(ctx, "api")
+	})
+
+	It("does not wait longer than rollout.enforceBy", func(ctx context.Context) {
+		p := newPlace(ctx, base().Mode(hipaav1.ModeAudit))
+		create(ctx, p.workload("api").Port("http", 8080).Obj())
+		p.becomes(ctx, "api", hipaav1.ConditionEnforced, "False ModeNotEnforce")
+		p.changeProfile(ctx, func(profile *hipaav1.ComplianceProfile) {
+			enforce(profile)
+			profile.Spec.Rollout = &hipaav1.RolloutParameters{EnforceBy: ptr.To(metav1.NewTime(time.Now().Add(3 * time.Second)))}
+		})
+		p.becomes(ctx, "api", hipaav1.ConditionEnforced, "False PreviewNotEmpty")
+		p.settled(ctx, "api") // nothing but time has passed
+		p.lawful(ctx, "api")
+	})
+
+	It("ends for the namespace when the last of its workloads is enforced", func(ctx context.Context) {
+		p := newPlace(ctx, base().Mode(hipaav1.ModeAudit))
+		create(ctx, p.workload("api").Obj())
+		create(ctx, p.workload("db").Obj())
+		p.becomes(ctx, "api", hipaav1.ConditionEnforced, "False ModeNotEnforce")
+		p.becomes(ctx, "db", hipaav1.ConditionEnforced, "False ModeNotEnforce")
+		p.calm(ctx, "api")
+		p.calm(ctx, "db")
+		accepted := hipaav1.AcceptedPreview{Namespace: p.name, Name: "api", Digest: p.status(ctx, "api").Preview.Digest}
+		p.changeProfile(ctx, func(profile *hipaav1.ComplianceProfile) {
+			enforce(profile)
+			profile.Spec.Rollout = &hipaav1.RolloutParameters{AcceptedPreviews: []hipaav1.AcceptedPreview{accepted}}
+		})
+		p.becomes(ctx, "api", hipaav1.ConditionEnforced, "True Enforced")
+		Eventually(p.owned(ctx), patience, interval).Should(ConsistOf("hipaa-api"))
+		Consistently(p.owned(ctx), awhile, interval).Should(ConsistOf("hipaa-api"))
+		p.changeProfile(ctx, func(profile *hipaav1.ComplianceProfile) {
+			profile.Spec.Rollout.EnforceBy = ptr.To(metav1.NewTime(time.Now().Add(-time.Minute)))
+		})
+		Eventually(p.owned(ctx), patience, interval).Should(ConsistOf("hipaa-api", "hipaa-db", "hipaa-default-deny"))
+		p.lawful(ctx, "api", "db")
+	})
+
+	It("goes back when the profile no longer enforces; what is closed stays closed and is reported", func(ctx context.Context) {
+		p := newPlace(ctx, base())
+		create(ctx, p.workload("api").Port("http", 8080).Obj())
+		p.settled(ctx, "api")
+		p.changeProfile(ctx, func(profile *hipaav1.ComplianceProfile) { profile.Spec.DefaultMode = hipaav1.ModeAudit })
+		p.becomes(ctx, "api", hipaav1.ConditionEnforced, "False ModeNotEnforce")
+		update(ctx, p.policy(ctx, "hipaa-api"), func(n *networkingv1.NetworkPolicy) { n.Spec.Ingress = []networkingv1.NetworkPolicyIngressRule{{}} })
+		Eventually(p.drift(ctx, "api"), patience, interval).Should(ConsistOf("NetworkPolicy/hipaa-api spec.ingress by kubectl-edit: Detected"))
+		p.stays(ctx, "api", hipaav1.ConditionDriftFree, "False Drifted")
+		Expect(p.policy(ctx, "hipaa-api").Spec.Ingress).NotTo(BeEmpty())
+		p.lawful(ctx, "api")
+	})
+})
+
+var _ = Describe("A pause", func() {
+	It("stops repair, is no step back, and ends by itself", func(ctx context.Context) {
+		p := newPlace(ctx, base())
+		create(ctx, p.workload("api").Port("http", 8080).Obj())
+		p.settled(ctx, "api")
+		p.changeProfile(ctx, func(profile *hipaav1.ComplianceProfile) {
+			profile.Spec.Pause = &hipaav1.Pause{Reason: "an outage of the laboratory system", Until: metav1.NewTime(time.Now().Add(4 * time.Second))}
+		})
+		p.becomes(ctx, "api", hipaav1.ConditionEnforced, "False Paused")
+		Expect(p.status(ctx, "api").Stage).To(Equal(hipaav1.StageEnforced))
+		Expect(p.status(ctx, "api").Mode).To(Equal(hipaav1.ModeAudit))
+		Expect(cluster.Admin.Delete(ctx, p.policy(ctx, "hipaa-api"))).To(Succeed())
+		create(ctx, p.open("open", "api"))
+		Eventually(p.drift(ctx, "api"), patience, interval).Should(ConsistOf(
+			"NetworkPolicy/hipaa-api . by unknown: Detected",
+			HavePrefix("NetworkPolicy/open spec.ingress[0]"),
+		))
+		p.lawful(ctx, "api")
+		// Nobody touches anything any more.
+		p.becomes(ctx, "api", hipaav1.ConditionDriftFree, "True Corrected")
+		p.settled(ctx, "api")
+		Expect(exists(ctx, &networkingv1.NetworkPolicy{}, p.key("open"))).To(BeFalse())
+		p.lawful(ctx, "api")
+	})
+})
+
+var _ = Describe("An exception", func() {
+	It("counts while it is in force, and at its end no more", func(ctx context.Context) {
+		p := newPlace(ctx, base())
+		w := create(ctx, p.workload("api").Obj())
+		create(ctx, phitest.Pod("api-1").Of(w).Unhardened().Obj())
+		p.becomes(ctx, "api", hipaav1.ConditionSafeguardsMet, "False SafeguardsFailing")
+		x := create(ctx, phitest.Exception("legacy", "api", "pod-hardening").Namespace(p.name).Expires(metav1.NewTime(time.Now().Add(4*time.Second))).Obj())
+		approve(ctx, x)
+		p.becomes(ctx, "api", hipaav1.ConditionSafeguardsMet, "False SafeguardsExcepted")
+		// Nothing but time passes.
+		p.becomes(ctx, "api", hipaav1.ConditionSafeguardsMet, "False SafeguardsFailing")
+		Eventually(events(ctx, w), patience, interval).Should(ContainElement(hipaav1.EventVerdictChanged))
+		p.becomes(ctx, "api", hipaav1.ConditionPodsProtected, "False ReplacementNeedsPerson")
+		Expect(exists(ctx, &hipaav1.PHIWorkload{}, p.key("api"))).To(BeTrue())
+		p.lawful(ctx, "api")
+	})
+})
+
+var _ = Describe("The profile of a workload", func() {
+	It("may come later", func(ctx context.Context) {
+		p := newPlace(ctx, nil)
+		create(ctx, p.workload("api").Obj())
+		p.becomes(ctx, "api", hipaav1.ConditionReady, "False NoProfile")
+		p.lawful(ctx, "api")
+		p.profile(ctx, base())
+		p.settled(ctx, "api")
+		p.lawful(ctx, "api")
+	})
+
+	It("may extend one that comes later", func(ctx context.Context) {
+		p := newPlace(ctx, nil)
+		p.profile(ctx, base().Extends("late-"+p.name))
+		create(ctx, p.workload("api").Obj())
+		p.becomes(ctx, "api", hipaav1.ConditionReady, "False ProfileNotFound")
+		Expect(p.condition(ctx, "api", hipaav1.ConditionEnforced)()).To(Equal("True Enforced"), "what is known is enforced all the same")
+		p.lawful(ctx, "api")
+		late := create(ctx, phitest.Profile("late-"+p.name).OnlyByName().Mode(hipaav1.ModeAudit).Obj())
+		DeferCleanup(func(ctx context.Context) { _ = cluster.Admin.Delete(ctx, late) })
+		p.becomes(ctx, "api", hipaav1.ConditionReady, "True SafeguardsInForce")
+		Expect(p.status(ctx, "api").Profiles).To(ConsistOf(p.name, "late-"+p.name))
+		p.lawful(ctx, "api")
+	})
+
+	It("may be one that profileRef names", func(ctx context.Context) {
+		p := newPlace(ctx, nil)
+		create(ctx, p.workload("api").Profile("named-"+p.name).Obj())
+		p.becomes(ctx, "api", hipaav1.ConditionReady, "False ProfileNotFound")
+		p.lawful(ctx, "api")
+		profile := base().OnlyByName().Obj()
+		profile.Name = "named-" + p.name
+		named := create(ctx, profile)
+		DeferCleanup(func(ctx context.Context) { _ = cluster.Admin.Delete(ctx, named) })
+		p.becomes(ctx, "api", hipaav1.ConditionReady, "True SafeguardsInForce")
+		p.lawful(ctx, "api")
+	})
+
+	It("needs a namespace that people declare", func(ctx context.Context) {
+		p := newPlace(ctx, base())
+		name := types.NamespacedName{Name: p.name}
+		label(ctx, name, hipaav1.LabelPHI, "")
+		create(ctx, p.workload("api").Obj())
+		p.becomes(ctx, "api", hipaav1.ConditionReady, "False NamespaceNotPHI")
+		p.lawful(ctx, "api")
+		label(ctx, name, hipaav1.LabelPHI, hipaav1.LabelPHIValue)
+		p.settled(ctx, "api")
+		p.lawful(ctx, "api")
+	})
+})
+
+var _ = Describe("Two workloads over one pod", func() {
+	It("are told so, both, and again when it is over", func(ctx context.Context) {
+		p := newPlace(ctx, base())
+		create(ctx, p.workload("api").Selecting("app", "api").Obj())
+		create(ctx, p.workload("tier").Selecting("tier", "web").Obj())
+		p.settled(ctx, "api")
+		p.settled(ctx, "tier")
+		pod := create(ctx, p.pod("api").Label("tier", "web").Obj())
+		p.becomes(ctx, "api", hipaav1.ConditionSelectorUnique, "False SelectorOverlaps")
+		p.becomes(ctx, "tier", hipaav1.ConditionSelectorUnique, "False SelectorOverlaps")
+		p.lawful(ctx, "api", "tier")
+		Expect(cluster.Admin.Delete(ctx, pod)).To(Succeed())
+		p.becomes(ctx, "api", hipaav1.ConditionSelectorUnique, "True Unique")
+		p.becomes(ctx, "tier", hipaav1.ConditionSelectorUnique, "True Unique")
+		p.lawful(ctx, "api", "tier")
+	})
+})
+
+var _ = Describe("Flows", func() {
+	It("resolve when their peer appears, and close when it goes", func(ctx context.Context) {
+		p := newPlace(ctx, base())
+		create(ctx, p.workload("api").Port("http", 8080).From(phitest.FromWorkload("portal")).Obj())
+		p.becomes(ctx, "api", hipaav1.ConditionFlowsResolved, "False FlowUnresolved")
+		portal := create(ctx, p.workload("portal").Obj())
+		p.becomes(ctx, "api", hipaav1.ConditionFlowsResolved, "True Resolved")
+		Eventually(func() int { return len(p.policy(ctx, "hipaa-api").Spec.Ingress) }, patience, interval).Should(Equal(1))
+		Expect(cluster.Admin.Delete(ctx, portal)).To(Succeed())
+		p.becomes(ctx, "api", hipaav1.ConditionFlowsResolved, "False FlowUnresolved")
+		Eventually(func() int { return len(p.policy(ctx, "hipaa-api").Spec.Ingress) }, patience, interval).Should(BeZero())
+		Expect(p.drift(ctx, "api")()).To(BeEmpty())
+		p.lawful(ctx, "api")
+	})
+})

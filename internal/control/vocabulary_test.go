@@ -1,0 +1,118 @@
+package control_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
+	"github.com/hipaa-operator/hipaa-operator/internal/hipaa"
+	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
+)
+
+func TestASubjectKnowsItsObject(t *testing.T) {
+	generated := phitest.Pod("").Obj()
+	generated.GenerateName = "api-"
+	s := control.Subject{Namespace: phitest.Namespace("ehr").Obj(), Workload: phitest.Workload("api").Obj(), Pod: phitest.Pod("old").Obj()}
+	for name, tc := range map[string]struct {
+		give metav1.Object
+		kind control.Kinds
+		want string
+	}{
+		"a pod":                       {phitest.Pod("api-0").Obj(), control.Pods, "Pod/api-0"},
+		"a pod that has no name yet":  {generated, control.Pods, "Pod/api-"},
+		"a claim":                     {phitest.Claim("data").Obj(), control.Claims, "PersistentVolumeClaim/data"},
+		"a service":                   {phitest.Service("api").Obj(), control.Services, "Service/api"},
+		"a policy":                    {phitest.Policy("deny").Obj(), control.Policies, "NetworkPolicy/deny"},
+		"a slice":                     {phitest.Slice("s", "api").Obj(), control.Slices, "EndpointSlice/s"},
+		"nothing, hence the workload": {nil, control.Workloads, "PHIWorkload/api"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			one := s.Of(tc.give)
+			if one.Kind() != tc.kind || one.Object() != tc.want {
+				t.Errorf("is a %s called %s, want a %s called %s", one.Kind(), one.Object(), tc.kind, tc.want)
+			}
+		})
+	}
+	s = s.Of(nil)
+	s.Workload = nil
+	if got := s.Object(); got != "Namespace/ehr" {
+		t.Errorf("without a workload it is called %s", got)
+	}
+	if got := (&control.Subject{}).Object(); got != "Unknown/" {
+		t.Errorf("without anything it is called %s", got)
+	}
+}
+
+func TestAWorldListsItsObjectsInOrder(t *testing.T) {
+	w := control.World{Claims: map[string]*corev1.PersistentVolumeClaim{"b": phitest.Claim("b").Obj(), "a": phitest.Claim("a").Obj()}}
+	var names []string
+	for _, o := range w.Objects(control.Claims) {
+		names = append(names, o.GetName())
+	}
+	if diff := cmp.Diff([]string{"a", "b"}, names); diff != "" {
+		t.Errorf("claims (-want +got):\n%s", diff)
+	}
+	if got := w.Objects(control.Workloads); got != nil {
+		t.Errorf("a workload is among its own objects: %v", got)
+	}
+}
+
+func TestSetsAreReadByPeople(t *testing.T) {
+	for want, got := range map[string]string{
+		"Pod, EndpointSlice": (control.Slices | control.Pods).String(),
+		"claims, volumes and storage classes, network policies": (control.NetworkPolicies | control.StorageChain).String(),
+		"2026.1":        control.Ruleset(1).String(),
+		"unpublished.0": control.Ruleset(0).String(),
+	} {
+		if got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	if len(control.AllKinds.Each()) != 6 || !control.AllKinds.Has(control.Workloads) || control.Pods.Has(control.Pods|control.Claims) {
+		t.Error("sets of kinds do not hold what they hold")
+	}
+	if len(control.AllEvidence.Each()) != 4 {
+		t.Error("AllEvidence is not all of it")
+	}
+}
+
+func TestRulesetsAreParsed(t *testing.T) {
+	if got, err := control.ParseRuleset("2026.1"); got != 1 || err != nil {
+		t.Errorf("ParseRuleset() = %d, %v", got, err)
+	}
+	if _, err := control.ParseRuleset("1999.1"); err == nil || !strings.Contains(err.Error(), `the latest is "2026.1"`) {
+		t.Errorf("error = %v, want one that names the latest", err)
+	}
+}
+
+func TestAFindingCarriesWhatItIsGiven(t *testing.T) {
+	got := control.Failed("spec.a", "is %d", 1).But("set it to %d", 2).OnlyLive().Known("Tested")
+	want := control.Finding{Verdict: "Fail", Path: "spec.a", Message: "is 1", Remedy: "set it to 2", Live: true, Class: "Tested"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("finding (-want +got):\n%s", diff)
+	}
+}
+
+// The pages of the catalogue are golden files of the laws; this holds what none
+// of them happens to show.
+func TestAPageSaysWhatBindsAndWhatIsRead(t *testing.T) {
+	page := control.DocPage(control.Control{
+		ID: "some-control", Title: "Do", Since: 1, Judges: control.Pods, Remedy: "do it",
+		Cites: []hipaa.Citation{hipaa.EncryptionAtRest, hipaa.RiskAnalysis, hipaa.AccessControl},
+	})
+	for _, want := range []string{
+		"| 45 CFR 164.312(a)(2)(iv) | Encryption and decryption | addressable: implement it, or document why not",
+		"| 45 CFR 164.308(a)(1)(ii)(A) | Risk analysis | required |",
+		"| 45 CFR 164.312(a)(1) | Access control | standard |",
+		"- Nothing beside the object itself.",
+		"\nDo it.\n",
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %q:\n%s", want, page)
+		}
+	}
+}
