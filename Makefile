@@ -42,7 +42,7 @@ E2E_TIMEOUT  ?= 30m
 DEMO_FLAGS   ?=
 BENCH        ?= .
 BENCH_COUNT  ?= 6
-CHART        ?= config/helm
+CHART        ?= config/helm/hipaa-operator
 
 TOOL           := go tool -modfile=hack/tools/go.mod
 CONTROLLER_GEN := $(TOOL) controller-gen
@@ -102,6 +102,7 @@ manifests: ## Write CRDs and RBAC roles from the markers in Go.
 	  $(CONTROLLER_GEN) rbac:roleName=hipaa-operator-$$process,fileName=$${process}_role.yaml \
 	    paths=./internal/$$process/... output:rbac:artifacts:config=config/rbac
 	done
+	go run ./hack/helmgen
 
 docs: ## Write the reference pages, samples and rule lists from the code.
 	go run ./hack/docgen

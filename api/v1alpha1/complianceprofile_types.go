@@ -363,10 +363,11 @@ type Pause struct {
 
 // ComplianceProfileStatus is what became of a profile.
 type ComplianceProfileStatus struct {
-	// observedGeneration is the generation of the spec that this status is about.
+	// observedGeneration is the generation of the spec that this status is about;
+	// -1 until the operator has looked at the object for the first time.
 	// +optional
-	// +kubebuilder:validation:Minimum=1
-	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// +kubebuilder:validation:Minimum=-1
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"` //nolint:kubeapilinter // 0 never occurs: -1 before the first pass, then generations from 1
 
 	// conditions follow kstatus: Ready, Reconciling, Stalled, and those of
 	// conditions.go.
@@ -419,8 +420,8 @@ type ComplianceProfile struct {
 
 	// status is what became of it.
 	// +optional
-	// +kubebuilder:validation:MinProperties=1
-	Status ComplianceProfileStatus `json:"status,omitempty,omitzero"`
+	// +kubebuilder:default={"observedGeneration":-1}
+	Status ComplianceProfileStatus `json:"status,omitempty,omitzero"` //nolint:kubeapilinter // the default, in the form that controller-gen reads, makes kstatus wait for the first pass
 }
 
 // ComplianceProfileList is a list of ComplianceProfiles.

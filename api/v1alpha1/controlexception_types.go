@@ -104,10 +104,11 @@ type Approval struct {
 
 // ControlExceptionStatus says whether the exception counts.
 type ControlExceptionStatus struct {
-	// observedGeneration is the generation of the spec that this status is about.
+	// observedGeneration is the generation of the spec that this status is about;
+	// -1 until the operator has looked at the object for the first time.
 	// +optional
-	// +kubebuilder:validation:Minimum=1
-	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// +kubebuilder:validation:Minimum=-1
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"` //nolint:kubeapilinter // 0 never occurs: -1 before the first pass, then generations from 1
 
 	// conditions follow kstatus: Ready, Reconciling, Stalled, and those of
 	// conditions.go.
@@ -149,8 +150,8 @@ type ControlException struct {
 
 	// status says whether it counts.
 	// +optional
-	// +kubebuilder:validation:MinProperties=1
-	Status ControlExceptionStatus `json:"status,omitempty,omitzero"`
+	// +kubebuilder:default={"observedGeneration":-1}
+	Status ControlExceptionStatus `json:"status,omitempty,omitzero"` //nolint:kubeapilinter // the default, in the form that controller-gen reads, makes kstatus wait for the first pass
 }
 
 // ControlExceptionList is a list of ControlExceptions.

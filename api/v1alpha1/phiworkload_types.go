@@ -20,8 +20,7 @@ type PHIWorkloadSpec struct {
 	// +kubebuilder:validation:XValidation:rule="(has(self.matchLabels) && self.matchLabels.size() > 0) || (has(self.matchExpressions) && self.matchExpressions.size() > 0)",message="must not be empty: it would select every pod of the namespace"
 	// +kubebuilder:validation:XValidation:rule="!has(self.matchLabels) || self.matchLabels.size() <= 16",message="has more than 16 labels"
 	// +kubebuilder:validation:XValidation:rule="!has(self.matchExpressions) || self.matchExpressions.size() <= 16",message="has more than 16 expressions"
-	// +kubebuilder:validation:MinProperties=1
-	Selector metav1.LabelSelector `json:"selector,omitempty,omitzero"`
+	Selector metav1.LabelSelector `json:"selector,omitempty,omitzero"` //nolint:kubeapilinter // a rule above refuses the empty selector; the type is not ours to mark
 
 	// continuity says what an interruption would cost, and so what the operator
 	// may do by itself.
@@ -126,10 +125,11 @@ type WorkloadPort struct {
 
 // PHIWorkloadStatus is what the operator found and did.
 type PHIWorkloadStatus struct {
-	// observedGeneration is the generation of the spec that this status is about.
+	// observedGeneration is the generation of the spec that this status is about;
+	// -1 until the operator has looked at the object for the first time.
 	// +optional
-	// +kubebuilder:validation:Minimum=1
-	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// +kubebuilder:validation:Minimum=-1
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"` //nolint:kubeapilinter // 0 never occurs: -1 before the first pass, then generations from 1
 
 	// conditions follow kstatus: Ready, Reconciling, Stalled, and those of
 	// conditions.go.
@@ -387,8 +387,8 @@ type PHIWorkload struct {
 
 	// status is what the operator found and did.
 	// +optional
-	// +kubebuilder:validation:MinProperties=1
-	Status PHIWorkloadStatus `json:"status,omitempty,omitzero"`
+	// +kubebuilder:default={"observedGeneration":-1}
+	Status PHIWorkloadStatus `json:"status,omitempty,omitzero"` //nolint:kubeapilinter // the default, in the form that controller-gen reads, makes kstatus wait for the first pass
 }
 
 // PHIWorkloadList is a list of PHIWorkloads.

@@ -1,7 +1,6 @@
 package controlexception
 
 import (
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -11,34 +10,43 @@ import (
 
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
-// maxNote bounds the text of an event, as the API server does.
-const maxNote = 1000
-
 // announce tells what the new status says otherwise than the old one, and that
 // the end comes nearer.
 func (r *Reconciler) announce(s *scope, next *hipaav1.ControlExceptionStatus) {
 	x := s.exception
 	for _, t := range outcome.Transitions(x.Status.Conditions, next.Conditions) {
-		if t.After.Type != hipaav1.ConditionApproved && t.After.Type != hipaav1.ConditionInForce && t.After.Reason != hipaav1.ReasonWorkloadNotFound {
-			continue
+		switch t.After.Reason {
+		case hipaav1.ReasonNotApproved:
+			continue // Approved tells why
+		case hipaav1.ReasonWorkloadNotFound, hipaav1.ReasonUnknownControl:
+			if t.After.Type != hipaav1.ConditionReady {
+				continue
+			}
+		default:
+			if t.After.Type != hipaav1.ConditionApproved && t.After.Type != hipaav1.ConditionInForce {
+				continue // they repeat the others
+			}
 		}
-		if t.After.Type == hipaav1.ConditionStalled || t.After.Reason == hipaav1.ReasonNotApproved {
-			continue // Ready and Approved tell
-		}
-		kind := corev1.EventTypeNormal
-		if t.After.Status != metav1.ConditionTrue && t.After.Reason != hipaav1.ReasonApprovalPending {
-			kind = corev1.EventTypeWarning
-		}
-		r.Events.Eventf(x, nil, kind, t.After.Reason, t.After.Type, "%s", outcome.Shorten(t.After.Message, maxNote))
+		event := t.Event()
+		event.Warning = event.Warning && t.After.Reason != hipaav1.ReasonApprovalPending
+		event.About(x, r.Events)
 	}
 	before := meta.FindStatusCondition(x.Status.Conditions, hipaav1.ConditionInForce)
 	after := meta.FindStatusCondition(next.Conditions, hipaav1.ConditionInForce)
 	if after != nil && after.Status == metav1.ConditionTrue && remaining(s.left()) != "" && (before == nil || before.Message != after.Message) {
-		action := "WarnWeek"
-		if s.left() <= day {
-			action = "WarnDay"
-		}
-		r.Events.Eventf(x, nil, corev1.EventTypeWarning, hipaav1.EventExceptionEnding, action, "%s",
-			outcome.Shorten(x.Spec.ControlID+" on PHIWorkload/"+x.Spec.WorkloadRef.Name+" is excused "+after.Message+"; after that new pods are refused", maxNote))
+		ending(s, after.Message).About(x, r.Events)
+	}
+}
+
+// ending warns of the end.
+func ending(s *scope, message string) outcome.Event {
+	action := "WarnWeek"
+	if s.left() <= day {
+		action = "WarnDay"
+	}
+	spec := &s.exception.Spec
+	return outcome.Event{
+		Warning: true, Reason: hipaav1.EventExceptionEnding, Action: action,
+		Note: spec.ControlID + " on PHIWorkload/" + spec.WorkloadRef.Name + " is excused " + message + "; after that new pods are refused",
 	}
 }

@@ -44,7 +44,7 @@ func (c *Cluster) RunControllerManager(names ...string) (*ControllerManager, err
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("making the log: %w", err), m.clean())
 	}
-	defer out.Close()                                                                                   //nolint:errcheck // the process has its own descriptor
+	defer out.Close()
 	m.command = exec.Command(filepath.Join(os.Getenv("KUBEBUILDER_ASSETS"), "kube-controller-manager"), //nolint:gosec,noctx // the caller's own tools, stopped by Stop
 		"--kubeconfig="+kubeconfig, "--controllers="+strings.Join(names, ","), "--leader-elect=false",
 		"--bind-address=127.0.0.1", "--secure-port="+strconv.Itoa(port), "--cert-dir="+folder,
@@ -62,7 +62,7 @@ func freePort() (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("looking for a free port: %w", err)
 	}
-	defer listener.Close() //nolint:errcheck // nothing was sent
+	defer listener.Close()
 	address, ok := listener.Addr().(*net.TCPAddr)
 	if !ok {
 		return 0, fmt.Errorf("looking for a free port: %T has none", listener.Addr())

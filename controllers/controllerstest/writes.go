@@ -61,7 +61,7 @@ func (c *Cluster) ServerWrites(ctx context.Context) (map[string]float64, error) 
 	if err != nil {
 		return nil, fmt.Errorf("asking for metrics: %w", err)
 	}
-	defer response.Body.Close() //nolint:errcheck // only read from
+	defer response.Body.Close()
 	counts := map[string]float64{}
 	lines := bufio.NewScanner(response.Body)
 	lines.Buffer(nil, 1<<20)

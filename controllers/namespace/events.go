@@ -3,19 +3,12 @@ package namespace
 import (
 	"fmt"
 	"sync"
-	"time"
 
-	corev1 "k8s.io/api/core/v1"
-
-	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/metrics"
 	"github.com/hipaa-operator/hipaa-operator/internal/outcome"
 )
 
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
-
-// maxNote bounds the text of an event, as the API server does.
-const maxNote = 1000
 
 // announce tells what is new: departures that did not stand before, and that
 // nobody governs the namespace.
@@ -28,36 +21,25 @@ func (r *Reconciler) announce(s *scope, err error) {
 	if outcome.IsBlocked(err) {
 		c := outcome.ConditionOf(err)
 		if now[c.Reason] = true; !told[c.Reason] && !quiet {
-			r.event(s, nil, corev1.EventTypeWarning, c.Reason, "Judge", c.Message)
+			outcome.Event{Warning: true, Reason: c.Reason, Action: "Judge", Note: c.Message}.About(s.namespace, r.Events)
 		}
 	}
-	for _, d := range s.drift {
-		related := &corev1.ObjectReference{Kind: d.Kind, Namespace: s.namespace.Name, Name: d.Name}
+	for i := range s.drift {
+		d := &s.drift[i]
 		key := fmt.Sprintf("%s %s %s", d.Object(), d.Path, d.Was)
 		if !told[key] && (d.Corrected || !quiet) {
 			metrics.DriftDetected(d.Kind)
-			r.event(s, related, corev1.EventTypeWarning, hipaav1.EventDriftDetected, "Compare",
-				fmt.Sprintf("%s %s: found %s, want %s, by %s", d.Object(), d.Path, d.Was, d.Want, d.Who))
+			d.DetectedEvent().About(s.namespace, r.Events)
 		}
 		if !d.Corrected {
 			now[key] = true
 			continue
 		}
-		r.event(s, related, corev1.EventTypeNormal, hipaav1.EventDriftCorrected, "Repair",
-			fmt.Sprintf("%s %s put right after %s", d.Object(), d.Path, d.Took.Round(time.Millisecond)))
+		d.CorrectedEvent().About(s.namespace, r.Events)
 	}
 	if s.looked || outcome.IsBlocked(err) || err == nil {
 		r.standing.set(s.namespace.Name, now)
 	}
-}
-
-func (r *Reconciler) event(s *scope, related *corev1.ObjectReference, kind, reason, action, note string) {
-	note = outcome.Shorten(note, maxNote)
-	if related == nil {
-		r.Events.Eventf(s.namespace, nil, kind, reason, action, "%s", note)
-		return
-	}
-	r.Events.Eventf(s.namespace, related, kind, reason, action, "%s", note)
 }
 
 // standing is what people have been told of and what still stands, by namespace.

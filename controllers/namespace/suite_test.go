@@ -133,6 +133,14 @@ func unlabel(ctx context.Context, n *corev1.Namespace) {
 	Expect(cluster.Admin.Update(ctx, n)).To(Succeed())
 }
 
+// relabel changes a label that means nothing.
+func relabel(ctx context.Context, n *corev1.Namespace) {
+	GinkgoHelper()
+	Expect(cluster.Admin.Get(ctx, client.ObjectKeyFromObject(n), n)).To(Succeed())
+	n.Labels["colour"] = fmt.Sprint(count.Add(1))
+	Expect(cluster.Admin.Update(ctx, n)).To(Succeed())
+}
+
 func ready(ctx context.Context, n *corev1.Namespace, workload string) func() metav1.ConditionStatus {
 	return func() metav1.ConditionStatus {
 		w := &hipaav1.PHIWorkload{}

@@ -213,6 +213,28 @@ var _ = Describe("The profile of a workload", func() {
 		p.lawful(ctx, "api")
 	})
 
+	It("may lose what it extends by mistake, without its workloads starting over", func(ctx context.Context) {
+		p := newPlace(ctx, nil)
+		strict := func() *hipaav1.ComplianceProfile {
+			profile := base().OnlyByName().Obj()
+			profile.Name = "strict-" + p.name
+			return profile
+		}
+		extended := create(ctx, strict())
+		p.profile(ctx, base().Mode(hipaav1.ModeAudit).Extends(extended.Name))
+		create(ctx, p.workload("api").Obj())
+		p.settled(ctx, "api")
+		Expect(cluster.Admin.Delete(ctx, extended)).To(Succeed())
+		p.becomes(ctx, "api", hipaav1.ConditionReady, "False ProfileNotFound")
+		p.becomes(ctx, "api", hipaav1.ConditionEnforced, "False ModeNotEnforce")
+		Expect(p.owned(ctx)()).To(ConsistOf("hipaa-api", "hipaa-default-deny"))
+		p.lawful(ctx, "api")
+		again := create(ctx, strict())
+		DeferCleanup(func(ctx context.Context) { _ = cluster.Admin.Delete(ctx, again) })
+		p.settled(ctx, "api")
+		p.lawful(ctx, "api")
+	})
+
 	It("may be one that profileRef names", func(ctx context.Context) {
 		p := newPlace(ctx, nil)
 		create(ctx, p.workload("api").Profile("named-"+p.name).Obj())

@@ -3,7 +3,6 @@ package phiworkload
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -17,38 +16,36 @@ import (
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 // +kubebuilder:rbac:groups="",resources=events,verbs=create;patch
 
-// maxNote bounds the text of an event, as the API server does.
-const maxNote = 1000
-
 // announceActs tells what the pass did or noticed. It does not depend on whether
 // the status could be written: what was done is done.
 func (r *Reconciler) announceActs(s *scope) {
-	for _, d := range s.drift {
-		related := &corev1.ObjectReference{Kind: d.Kind, Namespace: s.workload.Namespace, Name: d.Name}
+	for i := range s.drift {
+		d := &s.drift[i]
 		if !isKnown(s, d) {
 			metrics.DriftDetected(d.Kind)
-			r.event(s.workload, related, corev1.EventTypeWarning, hipaav1.EventDriftDetected, "Compare",
-				fmt.Sprintf("%s %s: found %s, want %s, by %s", d.Object(), d.Path, d.Was, d.Want, d.Who))
+			d.DetectedEvent().About(s.workload, r.Events)
 		}
 		if d.Corrected {
-			r.event(s.workload, related, corev1.EventTypeNormal, hipaav1.EventDriftCorrected, "Repair",
-				fmt.Sprintf("%s %s put right after %s", d.Object(), d.Path, d.Took.Round(time.Millisecond)))
+			d.CorrectedEvent().About(s.workload, r.Events)
 		}
 	}
 	for _, e := range s.protection.Evicted {
-		related := &corev1.ObjectReference{APIVersion: "v1", Kind: "Pod", Namespace: e.Pod.Namespace, Name: e.Pod.Name}
-		r.event(s.workload, related, corev1.EventTypeNormal, hipaav1.EventPodEvicted, "Evict",
-			fmt.Sprintf("Pod/%s ran without %s; it comes back through admission", e.Pod.Name, strings.Join(e.Controls, ", ")))
+		outcome.Event{
+			Reason: hipaav1.EventPodEvicted, Action: "Evict",
+			Related: &corev1.ObjectReference{APIVersion: "v1", Kind: "Pod", Namespace: e.Pod.Namespace, Name: e.Pod.Name},
+			Note:    fmt.Sprintf("Pod/%s ran without %s; it comes back through admission", e.Pod.Name, strings.Join(e.Controls, ", ")),
+		}.About(s.workload, r.Events)
 	}
 }
 
 // isKnown reports whether an earlier pass has told of a departure that stands.
-func isKnown(s *scope, d repair.Drift) bool {
+func isKnown(s *scope, d *repair.Drift) bool {
 	entry := entryOf(d, metav1.Time{})
 	if standsIn(s.workload.Status.Drift, entry) != nil {
 		return true
 	}
-	for _, before := range s.unpublished {
+	for i := range s.unpublished {
+		before := &s.unpublished[i]
 		if !before.Corrected && before.Object() == d.Object() && before.Path == d.Path && before.Was == d.Was {
 			return true
 		}
@@ -64,17 +61,15 @@ func (r *Reconciler) announceTransitions(w *hipaav1.PHIWorkload, before, after *
 			hipaav1.ConditionReconciling, hipaav1.ConditionStalled:
 			continue // verdicts, drift and stages have events of their own; the others repeat Ready
 		}
-		kind := corev1.EventTypeNormal
-		switch {
-		case t.After.Status != metav1.ConditionTrue:
-			kind = corev1.EventTypeWarning
-		case t.Before == nil:
-			continue // as it should be from the start
+		if t.Before != nil || t.After.Status != metav1.ConditionTrue { // else as it should be from the start
+			t.Event().About(w, r.Events)
 		}
-		r.event(w, nil, kind, t.After.Reason, t.After.Type, t.After.Type+": "+t.After.Message)
 	}
 	if before.Stage != after.Stage && before.Stage != "" {
-		r.event(w, nil, corev1.EventTypeNormal, hipaav1.EventStageChanged, string(after.Stage), fmt.Sprintf("%s, was %s", after.Stage, before.Stage))
+		outcome.Event{
+			Reason: hipaav1.EventStageChanged, Action: string(after.Stage),
+			Note: fmt.Sprintf("%s, was %s", after.Stage, before.Stage),
+		}.About(w, r.Events)
 	}
 	verdicts := make(map[string]hipaav1.Verdict, len(before.Controls))
 	for i := range before.Controls {
@@ -83,21 +78,20 @@ func (r *Reconciler) announceTransitions(w *hipaav1.PHIWorkload, before, after *
 	for i := range after.Controls {
 		c := &after.Controls[i]
 		if was, known := verdicts[c.ID]; known && was != c.Verdict {
-			r.event(w, nil, weight(c.Verdict), hipaav1.EventVerdictChanged, action(c.ID, c.Verdict),
-				fmt.Sprintf("%s: %s, was %s: %s", c.ID, c.Verdict, was, c.Message))
+			verdictChanged(c, was).About(w, r.Events)
 		}
 	}
 }
 
-func weight(v hipaav1.Verdict) string {
-	if v == hipaav1.VerdictPass || v == hipaav1.VerdictNotApplicable {
-		return corev1.EventTypeNormal
+func verdictChanged(c *hipaav1.ControlResult, was hipaav1.Verdict) outcome.Event {
+	return outcome.Event{
+		Warning: c.Verdict != hipaav1.VerdictPass && c.Verdict != hipaav1.VerdictNotApplicable,
+		Reason:  hipaav1.EventVerdictChanged, Action: action(c.ID, c.Verdict),
+		Note: fmt.Sprintf("%s: %s, was %s: %s", c.ID, c.Verdict, was, c.Message),
 	}
-	return corev1.EventTypeWarning
 }
 
-// action tells the changes of different controls apart: events of the same
-// action are counted and keep only the first text.
+// action tells the changes of different controls apart.
 func action(control string, verdict hipaav1.Verdict) string {
 	var name strings.Builder
 	for word := range strings.SplitSeq(control, "-") {
@@ -106,12 +100,4 @@ func action(control string, verdict hipaav1.Verdict) string {
 		}
 	}
 	return outcome.Shorten(name.String(), 100) + string(verdict)
-}
-
-func (r *Reconciler) event(w *hipaav1.PHIWorkload, related *corev1.ObjectReference, kind, reason, act string, note string) {
-	if related == nil {
-		r.Events.Eventf(w, nil, kind, reason, act, "%s", outcome.Shorten(note, maxNote))
-		return
-	}
-	r.Events.Eventf(w, related, kind, reason, act, "%s", outcome.Shorten(note, maxNote))
 }

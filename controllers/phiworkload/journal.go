@@ -1,6 +1,7 @@
 package phiworkload
 
 import (
+	"slices"
 	"sync"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -33,7 +34,7 @@ func (j *journal) keep(name types.NamespacedName, drift []repair.Drift) {
 	if j.entries == nil {
 		j.entries = map[types.NamespacedName][]repair.Drift{}
 	}
-	all := append(j.entries[name][:len(j.entries[name]):len(j.entries[name])], drift...)
+	all := slices.Concat(j.entries[name], drift)
 	j.entries[name] = all[max(0, len(all)-maxJournal):]
 }
 

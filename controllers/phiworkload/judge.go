@@ -11,7 +11,7 @@ import (
 // judge decides the stage, and then every verdict. It reads owned objects from
 // the cache where a preview is due, and nothing else.
 func (r *Reconciler) judge(ctx context.Context, s *scope) error {
-	a := adoption{previous: s.workload.Status.Stage, enforces: s.goal.Enforces()}
+	a := adoption{previous: s.workload.Status.Stage, enforces: s.goal.Enforces(), incomplete: len(s.goal.NotFound) > 0}
 	if s.previewDue() {
 		var err error
 		if s.preview, err = r.previewOf(ctx, s); err != nil {

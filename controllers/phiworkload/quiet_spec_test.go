@@ -7,8 +7,11 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	hipaav1ac "github.com/hipaa-operator/hipaa-operator/api/v1alpha1/applyconfiguration/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/apply"
 	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
 )
 
@@ -42,6 +45,21 @@ var _ = Describe("A quiet cluster", Serial, func() {
 		})
 		p.lawful(ctx, "w0")
 		audited.lawful(ctx, "w0")
+	})
+})
+
+var _ = Describe("A status", func() {
+	It("is written only over the version that it was computed from", func(ctx context.Context) {
+		p := newPlace(ctx, base())
+		create(ctx, p.workload("api").Obj())
+		p.settled(ctx, "api")
+		old := get(ctx, &hipaav1.PHIWorkload{}, p.key("api"))
+		update(ctx, get(ctx, &hipaav1.PHIWorkload{}, p.key("api")), func(w *hipaav1.PHIWorkload) { w.Labels = map[string]string{"x": "y"} })
+		status := hipaav1ac.PHIWorkloadStatus().WithStage(hipaav1.StagePreviewing)
+		err := apply.Status(ctx, cluster.Admin, hipaav1ac.PHIWorkload("api", p.name).WithResourceVersion(old.ResourceVersion).WithStatus(status))
+		Expect(apierrors.IsConflict(err)).To(BeTrue(), "%v", err)
+		Expect(p.status(ctx, "api").Stage).To(Equal(hipaav1.StageEnforced))
+		p.lawful(ctx, "api")
 	})
 })
 

@@ -10,6 +10,9 @@ type adoption struct {
 	previous hipaav1.Stage
 	// enforces says that the profiles enforce some control, pauses aside.
 	enforces bool
+	// incomplete says that profiles are named that do not exist: what they would
+	// enforce is not known.
+	incomplete bool
 	// agreed says that the preview is empty or accepted, or that its time is up.
 	agreed bool
 }
@@ -20,6 +23,9 @@ type adoption struct {
 // be previewed first.
 func (a adoption) next() hipaav1.Stage {
 	switch {
+	case !a.enforces && a.incomplete && a.previous == hipaav1.StageEnforced:
+		// A profile deleted by mistake sends nobody back to the start.
+		return hipaav1.StageEnforced
 	case !a.enforces:
 		return hipaav1.StagePreviewing
 	case a.previous == hipaav1.StagePreviewing && !a.agreed:

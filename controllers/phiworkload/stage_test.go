@@ -32,6 +32,15 @@ func TestStage(t *testing.T) {
 		"one that is enforced stays so whatever a preview would say": {
 			adoption{previous: hipaav1.StageEnforced, enforces: true}, hipaav1.StageEnforced,
 		},
+		"one that is enforced stays so while it is not known what a missing profile enforces": {
+			adoption{previous: hipaav1.StageEnforced, incomplete: true}, hipaav1.StageEnforced,
+		},
+		"one that previews gains nothing from a missing profile": {
+			adoption{previous: hipaav1.StagePreviewing, incomplete: true}, hipaav1.StagePreviewing,
+		},
+		"one that first appears gains nothing from a missing profile": {
+			adoption{incomplete: true}, hipaav1.StagePreviewing,
+		},
 		"one that is enforced goes back when nothing enforces any more": {
 			adoption{previous: hipaav1.StageEnforced}, hipaav1.StagePreviewing,
 		},

@@ -104,14 +104,15 @@ func driftOf(s *scope, now metav1.Time) []hipaav1.Drift {
 	var standing, corrected []hipaav1.Drift
 	for _, d := range slices.Concat(s.drift, s.unpublished) {
 		if d.Corrected {
-			corrected = append(corrected, entryOf(d, now))
+			corrected = append(corrected, entryOf(&d, now))
 		}
 	}
 	stood := slices.Clone(s.workload.Status.Drift)
-	for _, d := range s.unpublished {
-		stood = append(stood, entryOf(d, now))
+	for i := range s.unpublished {
+		stood = append(stood, entryOf(&s.unpublished[i], now))
 	}
-	for _, d := range s.drift {
+	for i := range s.drift {
+		d := &s.drift[i]
 		entry := entryOf(d, now)
 		if d.Corrected || standsIn(standing, entry) != nil {
 			continue
@@ -129,7 +130,7 @@ func driftOf(s *scope, now metav1.Time) []hipaav1.Drift {
 			standing = append(standing, d)
 		}
 	}
-	newestFirst := func(a, b hipaav1.Drift) int { return b.Time.Time.Compare(a.Time.Time) }
+	newestFirst := func(a, b hipaav1.Drift) int { return b.Time.Compare(a.Time.Time) }
 	slices.SortStableFunc(standing, newestFirst)
 	slices.SortStableFunc(corrected, newestFirst)
 	list := bound(slices.Concat(standing, corrected), maxDrift)
@@ -137,7 +138,7 @@ func driftOf(s *scope, now metav1.Time) []hipaav1.Drift {
 	return list
 }
 
-func entryOf(d repair.Drift, now metav1.Time) hipaav1.Drift {
+func entryOf(d *repair.Drift, now metav1.Time) hipaav1.Drift {
 	entry := hipaav1.Drift{
 		Object: d.Object(), Path: outcome.Shorten(d.Path, 256), Was: d.Was, Want: d.Want, Who: d.Who,
 		State: hipaav1.DriftDetected, Time: metav1.NewTime(d.Noticed.UTC().Truncate(time.Second)),
@@ -230,16 +231,16 @@ func (r *report) ready() {
 
 func inForce(n *hipaav1.SafeguardCounts) string {
 	met, applicable, _ := strings.Cut(n.Summary, "/")
-	text := fmt.Sprintf("%s of %s in force", met, applicable)
+	parts := []string{fmt.Sprintf("%s of %s in force", met, applicable)}
 	for _, rest := range []struct {
 		count *int32
 		word  string
 	}{{n.Failing, "failing"}, {n.Unknown, "unknown"}, {n.Excepted, "excepted"}} {
 		if count := ptr.Deref(rest.count, 0); count > 0 {
-			text += fmt.Sprintf(", %d %s", count, rest.word)
+			parts = append(parts, fmt.Sprintf("%d %s", count, rest.word))
 		}
 	}
-	return text
+	return strings.Join(parts, ", ")
 }
 
 func (r *report) profileBound() (metav1.ConditionStatus, string, string) {
@@ -306,10 +307,10 @@ func (r *report) enforced() (metav1.ConditionStatus, string, string) {
 	switch {
 	case len(r.effective.Paused) > 0:
 		return metav1.ConditionFalse, hipaav1.ReasonPaused, "paused by " + enumerate(r.effective.Paused) + "; the pause ends by itself"
-	case r.ruling.Stage == hipaav1.StageEnforced:
-		return metav1.ConditionTrue, hipaav1.ReasonEnforced, "mode Enforce takes effect"
 	case !r.goal.Enforces():
 		return metav1.ConditionFalse, hipaav1.ReasonModeNotEnforce, "no control has mode Enforce"
+	case r.ruling.Stage == hipaav1.StageEnforced:
+		return metav1.ConditionTrue, hipaav1.ReasonEnforced, "mode Enforce takes effect"
 	default:
 		return metav1.ConditionFalse, hipaav1.ReasonPreviewNotEmpty, fmt.Sprintf("enforcing would refuse %d, change %d and cut %d objects: mend them, or let the profile accept preview %s",
 			len(r.preview.Refuse), len(r.preview.Change), len(r.preview.Cut), r.preview.Digest)

@@ -458,3 +458,28 @@ func TestDisjointSelectors(t *testing.T) {
 		})
 	}
 }
+
+func TestWhatIsLeftOverMayOnlyGoWhereTheListIsComplete(t *testing.T) {
+	tests := map[string]struct {
+		give func(*phitest.ProfileBuilder) *phitest.ProfileBuilder
+		lack bool
+		want bool
+	}{
+		"enforced": {func(b *phitest.ProfileBuilder) *phitest.ProfileBuilder { return b }, false, true},
+		"off: the security team has taken the control away": {func(b *phitest.ProfileBuilder) *phitest.ProfileBuilder { return b.Mode(hipaav1.ModeOff) }, false, true},
+		"evidence is missing: the list may be short":        {func(b *phitest.ProfileBuilder) *phitest.ProfileBuilder { return b }, true, false},
+		"paused":  {func(b *phitest.ProfileBuilder) *phitest.ProfileBuilder { return b.PausedFor(time.Hour) }, false, false},
+		"audited": {func(b *phitest.ProfileBuilder) *phitest.ProfileBuilder { return b.Mode(hipaav1.ModeAudit) }, false, false},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			s := finished(t, tt.give(phitest.Profile("strict")).Obj())
+			if tt.lack {
+				s.subject.World.Missing = map[control.Evidence]string{control.FlowPeers: "no"}
+			}
+			if got := mayPrune(s); got != tt.want {
+				t.Errorf("mayPrune() = %v, want %v", got, tt.want)
+			}
+		})
+	}
+}

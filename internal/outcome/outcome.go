@@ -64,12 +64,10 @@ type Condition struct {
 // ConditionOf tells what an error means for the condition of its step. The text
 // of an unexpected error may hold anything and stays in the log.
 func ConditionOf(err error) Condition {
-	var b *blocked
-	if errors.As(err, &b) {
+	if b, ok := errors.AsType[*blocked](err); ok {
 		return Condition{Status: metav1.ConditionFalse, Reason: b.reason, Message: b.err.Error()}
 	}
-	var w *waiting
-	if errors.As(err, &w) {
+	if w, ok := errors.AsType[*waiting](err); ok {
 		return Condition{Status: metav1.ConditionUnknown, Reason: w.reason, Message: "the operator looks again by itself"}
 	}
 	kind := "an unexpected error"

@@ -38,8 +38,8 @@ type plugin struct {
 }
 
 func naiveSelects(s *metav1.LabelSelector, l labels.Set) bool {
-	real, err := metav1.LabelSelectorAsSelector(s)
-	return err == nil && real.Matches(l)
+	selector, err := metav1.LabelSelectorAsSelector(s)
+	return err == nil && selector.Matches(l)
 }
 
 func naiveIsPeer(peer networkingv1.NetworkPolicyPeer, policyNamespace string, e end, how plugin) bool {
@@ -120,12 +120,8 @@ func naiveHasName(ports []corev1.ContainerPort, name string, k knock) bool {
 
 // naiveAffects is the defaulting of policyTypes.
 func naiveAffects(spec networkingv1.NetworkPolicySpec, d Direction) bool {
-	for _, listed := range spec.PolicyTypes {
-		if listed == d {
-			return true
-		}
-	}
-	return len(spec.PolicyTypes) == 0 && (d == Ingress || len(spec.Egress) > 0)
+	return slices.Contains(spec.PolicyTypes, d) ||
+		len(spec.PolicyTypes) == 0 && (d == Ingress || len(spec.Egress) > 0)
 }
 
 type naiveRule struct {

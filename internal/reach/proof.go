@@ -1,5 +1,7 @@
 package reach
 
+import "slices"
+
 // proof is how a search for something uncovered ended.
 type proof uint8
 
@@ -32,10 +34,8 @@ func (b box) remainder(covers []box, e *effort) (box, proof) {
 	if b.empty() {
 		return nil, covered
 	}
-	for _, c := range covers {
-		if b.implies(c) {
-			return nil, covered
-		}
+	if slices.ContainsFunc(covers, b.implies) {
+		return nil, covered
 	}
 	if !e.spend(1 + len(covers)) {
 		return nil, undecided

@@ -83,7 +83,7 @@ func TestEveryUndeclaredConnectionIsReported(t *testing.T) {
 	}
 }
 
-func trials(t *testing.T) int {
+func trials(*testing.T) int {
 	if testing.Short() {
 		return 60
 	}
@@ -176,18 +176,18 @@ func everyKnock(d Direction, peer end, names []corev1.ContainerPort) []knock {
 // TestEveryWideningIsReal asserts that the example of a widening is a connection which that policy permits to a pod of
 // the target, and which nobody declared; and that there is always an example in small worlds.
 func TestEveryWideningIsReal(t *testing.T) {
-	real := 0
+	examples := 0
 	for seed := range uint64(10 * trials(t)) {
 		tr := newTrial(newDice(seed))
 		for _, w := range tr.found {
-			real++
+			examples++
 			tr.checkExample(t, seed, w)
 		}
 		if t.Failed() {
 			return
 		}
 	}
-	if real == 0 {
+	if examples == 0 {
 		t.Error("no widening was seen")
 	}
 }

@@ -102,18 +102,18 @@ func TestSelectorAlgebraAgreesWithEnumeration(t *testing.T) {
 	members := make([][]bool, len(selectors))
 	boxes := make([]box, len(selectors))
 	for i, s := range selectors {
-		real, err := metav1.LabelSelectorAsSelector(s)
+		genuine, err := metav1.LabelSelectorAsSelector(s)
 		if err != nil {
 			t.Fatal(err)
 		}
 		boxes[i] = boundingBox(ofPod, s)
 		for _, l := range universe {
-			members[i] = append(members[i], real.Matches(l))
-			if got := boxes[i].matches(ofPod, l); got != real.Matches(l) {
+			members[i] = append(members[i], genuine.Matches(l))
+			if got := boxes[i].matches(ofPod, l); got != genuine.Matches(l) {
 				t.Fatalf("%s matches %v = %v", metav1.FormatLabelSelector(s), l, got)
 			}
 		}
-		if !boxes[i].empty() && !real.Matches(boxes[i].sample(ofPod)) {
+		if !boxes[i].empty() && !genuine.Matches(boxes[i].sample(ofPod)) {
 			t.Fatalf("sample %v is not selected by %s", boxes[i].sample(ofPod), metav1.FormatLabelSelector(s))
 		}
 	}

@@ -34,7 +34,7 @@ func laneOf(p corev1.Protocol) (lane, bool) {
 		return tcp, true
 	}
 	i := slices.Index(laneProtocols[:], p)
-	return lane(max(i, 0)), i >= 0
+	return lane(max(i, 0)), i >= 0 //nolint:gosec // an index of a list of four
 }
 
 // span is a range of ports of one lane; with a name it is the port of that name, which may be any of them.

@@ -1,6 +1,8 @@
 package reach
 
 import (
+	"slices"
+
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -145,12 +147,7 @@ func portIs(p networkingv1.NetworkPolicyPort, on lane, c Connection) truth {
 	}
 	var names portNames
 	names.add(c.To.Ports)
-	for _, n := range names.numbers[namedPort{l, p.Port.StrVal}] {
-		if n == c.Port {
-			return yes
-		}
-	}
-	return no
+	return surely(slices.Contains(names.numbers[namedPort{l, p.Port.StrVal}], c.Port))
 }
 
 func numberIs(p networkingv1.NetworkPolicyPort, port int32) truth {

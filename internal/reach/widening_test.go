@@ -145,7 +145,7 @@ func TestWhatIsDeclaredIsNotReported(t *testing.T) {
 		},
 		"anyone, declared": {
 			give:    `{ingress: [{ports: [{port: 443}]}]}`,
-			ingress: func(t *testing.T) []Flow { return []Flow{{Anyone{}, tcpPort(443)}} },
+			ingress: func(*testing.T) []Flow { return []Flow{{Anyone{}, tcpPort(443)}} },
 		},
 		"anyone, declared in three parts": {
 			give: `{ingress: [{from: [], ports: [{port: 443}]}]}`,

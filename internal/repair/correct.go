@@ -30,24 +30,6 @@ func OwnedKinds() []client.ObjectList {
 	return []client.ObjectList{&networkingv1.NetworkPolicyList{}}
 }
 
-// Drift is a departure from what the operator owns or guards.
-type Drift struct {
-	// ControlID is the control that wants otherwise; empty if none is known.
-	ControlID string
-	// Kind and Name of the object.
-	Kind, Name string
-	// Path, Was, Want and Who are as in the API.
-	Path, Was, Want, Who string
-	// Corrected says that it was put right, and Took after how long.
-	Corrected bool
-	Took      time.Duration
-	// Noticed is when.
-	Noticed time.Time
-}
-
-// Object is kind/name.
-func (d Drift) Object() string { return d.Kind + "/" + d.Name }
-
 // Corrector holds owned objects to what controls want. It is safe for
 // concurrent use.
 type Corrector struct {
@@ -219,7 +201,7 @@ func (c *correction) changed(ctx context.Context, live client.Object, differing 
 	var found []Drift
 	for _, d := range departures[:min(len(departures), maxDifferences)] {
 		m := ms.who(d.fields)
-		found = append(found, c.drift(d, c.user(ctx, c.key, m.since.Time, m.name)))
+		found = append(found, c.drift(d, c.user(ctx, c.key, m.since, m.name)))
 	}
 	return c.write(ctx, closing(c.desired, differing), found)
 }
@@ -242,7 +224,7 @@ func (c *correction) departures(live client.Object, ms managers, differing []dif
 
 func (c *correction) drift(d difference, who string) Drift {
 	return Drift{
-		ControlID: c.owned.ControlID, Kind: c.key.kind, Name: c.key.Name,
+		ControlID: c.owned.ControlID, Kind: c.key.kind, Namespace: c.key.Namespace, Name: c.key.Name,
 		Path: d.path, Was: shown(c.key.kind, d.fields, d.found), Want: shown(c.key.kind, d.fields, d.want),
 		Who: who, Noticed: c.started,
 	}
@@ -274,7 +256,7 @@ func (c *correction) write(ctx context.Context, desired *unstructured.Unstructur
 // fresh is an empty object of the same type: reading into a used one would keep
 // what has since been removed.
 func fresh(object client.Object) (client.Object, error) {
-	empty, ok := reflect.New(reflect.TypeOf(object).Elem()).Interface().(client.Object)
+	empty, ok := reflect.TypeAssert[client.Object](reflect.New(reflect.TypeOf(object).Elem()))
 	if !ok {
 		return nil, fmt.Errorf("reading: %T is no object", object)
 	}

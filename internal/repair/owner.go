@@ -59,11 +59,13 @@ func (m *makers) read(ctx context.Context, namespace string, ref *metav1.OwnerRe
 		return found, nil
 	}
 	err := m.live.Get(ctx, types.NamespacedName{Namespace: namespace, Name: ref.Name}, object)
-	if err != nil && !apierrors.IsNotFound(err) {
+	switch {
+	case apierrors.IsNotFound(err):
+		return found, nil // gone: it makes no more pods
+	case err != nil:
 		return nil, fmt.Errorf("reading %s %q: %w", ref.Kind, ref.Name, err)
-	}
-	if err != nil || object.GetUID() != ref.UID || !object.GetDeletionTimestamp().IsZero() {
-		return found, nil // gone, or on its way: it makes no more pods
+	case object.GetUID() != ref.UID, !object.GetDeletionTimestamp().IsZero():
+		return found, nil // another by the same name, or on its way out
 	}
 	found.object = object
 	found.describe()

@@ -164,12 +164,12 @@ type removal struct {
 // found tells of an object that stays for now.
 func (c *Corrector) found(ctx context.Context, r removal) Drift {
 	m := managersOf(r.object).who(nil)
-	who := c.user(ctx, r.key, m.since.Time, m.name)
+	who := c.user(ctx, r.key, m.since, m.name)
 	if r.path == "" {
 		r.path = wholeObject
 	}
 	return Drift{
-		ControlID: r.controlID, Kind: r.key.kind, Name: r.key.Name,
+		ControlID: r.controlID, Kind: r.key.kind, Namespace: r.key.Namespace, Name: r.key.Name,
 		Path: r.path, Was: shorten(r.was), Want: absent, Who: who, Noticed: r.started,
 	}
 }

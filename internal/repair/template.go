@@ -9,8 +9,10 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -36,7 +38,7 @@ var anyVersion = client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: "0
 // counts. It asks the API server: only previews need templates, and a cache of
 // them would be large.
 func Templates(ctx context.Context, live client.Reader, namespace string, selector labels.Selector) ([]Template, error) {
-	gather := gathering{namespace: namespace, selector: selector}
+	g := gathering{namespace: namespace, selector: selector}
 	for _, list := range []client.ObjectList{
 		&appsv1.DeploymentList{}, &appsv1.StatefulSetList{}, &appsv1.DaemonSetList{}, &appsv1.ReplicaSetList{},
 		&batchv1.CronJobList{}, &batchv1.JobList{}, &corev1.ReplicationControllerList{},
@@ -44,10 +46,16 @@ func Templates(ctx context.Context, live client.Reader, namespace string, select
 		if err := live.List(ctx, list, client.InNamespace(namespace), &anyVersion); err != nil {
 			return nil, fmt.Errorf("listing %T: %w", list, err)
 		}
-		gather.from(list)
+		err := meta.EachListItem(list, func(item runtime.Object) error {
+			g.add(item)
+			return nil
+		})
+		if err != nil {
+			return nil, fmt.Errorf("reading %T: %w", list, err)
+		}
 	}
-	slices.SortFunc(gather.found, func(a, b Template) int { return cmp.Compare(a.Object, b.Object) })
-	return gather.found, nil
+	slices.SortFunc(g.found, func(a, b Template) int { return cmp.Compare(a.Object, b.Object) })
+	return g.found, nil
 }
 
 type gathering struct {
@@ -56,45 +64,33 @@ type gathering struct {
 	found     []Template
 }
 
-func (g *gathering) from(list client.ObjectList) {
-	switch l := list.(type) {
-	case *appsv1.DeploymentList:
-		for i := range l.Items {
-			g.add("Deployment", &l.Items[i], &l.Items[i].Spec.Template)
+// templateOf is the kind and the pod template of what makes pods; nil if it
+// makes none, or no more.
+func templateOf(item runtime.Object) (kind string, holder client.Object, template *corev1.PodTemplateSpec) {
+	switch o := item.(type) {
+	case *appsv1.Deployment:
+		return "Deployment", o, &o.Spec.Template
+	case *appsv1.StatefulSet:
+		return "StatefulSet", o, &o.Spec.Template
+	case *appsv1.DaemonSet:
+		return "DaemonSet", o, &o.Spec.Template
+	case *appsv1.ReplicaSet:
+		return "ReplicaSet", o, &o.Spec.Template
+	case *batchv1.CronJob:
+		return "CronJob", o, &o.Spec.JobTemplate.Spec.Template
+	case *batchv1.Job:
+		if o.Status.CompletionTime == nil {
+			return "Job", o, &o.Spec.Template
 		}
-	case *appsv1.StatefulSetList:
-		for i := range l.Items {
-			g.add("StatefulSet", &l.Items[i], &l.Items[i].Spec.Template)
-		}
-	case *appsv1.DaemonSetList:
-		for i := range l.Items {
-			g.add("DaemonSet", &l.Items[i], &l.Items[i].Spec.Template)
-		}
-	case *appsv1.ReplicaSetList:
-		for i := range l.Items {
-			g.add("ReplicaSet", &l.Items[i], &l.Items[i].Spec.Template)
-		}
-	case *batchv1.CronJobList:
-		for i := range l.Items {
-			g.add("CronJob", &l.Items[i], &l.Items[i].Spec.JobTemplate.Spec.Template)
-		}
-	case *batchv1.JobList:
-		for i := range l.Items {
-			if l.Items[i].Status.CompletionTime == nil {
-				g.add("Job", &l.Items[i], &l.Items[i].Spec.Template)
-			}
-		}
-	case *corev1.ReplicationControllerList:
-		for i := range l.Items {
-			if l.Items[i].Spec.Template != nil {
-				g.add("ReplicationController", &l.Items[i], l.Items[i].Spec.Template)
-			}
-		}
+	case *corev1.ReplicationController:
+		return "ReplicationController", o, o.Spec.Template
 	}
+	return "", nil, nil
 }
 
-func (g *gathering) add(kind string, holder client.Object, template *corev1.PodTemplateSpec) {
-	if metav1.GetControllerOf(holder) != nil || !g.selector.Matches(labels.Set(template.Labels)) {
+func (g *gathering) add(item runtime.Object) {
+	kind, holder, template := templateOf(item)
+	if template == nil || metav1.GetControllerOf(holder) != nil || !g.selector.Matches(labels.Set(template.Labels)) {
 		return
 	}
 	t := Template{Object: kind + "/" + holder.GetName(), Pod: podFrom(template, holder)}

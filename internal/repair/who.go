@@ -31,7 +31,7 @@ type managers struct {
 
 type manager struct {
 	name  string
-	since metav1.Time
+	since time.Time
 	set   *fieldpath.Set
 }
 
@@ -51,11 +51,11 @@ func managersOf(live client.Object) managers {
 		}
 		m := manager{name: entry.Manager, set: set}
 		if entry.Time != nil {
-			m.since = *entry.Time
+			m.since = entry.Time.Time
 		}
 		ms.others = append(ms.others, m)
 	}
-	slices.SortStableFunc(ms.others, func(a, b manager) int { return b.since.Time.Compare(a.since.Time) })
+	slices.SortStableFunc(ms.others, func(a, b manager) int { return b.since.Compare(a.since) })
 	return ms
 }
 

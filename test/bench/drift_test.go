@@ -72,7 +72,7 @@ func (w *world) fleet(ctx context.Context) (time.Duration, error) {
 				return 0, fmt.Errorf("making workload %s/%s: %w", namespace, name, err)
 			}
 			if apierrors.IsAlreadyExists(err) {
-				return 0, nil //nolint:nilerr // a fleet that is there already took no time
+				return 0, nil // a fleet that is there already took no time
 			}
 		}
 	}

@@ -64,7 +64,7 @@ func Baseline(kind control.Kinds) control.Subject {
 	case control.Pods:
 		return s.Of(phitest.Pod("patient-api-2").Of(workload).Listens("http", 8080).Mounts("data", claim.Name).Obj())
 	case control.Claims:
-		return s.Of(phitest.Claim("more-data").Obj())
+		return s.Of(phitest.Claim("more-data").Label("app", WorkloadName).Obj())
 	case control.Services:
 		return s.Of(phitest.Service(WorkloadName).Port("http", 80, intstr.FromString("http")).Obj())
 	case control.Policies:

@@ -98,6 +98,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: status
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ComplianceProfileStatus
+      default:
+        observedGeneration: -1
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ComplianceProfileSpec
   map:
     fields:
@@ -187,6 +189,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: status
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ControlExceptionStatus
+      default:
+        observedGeneration: -1
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ControlExceptionSpec
   map:
     fields:
@@ -450,6 +454,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: status
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.PHIWorkloadStatus
+      default:
+        observedGeneration: -1
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.PHIWorkloadPeer
   map:
     fields:

@@ -11,7 +11,8 @@ import (
 //
 // ComplianceProfileStatus is what became of a profile.
 type ComplianceProfileStatusApplyConfiguration struct {
-	// observedGeneration is the generation of the spec that this status is about.
+	// observedGeneration is the generation of the spec that this status is about;
+	// -1 until the operator has looked at the object for the first time.
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
 	// conditions follow kstatus: Ready, Reconciling, Stalled, and those of
 	// conditions.go.

@@ -1,0 +1,45 @@
+package outcome
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/tools/events"
+)
+
+// maxNote bounds the text of an event, in bytes, as the API server does.
+const maxNote = 1000
+
+// Event is one thing that people should hear of.
+type Event struct {
+	// Warning says that it is not as it should be.
+	Warning bool
+	// Reason is a word of the API.
+	Reason string
+	// Action tells apart what must not be counted together: of events with the
+	// same reason, action, object and related object only the first text is kept.
+	Action string
+	// Related is the other object that it concerns. Optional.
+	Related *corev1.ObjectReference
+	Note    string
+}
+
+// About records the event about an object.
+func (e Event) About(object runtime.Object, recorder events.EventRecorder) {
+	kind := corev1.EventTypeNormal
+	if e.Warning {
+		kind = corev1.EventTypeWarning
+	}
+	var related runtime.Object
+	if e.Related != nil {
+		related = e.Related
+	}
+	recorder.Eventf(object, related, kind, e.Reason, e.Action, "%s", Shorten(e.Note, maxNote))
+}
+
+// Event tells of a condition that became something else.
+func (t Transition) Event() Event {
+	return Event{
+		Warning: t.After.Status != "True", Reason: t.After.Reason, Action: t.After.Type,
+		Note: t.After.Type + ": " + t.After.Message,
+	}
+}

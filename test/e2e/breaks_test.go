@@ -1,0 +1,138 @@
+package e2e_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
+	"github.com/hipaa-operator/hipaa-operator/internal/control/catalog"
+	"github.com/hipaa-operator/hipaa-operator/internal/control/controltest"
+)
+
+// Every way in which a control can be violated is tried on the real API server:
+// it refuses the object, and names the control.
+var _ = Describe("A violation", func() {
+	for _, c := range catalog.All() {
+		for i, name := range slices.Sorted(maps.Keys(c.Breaks)) {
+			violation := c.Breaks[name]
+			namespace := fmt.Sprintf("break-%s-%d", c.ID, i)
+			if !violation.Reported {
+				It("of "+c.ID+" is refused: "+name, func() {
+					s := stage(violation, namespace)
+					Expect(admin.Create(ctx, s.under())).To(MatchError(ContainSubstring("\n  " + c.ID + " ")))
+				})
+				continue
+			}
+			if !stagesPods(violation) {
+				continue // the drift and adoption specs show these: no object can be created that breaks them
+			}
+			It("of "+c.ID+" is reported: "+name, func() {
+				s := stage(violation, namespace)
+				Eventually(func() map[string]hipaav1.Verdict { return verdicts(s.workload) }).Should(HaveKeyWithValue(c.ID, hipaav1.VerdictFail))
+			})
+		}
+	}
+})
+
+// staged is a broken subject whose surroundings exist in the cluster.
+type staged struct {
+	control.Subject
+	workload *hipaav1.PHIWorkload
+}
+
+func stagesPods(b control.Break) bool {
+	s := controltest.Baseline(b.Kind)
+	before := len(s.World.Pods)
+	b.Apply(&s)
+	return s.Pod != nil || len(s.World.Pods) > before
+}
+
+// stage makes the surroundings of a broken subject. What the operator would
+// refuse there is made before people declare the namespace to hold PHI.
+func stage(b control.Break, namespace string) staged {
+	GinkgoHelper()
+	s := controltest.Baseline(b.Kind)
+	baseline := len(s.World.Pods)
+	b.Apply(&s)
+	undeclared := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
+	Expect(admin.Create(ctx, undeclared)).To(Succeed())
+	DeferCleanup(func() { deleteNamespace(namespace) })
+	for _, class := range s.World.Classes {
+		Expect(client.IgnoreAlreadyExists(admin.Create(ctx, fresh(class.DeepCopy(), "")))).To(Succeed())
+	}
+	for _, volume := range s.World.Volumes {
+		Expect(client.IgnoreAlreadyExists(admin.Create(ctx, fresh(volume.DeepCopy(), "")))).To(Succeed())
+	}
+	for _, claim := range s.World.Claims {
+		Expect(admin.Create(ctx, fresh(claim.DeepCopy(), namespace))).To(Succeed())
+	}
+	for _, pod := range s.World.Pods[baseline:] {
+		Expect(admin.Create(ctx, fresh(runnable(pod.DeepCopy()), namespace))).To(Succeed())
+	}
+	if b.Reported && s.Pod != nil {
+		Expect(admin.Create(ctx, fresh(s.Pod.DeepCopy(), namespace))).To(Succeed())
+	}
+	declared := client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"labels":{"`+hipaav1.LabelPHI+`":"true"}}}`))
+	Expect(admin.Patch(ctx, undeclared, declared)).To(Succeed())
+	result := staged{Subject: s}
+	for _, workload := range s.World.Workloads {
+		if workload.Namespace != s.Namespace.Name {
+			continue
+		}
+		created := fresh(workload.DeepCopy(), namespace)
+		Expect(admin.Create(ctx, created)).To(Succeed())
+		if workload.Name == controltest.WorkloadName {
+			result.workload = created
+		}
+	}
+	Expect(result.workload).NotTo(BeNil())
+	Eventually(owned(namespace, "hipaa-"+controltest.WorkloadName)).Should(Succeed())
+	return result
+}
+
+// under is the object under judgement, in the namespace.
+func (s *staged) under() client.Object {
+	GinkgoHelper()
+	namespace := s.workload.Namespace
+	switch s.Kind() {
+	case control.Pods:
+		return fresh(s.Pod, namespace)
+	case control.Claims:
+		return fresh(s.Claim, namespace)
+	case control.Services:
+		return fresh(s.Service, namespace)
+	case control.Policies:
+		return fresh(s.Policy, namespace)
+	case control.Slices:
+		return fresh(s.Slice, namespace)
+	default:
+		Fail("the break judges no object")
+		return nil
+	}
+}
+
+// fresh is an object that the API server has not seen, in another namespace.
+func fresh[T client.Object](object T, namespace string) T {
+	object.SetUID("")
+	object.SetResourceVersion("")
+	object.SetCreationTimestamp(metav1.Time{})
+	object.SetManagedFields(nil)
+	object.SetNamespace(namespace)
+	return object
+}
+
+// runnable gives a pod that only shows what it breaks a container.
+func runnable(pod *corev1.Pod) *corev1.Pod {
+	if len(pod.Spec.Containers) == 0 {
+		pod.Spec.Containers = []corev1.Container{{Name: "app", Image: "registry.example.org/app:1"}}
+	}
+	return pod
+}
