@@ -29,17 +29,25 @@ func (r *Reconciler) announce(s *scope, err error) {
 		key := fmt.Sprintf("%s %s %s", d.Object(), d.Path, d.Was)
 		if !told[key] && (d.Corrected || !quiet) {
 			metrics.DriftDetected(d.Kind)
-			d.DetectedEvent().About(s.namespace, r.Events)
+			r.tell(d.DetectedEvent())
 		}
 		if !d.Corrected {
 			now[key] = true
 			continue
 		}
-		d.CorrectedEvent().About(s.namespace, r.Events)
+		r.tell(d.CorrectedEvent())
 	}
 	if s.looked || outcome.IsBlocked(err) || err == nil {
 		r.standing.set(s.namespace.Name, now)
 	}
+}
+
+// tell reports drift about the object that drifted: an event about the namespace
+// itself would not stand in the namespace, where people look.
+func (r *Reconciler) tell(e outcome.Event) {
+	object := e.Related
+	e.Related = nil
+	e.About(object, r.Events)
 }
 
 // standing is what people have been told of and what still stands, by namespace.

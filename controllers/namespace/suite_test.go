@@ -96,16 +96,16 @@ func owned(ctx context.Context, n *corev1.Namespace) func() []string {
 	}
 }
 
-// told lists the events about the namespace.
+// told lists the events about the namespace, and about what is in it.
 func told(ctx context.Context, n *corev1.Namespace) func() []string {
 	return func() []string {
 		var list eventsv1.EventList
-		if err := cluster.Admin.List(ctx, &list, client.InNamespace(metav1.NamespaceDefault)); err != nil {
+		if err := cluster.Admin.List(ctx, &list); err != nil {
 			return []string{err.Error()}
 		}
 		reasons := []string{}
 		for i := range list.Items {
-			if list.Items[i].Regarding.Kind == "Namespace" && list.Items[i].Regarding.Name == n.Name {
+			if list.Items[i].Namespace == n.Name || list.Items[i].Regarding.Kind == "Namespace" && list.Items[i].Regarding.Name == n.Name {
 				reasons = append(reasons, list.Items[i].Reason)
 			}
 		}

@@ -44,6 +44,8 @@ func (d *Drift) CorrectedEvent() outcome.Event {
 	}
 }
 
+// reference names the field as well, so that events about different fields of
+// one object are not counted as one.
 func (d *Drift) reference() *corev1.ObjectReference {
-	return &corev1.ObjectReference{Kind: d.Kind, Namespace: d.Namespace, Name: d.Name}
+	return &corev1.ObjectReference{Kind: d.Kind, Namespace: d.Namespace, Name: d.Name, FieldPath: d.Path}
 }
