@@ -25,7 +25,7 @@ func (r *Reconciler) repair(ctx context.Context, s *scope) error {
 		Prune: len(s.subject.World.Missing) == 0 && len(s.effective.Paused) == 0 &&
 			(strongest == hipaav1.ModeEnforce || strongest == hipaav1.ModeOff),
 	})
-	err = errors.Join(err, r.strays(ctx, s.namespace.Name))
+	err = errors.Join(err, r.strays(ctx, s.namespace.Name, s.scene.Workloads))
 	if err != nil {
 		return fmt.Errorf("repairing: %w", err)
 	}
@@ -49,13 +49,17 @@ func settled(s *scope, owned []engine.Owned) map[string]bool {
 }
 
 // strays removes what is labelled as kept for a workload that does not exist:
-// left over after somebody took the workload's finalizer away, or borrowed.
-func (r *Reconciler) strays(ctx context.Context, namespace string) error {
+// left over after somebody took the workload's finalizer away, or borrowed. What
+// the cache does not know, the API server is asked.
+func (r *Reconciler) strays(ctx context.Context, namespace string, known []*hipaav1.PHIWorkload) error {
 	owned, err := repair.Owned(ctx, r.Client, namespace)
 	if err != nil {
 		return fmt.Errorf("looking for strays: %w", err)
 	}
 	asked := map[string]bool{"": true}
+	for _, w := range known {
+		asked[w.Name] = true
+	}
 	for _, object := range owned {
 		name := object.GetLabels()[hipaav1.LabelWorkload]
 		if asked[name] {
@@ -97,5 +101,5 @@ func (r *Reconciler) leave(ctx context.Context, s *scope) error {
 	if err := r.Corrector.RemoveOwned(ctx, s.namespace.Name, ""); err != nil {
 		return fmt.Errorf("leaving: %w", err)
 	}
-	return r.strays(ctx, s.namespace.Name)
+	return r.strays(ctx, s.namespace.Name, nil)
 }

@@ -30,8 +30,11 @@ type Template struct {
 	Claims []*corev1.PersistentVolumeClaim
 }
 
-// anyVersion lets the API server answer lists from its own cache.
-var anyVersion = client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: "0"}}
+// anyVersion lets the API server answer a list from its own cache. Each list
+// needs options of its own: the client writes into them.
+func anyVersion() client.ListOption {
+	return &client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: "0"}}
+}
 
 // Templates lists what makes pods with labels that a selector matches, sorted by
 // object. What another controller manages is left out: that one's template
@@ -43,7 +46,7 @@ func Templates(ctx context.Context, live client.Reader, namespace string, select
 		&appsv1.DeploymentList{}, &appsv1.StatefulSetList{}, &appsv1.DaemonSetList{}, &appsv1.ReplicaSetList{},
 		&batchv1.CronJobList{}, &batchv1.JobList{}, &corev1.ReplicationControllerList{},
 	} {
-		if err := live.List(ctx, list, client.InNamespace(namespace), &anyVersion); err != nil {
+		if err := live.List(ctx, list, client.InNamespace(namespace), anyVersion()); err != nil {
 			return nil, fmt.Errorf("listing %T: %w", list, err)
 		}
 		err := meta.EachListItem(list, func(item runtime.Object) error {

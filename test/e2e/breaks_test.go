@@ -77,10 +77,10 @@ func stage(b control.Break, namespace string) staged {
 		Expect(admin.Create(ctx, fresh(claim.DeepCopy(), namespace))).To(Succeed())
 	}
 	for _, pod := range s.World.Pods[baseline:] {
-		Expect(admin.Create(ctx, fresh(runnable(pod.DeepCopy()), namespace))).To(Succeed())
+		run(fresh(runnable(pod.DeepCopy()), namespace))
 	}
 	if b.Reported && s.Pod != nil {
-		Expect(admin.Create(ctx, fresh(s.Pod.DeepCopy(), namespace))).To(Succeed())
+		run(fresh(s.Pod.DeepCopy(), namespace))
 	}
 	declared := client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"labels":{"`+hipaav1.LabelPHI+`":"true"}}}`))
 	Expect(admin.Patch(ctx, undeclared, declared)).To(Succeed())
@@ -98,6 +98,13 @@ func stage(b control.Break, namespace string) staged {
 	Expect(result.workload).NotTo(BeNil())
 	Eventually(owned(namespace, "hipaa-"+controltest.WorkloadName)).Should(Succeed())
 	return result
+}
+
+// run creates a pod in a namespace that may be so new that it has no
+// ServiceAccount yet.
+func run(pod *corev1.Pod) {
+	GinkgoHelper()
+	Eventually(func() error { return admin.Create(ctx, pod) }).Should(Succeed())
 }
 
 // under is the object under judgement, in the namespace.

@@ -37,7 +37,7 @@ var _ = Describe("An outage of the operator", Serial, Ordered, func() {
 		elsewhere := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "no-phi"}}
 		Expect(admin.Create(ctx, elsewhere)).To(Succeed())
 		DeferCleanup(func() { deleteNamespace(elsewhere.Name) })
-		Expect(admin.Create(ctx, phitest.Pod("free").Namespace(elsewhere.Name).Unhardened().Obj())).To(Succeed())
+		run(phitest.Pod("free").Namespace(elsewhere.Name).Unhardened().Obj())
 		Eventually(func() corev1.PodPhase {
 			pod := &corev1.Pod{}
 			if err := admin.Get(ctx, client.ObjectKey{Namespace: elsewhere.Name, Name: "free"}, pod); err != nil {
