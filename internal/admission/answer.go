@@ -94,7 +94,7 @@ func unjudged(ctx context.Context, req admission.Request, err error) admission.R
 	if errors.Is(err, engine.ErrNoProfile) {
 		return refused(http.StatusForbidden, metav1.StatusReasonForbidden, whatOf(&req)+
 			" cannot be judged and is refused: no ComplianceProfile governs the namespace; "+
-			"apply one whose spec.namespaceSelector selects it, or name one in the PHIWorkload's spec.profileRef")
+			"the security team applies one whose spec.namespaceSelector selects it")
 	}
 	log.FromContext(ctx).Error(err, "Reading what admission needs")
 	response := refused(http.StatusServiceUnavailable, metav1.StatusReasonServiceUnavailable, whatOf(&req)+

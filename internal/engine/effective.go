@@ -90,10 +90,12 @@ func IsPHI(namespace *corev1.Namespace) bool {
 
 // Resolve merges the profiles that govern a namespace with the one that a
 // workload's profileRef names (may be empty), as they stand at an instant. With
-// ErrNoProfile there is nothing to judge by, and PHI must be refused.
+// ErrNoProfile there is nothing to judge by, and PHI must be refused. A
+// profileRef alone governs nothing: it is the application team's to write, and
+// can only tighten what the security team has decided.
 func (e *Engine) Resolve(profiles []*hipaav1.ComplianceProfile, namespace *corev1.Namespace, ref string, now time.Time) (*Effective, error) {
 	chosen := choose(profiles, namespace, ref, now)
-	if len(chosen.inForce) == 0 {
+	if !chosen.governed {
 		return nil, fmt.Errorf("resolving the profiles of namespace %q: %w", namespace.Name, ErrNoProfile)
 	}
 	m := newMerge(e, now)
@@ -110,6 +112,8 @@ type choice struct {
 	byName   map[string]*hipaav1.ComplianceProfile
 	inForce  map[string]time.Time
 	notFound map[string]bool
+	// governed says that a profile selects the namespace.
+	governed bool
 	now      time.Time
 }
 
@@ -125,6 +129,7 @@ func choose(profiles []*hipaav1.ComplianceProfile, namespace *corev1.Namespace, 
 	}
 	for _, p := range profiles {
 		if Governs(p, namespace) {
+			c.governed = true
 			c.reach(p.Name, time.Time{})
 		}
 	}

@@ -16,7 +16,8 @@ import (
 
 // The rights that go with the Secret are a Role of the operator's namespace: get,
 // list, watch and update of the one Secret by its name.
-// +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=validatingwebhookconfigurations;mutatingwebhookconfigurations,verbs=get;list;watch;update
+// +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=validatingwebhookconfigurations;mutatingwebhookconfigurations,verbs=get;list;watch
+// +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=validatingwebhookconfigurations;mutatingwebhookconfigurations,resourceNames=hipaa-operator-validating;hipaa-operator-mutating,verbs=update
 
 const (
 	// SecretName is the Secret with the certificate; it must exist, empty at first.

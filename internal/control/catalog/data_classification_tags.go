@@ -132,7 +132,7 @@ func contradictions(s *control.Subject, tags []tag, labels map[string]string) []
 	for _, tag := range tags {
 		if value, present := labels[tag.key]; present && value != tag.value {
 			findings = append(findings, control.Failed("metadata.labels["+tag.key+"]",
-				"is %q, and PHIWorkload %s says %q", value, s.Workload.Name, tag.value))
+				"contradicts PHIWorkload %s, which says %q", s.Workload.Name, tag.value))
 		}
 	}
 	prefix := taggingOf(s.Profile).classPrefix + "/"

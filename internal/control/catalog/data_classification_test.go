@@ -142,7 +142,7 @@ func TestClassificationFindsContradictions(t *testing.T) {
 		},
 		"a pod that says it is another workload's": {
 			give: control.Subject{Workload: w, Pod: labelled(phitest.Pod("ehr").Label(hipaav1.LabelWorkload, "lab"))},
-			want: []string{`metadata.labels[hipaa-operator.io/workload] is "lab", and PHIWorkload ehr says "ehr"`},
+			want: []string{`metadata.labels[hipaa-operator.io/workload] contradicts PHIWorkload ehr, which says "ehr"`},
 		},
 		"a pod that denies a class which nobody declared, which is no contradiction": {
 			give: control.Subject{Workload: w, Pod: labelled(phitest.Pod("ehr").Label("data-class.hipaa-operator.io/HIV", "false"))},
@@ -154,7 +154,7 @@ func TestClassificationFindsContradictions(t *testing.T) {
 		},
 		"a service of another owner": {
 			give: control.Subject{Workload: w, Service: phitest.Service("ehr").Label(hipaav1.DefaultOwnerKey, "lab").Obj()},
-			want: []string{`metadata.labels[hipaa-operator.io/owner] is "lab", and PHIWorkload ehr says "clinical-apps"`},
+			want: []string{`metadata.labels[hipaa-operator.io/owner] contradicts PHIWorkload ehr, which says "clinical-apps"`},
 		},
 		"a service of another owner that selects no pods": {
 			give: control.Subject{Workload: w, Service: phitest.Service("db").Selecting().Label(hipaav1.DefaultOwnerKey, "lab").Obj()},
