@@ -235,15 +235,20 @@ var _ = Describe("The profile of a workload", func() {
 		p.lawful(ctx, "api")
 	})
 
-	It("may be one that profileRef names", func(ctx context.Context) {
+	It("may be tightened by one that profileRef names, which alone governs nothing", func(ctx context.Context) {
 		p := newPlace(ctx, nil)
-		create(ctx, p.workload("api").Profile("named-"+p.name).Obj())
-		p.becomes(ctx, "api", hipaav1.ConditionReady, "False ProfileNotFound")
-		p.lawful(ctx, "api")
 		profile := base().OnlyByName().Obj()
 		profile.Name = "named-" + p.name
 		named := create(ctx, profile)
 		DeferCleanup(func(ctx context.Context) { _ = cluster.Admin.Delete(ctx, named) })
+		create(ctx, p.workload("api").Profile(named.Name).Obj())
+		p.becomes(ctx, "api", hipaav1.ConditionReady, "False NoProfile")
+		p.stays(ctx, "api", hipaav1.ConditionReady, "False NoProfile")
+		p.lawful(ctx, "api")
+		governing := base().Selecting("place", p.name).Mode(hipaav1.ModeAudit).Obj()
+		governing.Name = "governing-" + p.name
+		DeferCleanup(func(ctx context.Context) { _ = cluster.Admin.Delete(ctx, governing) })
+		create(ctx, governing)
 		p.becomes(ctx, "api", hipaav1.ConditionReady, "True SafeguardsInForce")
 		p.lawful(ctx, "api")
 	})

@@ -172,6 +172,19 @@ var _ = Describe("A policy of somebody else that opens a workload", func() {
 		p.lawful(ctx, "api", "ward")
 	})
 
+	It("stays where a neighbour on which care depends may live on it, though it opens nothing that the neighbour did not declare", func(ctx context.Context) {
+		declare(ctx, hipaav1.ContinuityBusiness)
+		monitors := phitest.Labels("app", "monitor")
+		create(ctx, p.workload("ward").Continuity(hipaav1.ContinuityPatientCare).Port("http", 8080).
+			From(phitest.FromPods(nil, monitors)).Obj())
+		p.settled(ctx, "ward")
+		create(ctx, phitest.Policy("monitors").Namespace(p.name).Ingress(phitest.Peer(nil, monitors), phitest.TCP(8080)).Obj())
+		p.becomes(ctx, "api", hipaav1.ConditionDriftFree, "False Drifted")
+		p.stays(ctx, "api", hipaav1.ConditionDriftFree, "False Drifted")
+		Expect(exists(ctx, &networkingv1.NetworkPolicy{}, p.key("monitors"))).To(BeTrue())
+		p.lawful(ctx, "api", "ward")
+	})
+
 	It("is taken away although it borrows the operator's labels", func(ctx context.Context) {
 		declare(ctx, hipaav1.ContinuityBusiness)
 		borrowed := p.open("open", "api")

@@ -57,10 +57,7 @@ func (r *Reconciler) resolve(s *scope) error {
 	var err error
 	s.effective, err = r.Engine.Resolve(s.scene.Profiles, s.scene.Namespace, ref, s.now)
 	if errors.Is(err, engine.ErrNoProfile) {
-		if ref != "" {
-			return outcome.Blocked(hipaav1.ReasonProfileNotFound, fmt.Errorf("spec.profileRef names %q, which does not exist, and no other ComplianceProfile governs namespace %q", ref, s.workload.Namespace))
-		}
-		return outcome.Blocked(hipaav1.ReasonNoProfile, fmt.Errorf("no ComplianceProfile governs namespace %q: its pods are refused until one does", s.workload.Namespace))
+		return outcome.Blocked(hipaav1.ReasonNoProfile, fmt.Errorf("no ComplianceProfile governs namespace %q: its pods are refused until the spec.namespaceSelector of one does; a profileRef can only tighten", s.workload.Namespace))
 	}
 	if err != nil {
 		return fmt.Errorf("resolving the profiles: %w", err)

@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
+	networkingv1 "k8s.io/api/networking/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 
@@ -109,16 +109,9 @@ func foreignTo(s *scope, results []engine.Result) []foreignObject {
 	return found
 }
 
-// foreign takes an object away unless care depends on somebody whom it concerns.
+// foreign takes an object away unless a neighbour lives on it.
 func (r *Reconciler) foreign(ctx context.Context, s *scope, f foreignObject) (*repair.Drift, error) {
-	f.Remove = f.removable
-	if f.Remove {
-		concerned, err := r.concernsPatientCare(ctx, s, f)
-		if err != nil {
-			return nil, err
-		}
-		f.Remove = !concerned
-	}
+	f.Remove = f.removable && !concernsNeighbour(s, f.Object)
 	found, err := r.Corrector.RemoveForeign(ctx, f.Foreign)
 	if err != nil {
 		return found, fmt.Errorf("removing %s %q: %w", f.kind, f.Object.GetName(), err)
@@ -126,33 +119,24 @@ func (r *Reconciler) foreign(ctx context.Context, s *scope, f foreignObject) (*r
 	return found, nil
 }
 
-// concernsPatientCare reports whether the object stands against a workload of
-// the namespace on which care depends: cutting its flows is for people.
-func (r *Reconciler) concernsPatientCare(ctx context.Context, s *scope, f foreignObject) (bool, error) {
+// concernsNeighbour reports whether a policy may select pods of another workload
+// whose flows the operator must not cut by itself: care depends on it, or it is
+// still Previewing and has no policy of its own yet. What the policy opens for
+// that workload may be just what it declares, so no finding need stand.
+func concernsNeighbour(s *scope, object client.Object) bool {
+	policy, is := object.(*networkingv1.NetworkPolicy)
+	if !is {
+		return true
+	}
 	for _, other := range s.scene.Workloads {
-		if other.Spec.Continuity != hipaav1.ContinuityPatientCare || other.Name == s.workload.Name {
+		if other.Name == s.workload.Name || disjoint(&policy.Spec.PodSelector, &other.Spec.Selector) {
 			continue
 		}
-		effective, err := r.Engine.Resolve(s.scene.Profiles, s.scene.Namespace, profileRef(other), s.now)
-		if err != nil {
-			return false, fmt.Errorf("resolving the profiles of workload %q: %w", other.Name, err)
-		}
-		its, err := r.Loader.Subject(ctx, s.scene, other, r.Engine.LiveEvidence())
-		if err != nil {
-			return false, fmt.Errorf("reading the subject of workload %q: %w", other.Name, err)
-		}
-		its.Profile = effective.Parameters
-		ruling := engine.Ruling{Effective: effective, Stage: hipaav1.StageEnforced, Exceptions: s.scene.Exceptions, Now: s.now}
-		for _, result := range r.Engine.Judge(its, ruling) {
-			if slices.ContainsFunc(result.Violations, func(v engine.Violation) bool { return v.Object == f.kind+"/"+f.Object.GetName() }) {
-				return true, nil
-			}
-		}
-		if len(its.World.Missing) > 0 {
-			return true, nil // who cannot be asked may be concerned
+		if other.Spec.Continuity == hipaav1.ContinuityPatientCare || s.scene.Stage(other) == hipaav1.StagePreviewing {
+			return true
 		}
 	}
-	return false, nil
+	return false
 }
 
 // kindOf is the kind of a typed object; the scheme knows all that controls own.
