@@ -14,7 +14,8 @@ import (
 
 func main() {
 	var options options
-	flag.StringVar(&options.kubeconfig, "kubeconfig", os.Getenv("DEMO_KUBECONFIG"), "an existing cluster that runs the operator; empty starts a cluster of its own")
+	flag.StringVar(&options.kubeconfig, "kubeconfig", "", "a cluster of yours; empty starts a cluster of its own")
+	flag.StringVar(&options.image, "image", "", "the manager's image, to install on a cluster of yours; empty if the operator is installed there")
 	flag.BoolVar(&options.once, "once", false, "end after the last step instead of staying up")
 	flag.StringVar(&options.root, "root", ".", "the project's root")
 	flag.Parse()
@@ -30,6 +31,7 @@ func main() {
 
 type options struct {
 	kubeconfig string
+	image      string
 	once       bool
 	root       string
 }

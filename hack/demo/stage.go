@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 
 	"github.com/hipaa-operator/hipaa-operator/test/cluster"
 )
@@ -32,7 +33,7 @@ func open(ctx context.Context, o options) (*stage, error) {
 
 func (s *stage) start(ctx context.Context) error {
 	if s.kubeconfig != "" {
-		return s.adopt()
+		return s.adopt(ctx)
 	}
 	s.say("A real control plane from Go modules. The first time it is compiled, which takes some minutes; then it is cached.")
 	c, err := cluster.Start(ctx, cluster.Options{Root: s.root, Progress: os.Stderr})
@@ -53,8 +54,9 @@ func (s *stage) start(ctx context.Context) error {
 	return s.operator.Start(ctx)
 }
 
-// adopt uses a cluster of yours, on which the operator is installed already.
-func (s *stage) adopt() error {
+// adopt uses a cluster of yours, and installs the operator there if it is told
+// from which image.
+func (s *stage) adopt(ctx context.Context) error {
 	kubectl, err := exec.LookPath("kubectl")
 	if err != nil {
 		return fmt.Errorf("looking for kubectl, which a cluster of yours needs: %w", err)
@@ -65,6 +67,34 @@ func (s *stage) adopt() error {
 	}
 	s.workdir = workdir
 	s.cluster = &cluster.Cluster{Root: s.root, Kubeconfig: s.kubeconfig, Kubectl: kubectl, Workdir: workdir}
+	if s.image == "" {
+		return nil
+	}
+	return s.install(ctx)
+}
+
+// managerImage is what config/default calls the manager's image.
+var managerImage = regexp.MustCompile(`image: \S*hipaa-operator/manager\S*`)
+
+func (s *stage) install(ctx context.Context) error {
+	s.say("The operator, from image %s.", s.image)
+	rendered, err := s.cluster.Run(ctx, "kustomize", "config/default")
+	if err != nil {
+		return fmt.Errorf("rendering config/default: %w\n%s", err, rendered)
+	}
+	manifests := filepath.Join(s.workdir, "operator.yaml")
+	content := managerImage.ReplaceAllLiteralString(rendered, "image: "+s.image)
+	if err := os.WriteFile(manifests, []byte(content), 0o600); err != nil {
+		return fmt.Errorf("writing the operator's manifests: %w", err)
+	}
+	for _, args := range [][]string{
+		{"apply", "--server-side", "-f", manifests},
+		{"rollout", "status", "deployment/hipaa-operator-manager", "-n", cluster.Namespace, "--timeout=5m"},
+	} {
+		if out, err := s.cluster.Run(ctx, args...); err != nil {
+			return fmt.Errorf("installing the operator: %w\n%s", err, out)
+		}
+	}
 	return nil
 }
 
