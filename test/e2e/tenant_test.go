@@ -2,9 +2,11 @@ package e2e_test
 
 import (
 	"encoding/json"
+	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -207,6 +209,7 @@ func owned(namespace, name string) func() error {
 	}
 }
 
+// grant binds a role that lets its holder write PHIWorkloads.
 func grant(namespace, user, clusterRole string) {
 	GinkgoHelper()
 	Expect(admin.Create(ctx, &rbacv1.RoleBinding{
@@ -214,6 +217,7 @@ func grant(namespace, user, clusterRole string) {
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: clusterRole},
 		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}},
 	})).To(Succeed())
+	inEffect(namespace, user, rbacv1.PolicyRule{APIGroups: []string{hipaav1.GroupName}, Resources: []string{"phiworkloads"}, Verbs: []string{"create"}})
 }
 
 func grantRules(namespace, user string, rules ...rbacv1.PolicyRule) {
@@ -225,6 +229,7 @@ func grantRules(namespace, user string, rules ...rbacv1.PolicyRule) {
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: role.Name},
 		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}},
 	})).To(Succeed())
+	inEffect(namespace, user, rules...)
 }
 
 func grantCluster(user string, rules ...rbacv1.PolicyRule) {
@@ -241,4 +246,26 @@ func grantCluster(user string, rules ...rbacv1.PolicyRule) {
 		Expect(admin.Delete(ctx, binding)).To(Succeed())
 		Expect(admin.Delete(ctx, role)).To(Succeed())
 	})
+	inEffect("", user, rules...)
+}
+
+// inEffect waits until the API server's authorizer has seen rules, so that a
+// refusal afterwards is not RBAC's.
+func inEffect(namespace, user string, rules ...rbacv1.PolicyRule) {
+	GinkgoHelper()
+	for _, rule := range rules {
+		for _, resource := range rule.Resources {
+			name, subresource, _ := strings.Cut(resource, "/")
+			Eventually(func(g Gomega) {
+				review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
+					User: user,
+					ResourceAttributes: &authorizationv1.ResourceAttributes{
+						Namespace: namespace, Verb: rule.Verbs[0], Group: rule.APIGroups[0], Resource: name, Subresource: subresource,
+					},
+				}}
+				g.Expect(admin.Create(ctx, review)).To(Succeed())
+				g.Expect(review.Status.Allowed).To(BeTrue())
+			}).Should(Succeed())
+		}
+	}
 }
