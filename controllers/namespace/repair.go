@@ -18,12 +18,10 @@ import (
 func (r *Reconciler) repair(ctx context.Context, s *scope) error {
 	ruling := engine.Ruling{Effective: s.effective, Stage: s.scene.Stage(nil), Exceptions: s.scene.Exceptions, Now: s.now}
 	owned := r.Engine.Owned(s.subject, ruling)
-	strongest := ruling.StrongestMode()
 	var err error
 	s.drift, err = r.Corrector.Correct(ctx, repair.Order{
 		Namespace: s.namespace.Name, Owned: owned, Settled: settled(s, owned),
-		Prune: len(s.subject.World.Missing) == 0 && len(s.effective.Paused) == 0 &&
-			(strongest == hipaav1.ModeEnforce || strongest == hipaav1.ModeOff),
+		Prune: ruling.MayPrune(s.subject.World),
 	})
 	err = errors.Join(err, r.strays(ctx, s.namespace.Name, s.scene.Workloads))
 	if err != nil {

@@ -63,7 +63,7 @@ func labelsOrDeletion() predicate.Predicate {
 
 // owned lets through what carries the operator's label, or did.
 func owned() predicate.Predicate {
-	ours := func(o client.Object) bool { return o.GetLabels()[hipaav1.LabelManagedBy] == hipaav1.ManagedByValue }
+	ours := func(o client.Object) bool { return hipaav1.IsOwned(o) }
 	return predicate.And[client.Object](predicate.ResourceVersionChangedPredicate{}, predicate.Funcs{
 		CreateFunc:  func(e event.CreateEvent) bool { return ours(e.Object) },
 		DeleteFunc:  func(e event.DeleteEvent) bool { return ours(e.Object) },

@@ -27,7 +27,7 @@ func (r *Reconciler) repair(ctx context.Context, s *scope) error {
 	var errs []error
 	drift, err := r.Corrector.Correct(ctx, repair.Order{
 		Namespace: s.workload.Namespace, Workload: s.workload.Name,
-		Owned: s.owned, Settled: settled(s.workload), Prune: mayPrune(s),
+		Owned: s.owned, Settled: settled(s.workload), Prune: s.ruling.MayPrune(s.subject.World),
 	})
 	s.drift, errs = drift, append(errs, err)
 	for _, f := range foreignTo(s, s.results) {
@@ -55,14 +55,6 @@ func settled(w *hipaav1.PHIWorkload) map[string]bool {
 		controls[w.Status.Controls[i].ID] = w.Status.Controls[i].Mode == hipaav1.ModeEnforce
 	}
 	return controls
-}
-
-// mayPrune reports whether what nothing wants any more may go. Where evidence is
-// missing the list of what is wanted may be short, and must not open a door.
-func mayPrune(s *scope) bool {
-	strongest := s.ruling.StrongestMode()
-	return len(s.subject.World.Missing) == 0 && len(s.effective.Paused) == 0 &&
-		(strongest == hipaav1.ModeEnforce || strongest == hipaav1.ModeOff)
 }
 
 // foreignObject is somebody else's object that stands against the workload.

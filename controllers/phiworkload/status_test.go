@@ -477,8 +477,8 @@ func TestWhatIsLeftOverMayOnlyGoWhereTheListIsComplete(t *testing.T) {
 			if tt.lack {
 				s.subject.World.Missing = map[control.Evidence]string{control.FlowPeers: "no"}
 			}
-			if got := mayPrune(s); got != tt.want {
-				t.Errorf("mayPrune() = %v, want %v", got, tt.want)
+			if got := s.ruling.MayPrune(s.subject.World); got != tt.want {
+				t.Errorf("MayPrune() = %v, want %v", got, tt.want)
 			}
 		})
 	}

@@ -306,7 +306,7 @@ func (m mapping) slice(ctx context.Context, object client.Object) (found, error)
 	if object.GetNamespace() == metav1.NamespaceDefault && name == "kubernetes" {
 		return into, m.list(ctx, into, nil, client.MatchingFields{byKubernetesAPI: yes})
 	}
-	if name != "" && object.GetLabels()[discoveryv1.LabelManagedBy] == "endpointslice-controller.k8s.io" {
+	if name != "" && object.GetLabels()[discoveryv1.LabelManagedBy] == subject.EndpointSliceController {
 		var service corev1.Service
 		err := m.cache.Get(ctx, types.NamespacedName{Namespace: object.GetNamespace(), Name: name}, &service, client.UnsafeDisableDeepCopy)
 		if err == nil && len(service.Spec.Selector) > 0 {

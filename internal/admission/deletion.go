@@ -23,7 +23,7 @@ func (g *Gate) witnessDeletion(ctx context.Context, req admission.Request) (answ
 	if err != nil {
 		return permitted(), nil //nolint:nilerr // as above
 	}
-	if gvk(&req) == workloadKind || isOwned(object) {
+	if gvk(&req) == workloadKind || hipaav1.IsOwned(object) {
 		g.remember(ctx, &req, object.Name)
 	}
 	return permitted(), nil

@@ -22,17 +22,13 @@ var policyKind = networkingv1.SchemeGroupVersion.WithKind("NetworkPolicy")
 func (g *Gate) validatePolicy(ctx context.Context, req admission.Request) (answer, error) {
 	owned := false
 	a, err := validate(ctx, g, &req, policyKind, func(ctx context.Context, h *hearing, policy *networkingv1.NetworkPolicy) (engine.Decision, error) {
-		owned = owned || isOwned(policy)
+		owned = owned || hipaav1.IsOwned(policy)
 		return h.judge(ctx, h.scene.Workloads, policy)
 	})
 	if err == nil && a.Allowed && (owned || found(a.decision)) {
 		g.remember(ctx, &req, req.Name)
 	}
 	return a, err
-}
-
-func isOwned(object metav1.Object) bool {
-	return object.GetLabels()[hipaav1.LabelManagedBy] == hipaav1.ManagedByValue
 }
 
 // patienceOfMemory bounds how long a request waits for its author to be written

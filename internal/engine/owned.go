@@ -34,6 +34,18 @@ func (e *Engine) Owned(s control.Subject, r Ruling) []Owned {
 	return owned
 }
 
+// MayPrune reports whether what Owned does not list may be removed: no evidence
+// is missing - else the list may be short, and removing would open a door -,
+// nothing is paused, and the operator is meant to act, by enforcing or by leaving
+// where every control is Off.
+func (r Ruling) MayPrune(w *control.World) bool {
+	if len(w.Missing) > 0 || len(r.Effective.Paused) > 0 {
+		return false
+	}
+	strongest := r.StrongestMode()
+	return strongest == hipaav1.ModeEnforce || strongest == hipaav1.ModeOff
+}
+
 // Unresolved lists what the subject's workload declares and no object that the
 // operator owns could express: it stays closed. Sorted by control, then in the
 // order of the declaration.

@@ -22,8 +22,7 @@ import (
 // Owns reports whether an object carries the labels of what the operator keeps
 // for the workload, or for the namespace where workload is empty.
 func Owns(object client.Object, workload string) bool {
-	labels := object.GetLabels()
-	return labels[hipaav1.LabelManagedBy] == hipaav1.ManagedByValue && labels[hipaav1.LabelWorkload] == workload
+	return hipaav1.IsOwned(object) && object.GetLabels()[hipaav1.LabelWorkload] == workload
 }
 
 // Owned lists what carries the labels of the operator in a namespace.

@@ -111,13 +111,13 @@ func leadsTo(service *corev1.Service, pods []*corev1.Pod, w *hipaav1.PHIWorkload
 	return w != nil && selector.Matches(labels.Set(w.Spec.Selector.MatchLabels))
 }
 
-// endpointSliceController is the value of endpointslice.kubernetes.io/managed-by
+// EndpointSliceController is the value of endpointslice.kubernetes.io/managed-by
 // on what the cluster's own controller keeps. Whoever forges it on a slice of a
 // Service with a selector has the slice put right by that controller; on any
 // other Service the controller does not look, so the label counts for nothing.
-const endpointSliceController = "endpointslice-controller.k8s.io"
+const EndpointSliceController = "endpointslice-controller.k8s.io"
 
 func keptByController(slice *discoveryv1.EndpointSlice, selecting map[string]bool) bool {
-	return slice.Labels[discoveryv1.LabelManagedBy] == endpointSliceController &&
+	return slice.Labels[discoveryv1.LabelManagedBy] == EndpointSliceController &&
 		selecting[slice.Labels[discoveryv1.LabelServiceName]]
 }

@@ -201,7 +201,7 @@ func Admit(catalog []control.Control, s *control.Subject) {
 }
 
 func isOwned(policy *networkingv1.NetworkPolicy) bool {
-	return policy.Labels[hipaav1.LabelManagedBy] == hipaav1.ManagedByValue
+	return hipaav1.IsOwned(policy)
 }
 
 // Live puts the object under judgement into the world and leaves the workload as
