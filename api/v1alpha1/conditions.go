@@ -245,6 +245,10 @@ const (
 	// EventStageChanged reports that a workload entered or left Enforce.
 	EventStageChanged = "StageChanged"
 
+	// EventPodsPredate reports that a namespace which people declared to hold PHI
+	// is not closed yet: pods ran there before that no PHIWorkload claims.
+	EventPodsPredate = "PodsPredateDeclaration"
+
 	// EventExceptionEnding warns that an exception ends, a week and a day before.
 	EventExceptionEnding = "ExceptionEnding"
 )

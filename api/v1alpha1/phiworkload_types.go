@@ -153,8 +153,9 @@ type PHIWorkloadStatus struct {
 
 	// stage says how far the adoption has come. A workload that was judged in
 	// Audit or Warn stays Previewing when its profile turns to Enforce, until its
-	// preview is empty or accepted; one that first appears under Enforce is
-	// Enforced from its first pod.
+	// preview is empty or accepted, and so does one whose pods ran before it was
+	// declared; any other that first appears under Enforce is Enforced from its
+	// first pod.
 	// +optional
 	Stage Stage `json:"stage,omitempty"`
 
@@ -177,7 +178,8 @@ type PHIWorkloadStatus struct {
 	Drift []Drift `json:"drift,omitempty"`
 
 	// preview says what mode Enforce would refuse, change and cut. Present only
-	// while stage is Previewing.
+	// while stage is Previewing, or that of a control: then it is about these
+	// controls.
 	// +optional
 	Preview *Preview `json:"preview,omitempty"`
 }
@@ -236,6 +238,12 @@ type ControlResult struct {
 	// mode is the mode in force for this control and workload.
 	// +optional
 	Mode Mode `json:"mode,omitempty"`
+
+	// stage says whether mode Enforce has been let in for this control. A control
+	// that a profile raises to Enforce while the workload runs is Previewing until
+	// the preview is empty or accepted. Empty where no profile enforces it.
+	// +optional
+	Stage Stage `json:"stage,omitempty"`
 
 	// message names the evidence or the first finding.
 	// +optional

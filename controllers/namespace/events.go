@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sync"
 
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/metrics"
 	"github.com/hipaa-operator/hipaa-operator/internal/outcome"
 )
@@ -24,6 +25,17 @@ func (r *Reconciler) announce(s *scope, err error) {
 			outcome.Event{Warning: true, Reason: c.Reason, Action: "Judge", Note: c.Message}.About(s.namespace, r.Events)
 		}
 	}
+	if len(s.predating) > 0 {
+		now[hipaav1.EventPodsPredate] = true
+		if !told[hipaav1.EventPodsPredate] {
+			outcome.Event{Warning: true, Reason: hipaav1.EventPodsPredate, Action: "Judge", Note: predatingNote(s.predating)}.About(s.namespace, r.Events)
+		}
+	}
+	for i := range s.owned {
+		if !s.owned[i].Enforce {
+			now[waits(s.owned[i].ControlID)] = true
+		}
+	}
 	for i := range s.drift {
 		d := &s.drift[i]
 		key := fmt.Sprintf("%s %s %s", d.Object(), d.Path, d.Was)
@@ -40,6 +52,15 @@ func (r *Reconciler) announce(s *scope, err error) {
 	if s.looked || outcome.IsBlocked(err) || err == nil {
 		r.standing.set(s.namespace.Name, now)
 	}
+}
+
+// waits stands among what people were told for a control whose objects the
+// namespace does without for now: when they appear, nobody had taken them away.
+func waits(control string) string { return "waits for " + control }
+
+func predatingNote(pods []string) string {
+	return fmt.Sprintf("%d pods ran before the namespace was declared to hold PHI and no PHIWorkload claims them, such as %q: "+
+		"the namespace is closed once each is claimed, has gone, or rollout.enforceBy of a profile has passed", len(pods), pods[0])
 }
 
 // tell reports drift about the object that drifted: an event about the namespace

@@ -3,6 +3,7 @@ package namespace_test
 import (
 	"context"
 	"slices"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -66,6 +67,46 @@ var _ = Describe("A PHI namespace", func() {
 		Eventually(told(ctx, n), patience, interval).Should(ConsistOf(hipaav1.ReasonNoProfile))
 		Expect(owned(ctx, n)()).To(BeEmpty())
 		govern(ctx, n, hipaav1.ModeEnforce)
+		Eventually(owned(ctx, n), patience, interval).Should(ConsistOf(deny))
+	})
+
+	It("whose pods ran before it was declared is closed once they are claimed and that is agreed", func(ctx context.Context) {
+		n := newNamespace(ctx)
+		unlabel(ctx, n)
+		old := phitest.Pod("api").Namespace(n.Name).Obj()
+		Expect(cluster.Admin.Create(ctx, old)).To(Succeed())
+		aged(old)
+		profile := govern(ctx, n, hipaav1.ModeEnforce)
+		declare(ctx, n)
+		Eventually(told(ctx, n), patience, interval).Should(ContainElement(hipaav1.EventPodsPredate))
+		Consistently(owned(ctx, n), awhile, interval).Should(BeEmpty())
+		w := phitest.Workload("api").Namespace(n.Name).Obj()
+		Expect(cluster.Admin.Create(ctx, w)).To(Succeed())
+		Eventually(ready(ctx, n, "api"), patience, interval).Should(Equal(metav1.ConditionTrue))
+		Consistently(owned(ctx, n), awhile, interval).Should(BeEmpty())
+		profile.Spec.Rollout = &hipaav1.RolloutParameters{EnforceBy: &metav1.Time{Time: time.Now().Add(-time.Minute)}}
+		profile.ResourceVersion = ""
+		Expect(cluster.Admin.Patch(ctx, profile, client.Merge)).To(Succeed())
+		Eventually(owned(ctx, n), patience, interval).Should(ConsistOf(deny, "hipaa-api"))
+		Expect(told(ctx, n)()).NotTo(ContainElement(hipaav1.EventDriftDetected), "nobody had taken anything away")
+	})
+
+	It("keeps what protects pods whose workload was taken away by force, until they have gone", func(ctx context.Context) {
+		n := newNamespace(ctx)
+		profile := govern(ctx, n, hipaav1.ModeEnforce)
+		w := phitest.Workload("api").Namespace(n.Name).Obj()
+		Expect(cluster.Admin.Create(ctx, w)).To(Succeed())
+		Eventually(owned(ctx, n), patience, interval).Should(ConsistOf(deny, "hipaa-api"))
+		pod := phitest.Pod("api-1").Of(w).Obj()
+		Expect(cluster.Admin.Create(ctx, pod)).To(Succeed())
+		force(ctx, w)
+		relabel(ctx, n)
+		Consistently(owned(ctx, n), awhile, interval).Should(ConsistOf(deny, "hipaa-api"))
+		Expect(cluster.Admin.Delete(ctx, pod)).To(Succeed())
+		pause(ctx, profile, time.Now().Add(time.Hour))
+		relabel(ctx, n)
+		Consistently(owned(ctx, n), awhile, interval).Should(ConsistOf(deny, "hipaa-api"), "paused")
+		pause(ctx, profile, time.Now().Add(-time.Hour))
 		Eventually(owned(ctx, n), patience, interval).Should(ConsistOf(deny))
 	})
 

@@ -30,5 +30,10 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 		return fmt.Errorf("reading the subject: %w", err)
 	}
 	s.subject.Profile = s.effective.Parameters
+	if s.effective.Enforces() && !s.effective.Overdue(s.now) {
+		if s.predating, err = r.Loader.Predating(ctx, s.scene); err != nil {
+			return fmt.Errorf("looking for pods that predate the declaration: %w", err)
+		}
+	}
 	return nil
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -16,14 +15,18 @@ import (
 
 // repair holds what the namespace owns to what the profiles want.
 func (r *Reconciler) repair(ctx context.Context, s *scope) error {
-	ruling := engine.Ruling{Effective: s.effective, Stage: s.scene.Stage(nil), Exceptions: s.scene.Exceptions, Now: s.now}
-	owned := r.Engine.Owned(s.subject, ruling)
+	ruling := engine.Ruling{
+		Effective: s.effective, Stage: s.stage(), Entered: s.scene.Entered(nil), Exceptions: s.scene.Exceptions, Now: s.now,
+	}
+	s.owned = r.Engine.Owned(s.subject, ruling)
 	var err error
 	s.drift, err = r.Corrector.Correct(ctx, repair.Order{
-		Namespace: s.namespace.Name, Owned: owned, Settled: settled(s, owned),
+		Namespace: s.namespace.Name, Owned: s.owned, Settled: r.settled(s),
 		Prune: ruling.MayPrune(s.subject.World),
 	})
-	err = errors.Join(err, r.strays(ctx, s.namespace.Name, s.scene.Workloads))
+	if len(s.effective.Paused) == 0 {
+		err = errors.Join(err, r.strays(ctx, s))
+	}
 	if err != nil {
 		return fmt.Errorf("repairing: %w", err)
 	}
@@ -32,15 +35,17 @@ func (r *Reconciler) repair(ctx context.Context, s *scope) error {
 }
 
 // settled are the controls whose objects must have been there before: some
-// workload of the namespace has been enforced.
-func settled(s *scope, owned []engine.Owned) map[string]bool {
+// workload of the namespace has been enforced, and the last pass did not let the
+// namespace wait.
+func (r *Reconciler) settled(s *scope) map[string]bool {
+	told, _ := r.standing.of(s.namespace.Name)
 	controls := map[string]bool{}
 	for _, w := range s.scene.Workloads {
 		if w.Status.Stage != hipaav1.StageEnforced {
 			continue
 		}
-		for _, o := range owned {
-			controls[o.ControlID] = o.Enforce
+		for _, o := range s.owned {
+			controls[o.ControlID] = o.Enforce && !told[waits(o.ControlID)]
 		}
 	}
 	return controls
@@ -49,31 +54,32 @@ func settled(s *scope, owned []engine.Owned) map[string]bool {
 // strays removes what is labelled as kept for a workload that does not exist:
 // left over after somebody took the workload's finalizer away, or borrowed. What
 // the cache does not know, the API server is asked.
-func (r *Reconciler) strays(ctx context.Context, namespace string, known []*hipaav1.PHIWorkload) error {
-	owned, err := repair.Owned(ctx, r.Client, namespace)
+func (r *Reconciler) strays(ctx context.Context, s *scope) error {
+	owned, err := repair.Owned(ctx, r.Client, s.namespace.Name)
 	if err != nil {
 		return fmt.Errorf("looking for strays: %w", err)
 	}
-	asked := map[string]bool{"": true}
-	for _, w := range known {
-		asked[w.Name] = true
+	exists := map[string]bool{"": true}
+	for _, w := range s.scene.Workloads {
+		exists[w.Name] = true
 	}
 	for _, object := range owned {
 		name := object.GetLabels()[hipaav1.LabelWorkload]
-		if asked[name] {
-			continue
-		}
-		asked[name] = true
-		err := r.Live.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, &hipaav1.PHIWorkload{})
-		if !apierrors.IsNotFound(err) {
-			if err != nil {
+		if _, asked := exists[name]; !asked {
+			err := r.Live.Get(ctx, types.NamespacedName{Namespace: s.namespace.Name, Name: name}, &hipaav1.PHIWorkload{})
+			if client.IgnoreNotFound(err) != nil {
 				return fmt.Errorf("looking for workload %q: %w", name, err)
 			}
+			exists[name] = err == nil
+		}
+		if exists[name] {
 			continue
 		}
-		if err := r.Corrector.RemoveOwned(ctx, namespace, name); err != nil {
+		gone, err := r.Corrector.RemoveStray(ctx, object)
+		if err != nil {
 			return fmt.Errorf("removing what is left of workload %q: %w", name, err)
 		}
+		s.strays = s.strays || !gone
 	}
 	return nil
 }
@@ -99,5 +105,12 @@ func (r *Reconciler) leave(ctx context.Context, s *scope) error {
 	if err := r.Corrector.RemoveOwned(ctx, s.namespace.Name, ""); err != nil {
 		return fmt.Errorf("leaving: %w", err)
 	}
-	return r.strays(ctx, s.namespace.Name, nil)
+	for _, object := range owned {
+		if name := object.GetLabels()[hipaav1.LabelWorkload]; name != "" {
+			if err := r.Corrector.RemoveOwned(ctx, s.namespace.Name, name); err != nil {
+				return fmt.Errorf("leaving: %w", err)
+			}
+		}
+	}
+	return nil
 }

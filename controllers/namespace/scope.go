@@ -5,6 +5,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/control"
 	"github.com/hipaa-operator/hipaa-operator/internal/engine"
 	"github.com/hipaa-operator/hipaa-operator/internal/outcome"
@@ -23,17 +24,41 @@ type scope struct {
 	scene     *subject.Scene
 	effective *engine.Effective
 	subject   control.Subject
+	// predating are pods that closing the namespace would cut, see
+	// subject.Loader.Predating.
+	predating []string
 
 	// repair
+	owned []engine.Owned
 	drift []repair.Drift
+	// strays says that something is left of a workload that does not exist.
+	strays bool
 	// looked says that the drift is complete.
 	looked bool
 }
 
-// recheckAfter is when the profiles change by themselves; zero is never.
+// podsRecheck is when pods are looked at again that something waits for: nothing
+// here watches them.
+const podsRecheck = 30 * time.Second
+
+// recheckAfter is when the profiles change by themselves, or when pods may have
+// gone that the namespace waits for; zero is never.
 func (s *scope) recheckAfter() time.Duration {
-	if s.effective == nil || !s.effective.ValidUntil.After(s.now) {
-		return 0
+	var after time.Duration
+	if s.effective != nil && s.effective.ValidUntil.After(s.now) {
+		after = s.effective.ValidUntil.Sub(s.now)
 	}
-	return s.effective.ValidUntil.Sub(s.now)
+	if (s.strays || len(s.predating) > 0) && (after == 0 || after > podsRecheck) {
+		after = podsRecheck
+	}
+	return after
+}
+
+// stage is that of the namespace: Previewing while one of its workloads is, or
+// while pods predate it.
+func (s *scope) stage() hipaav1.Stage {
+	if len(s.predating) > 0 {
+		return hipaav1.StagePreviewing
+	}
+	return s.scene.Stage(nil)
 }

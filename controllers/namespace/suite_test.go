@@ -133,6 +133,41 @@ func unlabel(ctx context.Context, n *corev1.Namespace) {
 	Expect(cluster.Admin.Update(ctx, n)).To(Succeed())
 }
 
+// declare gives back the label that unlabel took.
+func declare(ctx context.Context, n *corev1.Namespace) {
+	GinkgoHelper()
+	Expect(cluster.Admin.Get(ctx, client.ObjectKeyFromObject(n), n)).To(Succeed())
+	n.Labels[hipaav1.LabelPHI] = hipaav1.LabelPHIValue
+	Expect(cluster.Admin.Update(ctx, n)).To(Succeed())
+}
+
+// aged waits until what is created from now on is younger, by the API server's
+// whole seconds.
+func aged(object client.Object) {
+	GinkgoHelper()
+	Eventually(func() time.Duration { return time.Since(object.GetCreationTimestamp().Time) }, patience, interval).Should(BeNumerically(">", time.Second))
+}
+
+// force takes a workload away without waiting for its pods.
+func force(ctx context.Context, w *hipaav1.PHIWorkload) {
+	GinkgoHelper()
+	Expect(cluster.Admin.Delete(ctx, w)).To(Succeed())
+	Eventually(func() error {
+		if err := cluster.Admin.Get(ctx, client.ObjectKeyFromObject(w), w); err != nil {
+			return client.IgnoreNotFound(err)
+		}
+		w.Finalizers = nil
+		return cluster.Admin.Update(ctx, w)
+	}, patience, interval).Should(Succeed())
+}
+
+func pause(ctx context.Context, profile *hipaav1.ComplianceProfile, until time.Time) {
+	GinkgoHelper()
+	profile.Spec.Pause = &hipaav1.Pause{Reason: "a migration", Until: metav1.NewTime(until)}
+	profile.ResourceVersion = ""
+	Expect(cluster.Admin.Patch(ctx, profile, client.Merge)).To(Succeed())
+}
+
 // relabel changes a label that means nothing.
 func relabel(ctx context.Context, n *corev1.Namespace) {
 	GinkgoHelper()

@@ -3,6 +3,7 @@ package namespace
 import (
 	"context"
 	"fmt"
+	"maps"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -18,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/subject"
 )
 
 // SetupWithManager watches what a namespace owns and what that follows from.
@@ -73,11 +75,12 @@ func owned() predicate.Predicate {
 }
 
 // specOrStage lets through what people change, and stages: the namespace is
-// enforced once none of its workloads previews.
+// enforced once none of its workloads, and none of their controls, previews.
 func specOrStage() predicate.Predicate {
 	return predicate.Or[client.Object](predicate.GenerationChangedPredicate{}, predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 		was, isWorkload := e.ObjectOld.(*hipaav1.PHIWorkload)
 		is, alsoWorkload := e.ObjectNew.(*hipaav1.PHIWorkload)
-		return isWorkload && alsoWorkload && was.Status.Stage != is.Status.Stage
+		return isWorkload && alsoWorkload &&
+			(was.Status.Stage != is.Status.Stage || !maps.Equal(subject.Entered(was), subject.Entered(is)))
 	}})
 }

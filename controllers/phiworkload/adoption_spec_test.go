@@ -10,12 +10,30 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
 )
 
 func enforce(p *hipaav1.ComplianceProfile) { p.Spec.DefaultMode = hipaav1.ModeEnforce }
+
+// accept lets the profile of the place accept a preview.
+func (p place) accept(ctx context.Context, workload, digest string) {
+	GinkgoHelper()
+	p.changeProfile(ctx, func(profile *hipaav1.ComplianceProfile) {
+		profile.Spec.Rollout = &hipaav1.RolloutParameters{AcceptedPreviews: []hipaav1.AcceptedPreview{
+			{Namespace: p.name, Name: workload, Digest: digest},
+		}}
+	})
+}
+
+// aged waits until what is created from now on is younger, by the API server's
+// whole seconds.
+func aged(object client.Object) {
+	GinkgoHelper()
+	Eventually(func() time.Duration { return time.Since(object.GetCreationTimestamp().Time) }, patience, interval).Should(BeNumerically(">", time.Second))
+}
 
 func (p place) owned(ctx context.Context) func() []string {
 	return func() []string {
@@ -82,15 +100,59 @@ var _ = Describe("Adoption", func() {
 		status := p.status(ctx, "api")
 		Expect(status.Mode).To(Equal(hipaav1.ModeWarn), "Enforce is capped")
 		Expect(p.owned(ctx)()).To(BeEmpty())
-		p.changeProfile(ctx, func(profile *hipaav1.ComplianceProfile) {
-			profile.Spec.Rollout = &hipaav1.RolloutParameters{AcceptedPreviews: []hipaav1.AcceptedPreview{
-				{Namespace: p.name, Name: "api", Digest: status.Preview.Digest},
-			}}
-		})
+		p.accept(ctx, "api", status.Preview.Digest)
 		p.settled(ctx, "api")
 		Expect(p.status(ctx, "api").Preview).To(BeNil())
 		Expect(p.drift(ctx, "api")()).To(BeEmpty(), "a first appearance is no drift")
 		Eventually(events(ctx, w), patience, interval).Should(ContainElement(hipaav1.EventStageChanged))
+		p.lawful(ctx, "api")
+	})
+
+	It("begins with a preview where pods ran before the workload was declared, though the profile enforces", func(ctx context.Context) {
+		p := newPlace(ctx, base())
+		old := create(ctx, p.pod("api").Obj())
+		aged(old)
+		create(ctx, p.workload("api").Port("http", 8080).Obj())
+		create(ctx, p.workload("new").Obj())
+		p.becomes(ctx, "api", hipaav1.ConditionEnforced, "False PreviewNotEmpty")
+		p.becomes(ctx, "new", hipaav1.ConditionEnforced, "True Enforced")
+		p.calm(ctx, "api")
+		Expect(p.owned(ctx)()).NotTo(ContainElement("hipaa-api"))
+		status := p.status(ctx, "api")
+		Expect(status.Stage).To(Equal(hipaav1.StagePreviewing))
+		Expect(status.Preview.Cut).To(ContainElement(HaveField("Object", "NetworkPolicy/hipaa-api")))
+		p.accept(ctx, "api", status.Preview.Digest)
+		p.settled(ctx, "api")
+		p.lawful(ctx, "api", "new")
+	})
+
+	It("previews a control that a profile raises to Enforce while the workload runs; the others go on", func(ctx context.Context) {
+		p := newPlace(ctx, base().Control("pod-hardening", hipaav1.ModeAudit))
+		w := create(ctx, p.workload("api").Port("http", 8080).Obj())
+		p.settled(ctx, "api")
+		create(ctx, phitest.Pod("bare").Of(w).Unhardened().Obj())
+		p.changeProfile(ctx, func(profile *hipaav1.ComplianceProfile) {
+			for i := range profile.Spec.Controls {
+				if profile.Spec.Controls[i].ID == "pod-hardening" {
+					profile.Spec.Controls[i].Mode = hipaav1.ModeEnforce
+				}
+			}
+		})
+		p.becomes(ctx, "api", hipaav1.ConditionEnforced, "False PreviewNotEmpty")
+		p.calm(ctx, "api")
+		status := p.status(ctx, "api")
+		Expect(status.Stage).To(Equal(hipaav1.StageEnforced))
+		Expect(status.Controls).To(ContainElements(
+			And(HaveField("ID", "pod-hardening"), HaveField("Stage", hipaav1.StagePreviewing), HaveField("Mode", hipaav1.ModeWarn)),
+			And(HaveField("ID", "network-isolation"), HaveField("Stage", hipaav1.StageEnforced), HaveField("Mode", hipaav1.ModeEnforce)),
+		))
+		Expect(status.Preview.Refuse).To(ConsistOf(And(HaveField("Object", "Pod/bare"), HaveField("Controls", ConsistOf("pod-hardening")))))
+		Expect(status.Preview.Cut).To(BeEmpty())
+		Expect(cluster.Admin.Delete(ctx, p.policy(ctx, "hipaa-api"))).To(Succeed())
+		p.becomes(ctx, "api", hipaav1.ConditionDriftFree, "True Corrected")
+		p.accept(ctx, "api", status.Preview.Digest)
+		p.settled(ctx, "api")
+		p.becomes(ctx, "api", hipaav1.ConditionPodsProtected, "False ReplacementNeedsPerson")
 		p.lawful(ctx, "api")
 	})
 

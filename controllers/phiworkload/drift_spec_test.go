@@ -150,6 +150,7 @@ var _ = Describe("A policy of somebody else that opens a workload", func() {
 
 	It("stays and is reported where care depends on the workload", func(ctx context.Context) {
 		declare(ctx, hipaav1.ContinuityPatientCare)
+		create(ctx, phitest.Pod("api-1").Of(w).Obj())
 		foreign := create(ctx, p.open("open", "api"))
 		p.becomes(ctx, "api", hipaav1.ConditionDriftFree, "False Drifted")
 		p.stays(ctx, "api", hipaav1.ConditionDriftFree, "False Drifted")
@@ -160,9 +161,19 @@ var _ = Describe("A policy of somebody else that opens a workload", func() {
 		p.lawful(ctx, "api")
 	})
 
+	It("is taken away where care depends on the workload but none of its pods lives yet", func(ctx context.Context) {
+		p = newPlace(ctx, base())
+		create(ctx, p.open("open", "api"))
+		create(ctx, p.workload("api").Continuity(hipaav1.ContinuityPatientCare).Port("http", 8080).Obj())
+		Eventually(func() bool { return exists(ctx, &networkingv1.NetworkPolicy{}, p.key("open")) }, patience, interval).Should(BeFalse())
+		p.becomes(ctx, "api", hipaav1.ConditionDriftFree, "True Corrected")
+		p.lawful(ctx, "api")
+	})
+
 	It("stays where it also opens one on which care depends", func(ctx context.Context) {
 		declare(ctx, hipaav1.ContinuityBusiness)
-		create(ctx, p.workload("ward").Continuity(hipaav1.ContinuityPatientCare).Port("http", 8080).Obj())
+		ward := create(ctx, p.workload("ward").Continuity(hipaav1.ContinuityPatientCare).Port("http", 8080).Obj())
+		create(ctx, phitest.Pod("ward-1").Of(ward).Obj())
 		p.settled(ctx, "ward")
 		create(ctx, phitest.Policy("open").Namespace(p.name).Ingress(nil).Obj())
 		p.becomes(ctx, "ward", hipaav1.ConditionDriftFree, "False Drifted")
@@ -175,8 +186,9 @@ var _ = Describe("A policy of somebody else that opens a workload", func() {
 	It("stays where a neighbour on which care depends may live on it, though it opens nothing that the neighbour did not declare", func(ctx context.Context) {
 		declare(ctx, hipaav1.ContinuityBusiness)
 		monitors := phitest.Labels("app", "monitor")
-		create(ctx, p.workload("ward").Continuity(hipaav1.ContinuityPatientCare).Port("http", 8080).
+		ward := create(ctx, p.workload("ward").Continuity(hipaav1.ContinuityPatientCare).Port("http", 8080).
 			From(phitest.FromPods(nil, monitors)).Obj())
+		create(ctx, phitest.Pod("ward-1").Of(ward).Obj())
 		p.settled(ctx, "ward")
 		create(ctx, phitest.Policy("monitors").Namespace(p.name).Ingress(phitest.Peer(nil, monitors), phitest.TCP(8080)).Obj())
 		p.becomes(ctx, "api", hipaav1.ConditionDriftFree, "False Drifted")

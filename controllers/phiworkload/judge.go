@@ -6,12 +6,15 @@ import (
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/engine"
+	"github.com/hipaa-operator/hipaa-operator/internal/subject"
 )
 
 // judge decides the stage, and then every verdict. It reads owned objects from
 // the cache where a preview is due, and nothing else.
 func (r *Reconciler) judge(ctx context.Context, s *scope) error {
-	a := adoption{previous: s.workload.Status.Stage, enforces: s.goal.Enforces(), incomplete: len(s.goal.NotFound) > 0}
+	a := adoption{
+		previous: s.workload.Status.Stage, enforces: s.goal.Enforces(), incomplete: len(s.goal.NotFound) > 0, occupied: s.occupied,
+	}
 	if s.previewDue() {
 		var err error
 		if s.preview, err = r.previewOf(ctx, s); err != nil {
@@ -19,11 +22,13 @@ func (r *Reconciler) judge(ctx context.Context, s *scope) error {
 		}
 		a.agreed = agreed(s)
 	}
-	stage := a.next()
-	if stage == hipaav1.StageEnforced {
-		s.preview = nil
+	s.ruling = engine.Ruling{Effective: s.effective, Stage: a.next(), Exceptions: s.scene.Exceptions, Now: s.now}
+	switch {
+	case len(s.raised) > 0 && !a.agreed:
+		s.ruling.Entered = subject.Entered(s.workload)
+	case s.ruling.Stage == hipaav1.StageEnforced:
+		s.raised, s.preview = nil, nil
 	}
-	s.ruling = engine.Ruling{Effective: s.effective, Stage: stage, Exceptions: s.scene.Exceptions, Now: s.now}
 	s.results = r.Engine.Judge(s.subject, s.ruling)
 	s.owned = r.Engine.Owned(s.subject, s.ruling)
 	s.unresolved = r.Engine.Unresolved(s.subject, s.ruling)
@@ -34,8 +39,7 @@ func (r *Reconciler) judge(ctx context.Context, s *scope) error {
 
 // agreed reports whether nothing speaks against enforcing any more.
 func agreed(s *scope) bool {
-	by := s.goal.EnforceBy
-	return by != nil && !s.now.Before(by.Time) || isEmpty(s.preview) ||
+	return s.goal.Overdue(s.now) || isEmpty(s.preview) ||
 		s.goal.Accepts(s.workload.Namespace, s.workload.Name, s.preview.Digest)
 }
 

@@ -38,6 +38,10 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 		return fmt.Errorf("reading the subject: %w", err)
 	}
 	s.subject.Profile = s.effective.Parameters
+	if s.occupied, err = r.isOccupied(ctx, s); err != nil {
+		return err
+	}
+	s.raised = raised(s)
 	if s.previewDue() {
 		if s.rest, err = r.Loader.Subject(ctx, s.scene, nil, evidence); err != nil {
 			return fmt.Errorf("reading the namespace's subject: %w", err)

@@ -24,13 +24,26 @@ const (
 	maxEntryMessage  = 500
 )
 
-// previewOf is what Enforce would do: as the profiles enforce it, pauses aside;
-// while they enforce nothing, as if they enforced all that they judge.
-func (r *Reconciler) previewOf(ctx context.Context, s *scope) (*hipaav1.Preview, error) {
+// previewRuling is what a preview asks about: what the profiles enforce, pauses
+// aside; while they enforce nothing, all that they judge; where only some controls
+// wait, these.
+func previewRuling(s *scope) engine.Ruling {
 	ruling := engine.Ruling{Effective: s.goal, Stage: hipaav1.StageEnforced, Exceptions: s.scene.Exceptions, Now: s.now}
-	if !s.goal.Enforces() {
+	switch {
+	case !s.goal.Enforces():
 		ruling.Effective = s.goal.Raised()
+	case len(s.raised) > 0:
+		ruling.Entered = map[string]bool{}
+		for _, id := range s.raised {
+			ruling.Entered[id] = true
+		}
 	}
+	return ruling
+}
+
+// previewOf is what Enforce would do.
+func (r *Reconciler) previewOf(ctx context.Context, s *scope) (*hipaav1.Preview, error) {
+	ruling := previewRuling(s)
 	var p previewing
 	for i := range s.drafts {
 		p.template(r.Engine, ruling, &s.drafts[i])
@@ -48,7 +61,11 @@ func (r *Reconciler) previewOf(ctx context.Context, s *scope) (*hipaav1.Preview,
 		p.objects(r, change, "would be changed")
 	}
 	for _, f := range foreignTo(s, r.Engine.Judge(s.subject, ruling)) {
-		if f.removable {
+		goes, err := r.mayRemove(ctx, s, f)
+		if err != nil {
+			return nil, fmt.Errorf("previewing: %w", err)
+		}
+		if goes {
 			p.cut = append(p.cut, hipaav1.PreviewEntry{Object: f.kind + "/" + f.Object.GetName(), Controls: []string{f.ControlID}, Message: "would be removed: " + f.Was})
 		}
 	}

@@ -61,8 +61,7 @@ func settled(w *hipaav1.PHIWorkload) map[string]bool {
 type foreignObject struct {
 	repair.Foreign
 	kind string
-	// removable says that the mode lets the operator take it away, and that
-	// doing so only ever closes.
+	// removable says that the mode lets the operator take such an object away.
 	removable bool
 }
 
@@ -94,16 +93,19 @@ func foreignTo(s *scope, results []engine.Result) []foreignObject {
 			found = append(found, foreignObject{
 				Foreign:   repair.Foreign{ControlID: result.ID, Object: object, Path: v.Path, Was: v.Message},
 				kind:      kind,
-				removable: kind == control.Policies.String() && result.Mode == hipaav1.ModeEnforce && s.workload.Spec.Continuity != hipaav1.ContinuityPatientCare,
+				removable: result.Mode == hipaav1.ModeEnforce,
 			})
 		}
 	}
 	return found
 }
 
-// foreign takes an object away unless a neighbour lives on it.
+// foreign takes an object away unless somebody lives on it.
 func (r *Reconciler) foreign(ctx context.Context, s *scope, f foreignObject) (*repair.Drift, error) {
-	f.Remove = f.removable && !concernsNeighbour(s, f.Object)
+	var err error
+	if f.Remove, err = r.mayRemove(ctx, s, f); err != nil {
+		return nil, err
+	}
 	found, err := r.Corrector.RemoveForeign(ctx, f.Foreign)
 	if err != nil {
 		return found, fmt.Errorf("removing %s %q: %w", f.kind, f.Object.GetName(), err)
@@ -111,24 +113,32 @@ func (r *Reconciler) foreign(ctx context.Context, s *scope, f foreignObject) (*r
 	return found, nil
 }
 
-// concernsNeighbour reports whether a policy may select pods of another workload
-// whose flows the operator must not cut by itself: care depends on it, or it is
-// still Previewing and has no policy of its own yet. What the policy opens for
-// that workload may be just what it declares, so no finding need stand.
-func concernsNeighbour(s *scope, object client.Object) bool {
-	policy, is := object.(*networkingv1.NetworkPolicy)
-	if !is {
-		return true
+// mayRemove reports whether taking a policy away cuts nothing that the operator
+// must not cut by itself: flows of a workload that is still Previewing and has no
+// policy of its own yet, or of live pods of one that is PatientCare. What the
+// policy opens for such a workload may be just what it declares, so no finding
+// need stand. Without live pods there is nothing to cut yet: whoever opens a
+// workload before its first pod starts gains nothing.
+func (r *Reconciler) mayRemove(ctx context.Context, s *scope, f foreignObject) (bool, error) {
+	policy, is := f.Object.(*networkingv1.NetworkPolicy)
+	if !is || !f.removable {
+		return false, nil
 	}
-	for _, other := range s.scene.Workloads {
-		if other.Name == s.workload.Name || disjoint(&policy.Spec.PodSelector, &other.Spec.Selector) {
+	for _, w := range s.scene.Workloads {
+		if disjoint(&policy.Spec.PodSelector, &w.Spec.Selector) {
 			continue
 		}
-		if other.Spec.Continuity == hipaav1.ContinuityPatientCare || s.scene.Stage(other) == hipaav1.StagePreviewing {
-			return true
+		if w.Name != s.workload.Name && s.scene.Stage(w) == hipaav1.StagePreviewing {
+			return false, nil
+		}
+		if w.Spec.Continuity != hipaav1.ContinuityPatientCare {
+			continue
+		}
+		if pods, err := repair.LivePods(ctx, r.Live, w); err != nil || len(pods) > 0 {
+			return false, err
 		}
 	}
-	return false
+	return true, nil
 }
 
 // kindOf is the kind of a typed object; the scheme knows all that controls own.

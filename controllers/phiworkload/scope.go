@@ -36,6 +36,10 @@ type scope struct {
 	// goal is what the profiles come to when no pause is in force.
 	goal    *engine.Effective
 	subject control.Subject
+	// occupied says that pods ran before the workload was declared, and raised
+	// are controls that a profile has since raised to Enforce, sorted.
+	occupied bool
+	raised   []string
 	// rest is the subject of the namespace, and drafts are what makes the
 	// workload's pods: both only where a preview is due.
 	rest   control.Subject
@@ -64,9 +68,9 @@ type scope struct {
 }
 
 // previewDue reports whether what Enforce would do has to be found out: the
-// workload is not enforced yet, or no longer.
+// workload, or one of its controls, is not enforced yet or no longer.
 func (s *scope) previewDue() bool {
-	return !s.goal.Enforces() || s.workload.Status.Stage == hipaav1.StagePreviewing
+	return !s.goal.Enforces() || s.workload.Status.Stage == hipaav1.StagePreviewing || s.occupied || len(s.raised) > 0
 }
 
 // endsAt notes an instant at which something ends by itself.

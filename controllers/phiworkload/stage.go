@@ -1,7 +1,15 @@
 package phiworkload
 
 import (
+	"context"
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/repair"
+	"github.com/hipaa-operator/hipaa-operator/internal/subject"
 )
 
 // adoption is what decides the stage of a workload.
@@ -13,14 +21,16 @@ type adoption struct {
 	// incomplete says that profiles are named that do not exist: what they would
 	// enforce is not known.
 	incomplete bool
+	// occupied says that pods ran before the workload was declared.
+	occupied bool
 	// agreed says that the preview is empty or accepted, or that its time is up.
 	agreed bool
 }
 
 // next is the stage of the workload from now on. One that first appears under
 // Enforce has nothing to lose yet and is enforced from its first pod; a tenant
-// wins no time by declaring it. One that was judged without being enforced must
-// be previewed first.
+// wins no time by declaring it. One that was judged without being enforced, or
+// whose pods were there first, must be previewed.
 func (a adoption) next() hipaav1.Stage {
 	switch {
 	case !a.enforces && a.incomplete && a.previous == hipaav1.StageEnforced:
@@ -28,9 +38,70 @@ func (a adoption) next() hipaav1.Stage {
 		return hipaav1.StageEnforced
 	case !a.enforces:
 		return hipaav1.StagePreviewing
-	case a.previous == hipaav1.StagePreviewing && !a.agreed:
+	case a.agreed:
+		return hipaav1.StageEnforced
+	case a.previous == hipaav1.StagePreviewing, a.previous == "" && a.occupied:
 		return hipaav1.StagePreviewing
 	default:
 		return hipaav1.StageEnforced
+	}
+}
+
+// isOccupied reports whether a workload that first appears finds pods that ran
+// before it and that no workload in force claims: those of a namespace that
+// people have just declared, or that a profile let run undeclared.
+func (r *Reconciler) isOccupied(ctx context.Context, s *scope) (bool, error) {
+	if s.workload.Status.Stage != "" || !s.goal.Enforces() {
+		return false, nil
+	}
+	pods, err := repair.LivePods(ctx, r.Live, s.workload)
+	if err != nil {
+		return false, fmt.Errorf("looking for pods that ran before the workload: %w", err)
+	}
+	return slices.ContainsFunc(pods, func(pod *corev1.Pod) bool {
+		return pod.CreationTimestamp.Before(&s.workload.CreationTimestamp) &&
+			!slices.ContainsFunc(s.scene.Claiming(pod.Labels), func(other *hipaav1.PHIWorkload) bool {
+				return other.Name != s.workload.Name && other.Status.Stage == hipaav1.StageEnforced
+			})
+	}), nil
+}
+
+// raised lists the controls that profiles enforce and that have not entered
+// Enforce for a workload which is enforced otherwise, sorted.
+func raised(s *scope) []string {
+	entered := subject.Entered(s.workload)
+	if s.workload.Status.Stage != hipaav1.StageEnforced || entered == nil {
+		return nil
+	}
+	return slices.DeleteFunc(s.goal.Enforced(), func(id string) bool { return entered[id] })
+}
+
+// stages tells how far each control has come.
+type stages struct {
+	enforced, waiting []string
+	// kept had entered Enforce under a profile that is missing by mistake.
+	kept map[string]bool
+}
+
+func stagesOf(s *scope) stages {
+	t := stages{enforced: s.goal.Enforced(), waiting: s.raised}
+	if s.ruling.Stage == hipaav1.StagePreviewing {
+		t.waiting = t.enforced
+	}
+	if len(s.goal.NotFound) > 0 {
+		t.kept = subject.Entered(s.workload)
+	}
+	return t
+}
+
+// of is the stage of one control; none where no profile enforces it.
+func (t stages) of(id string) hipaav1.Stage {
+	switch {
+	case slices.Contains(t.waiting, id):
+		return hipaav1.StagePreviewing
+	case slices.Contains(t.enforced, id), t.kept[id]:
+		return hipaav1.StageEnforced
+	default:
+		return ""
 	}
 }

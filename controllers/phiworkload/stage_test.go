@@ -17,6 +17,15 @@ func TestStage(t *testing.T) {
 		"one that first appears under Enforce is not asked for its preview": {
 			adoption{enforces: true, agreed: true}, hipaav1.StageEnforced,
 		},
+		"one that first appears under Enforce over running pods previews": {
+			adoption{enforces: true, occupied: true}, hipaav1.StagePreviewing,
+		},
+		"one that first appears under Enforce over running pods is enforced once that is agreed": {
+			adoption{enforces: true, occupied: true, agreed: true}, hipaav1.StageEnforced,
+		},
+		"one that is enforced stays so although its pods are older": {
+			adoption{previous: hipaav1.StageEnforced, enforces: true, occupied: true}, hipaav1.StageEnforced,
+		},
 		"one that first appears under Audit previews": {
 			adoption{}, hipaav1.StagePreviewing,
 		},

@@ -11,7 +11,6 @@ import (
 	"k8s.io/utils/ptr"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
-	"github.com/hipaa-operator/hipaa-operator/internal/engine"
 	"github.com/hipaa-operator/hipaa-operator/internal/outcome"
 	"github.com/hipaa-operator/hipaa-operator/internal/repair"
 )
@@ -37,7 +36,7 @@ func statusOf(s *scope, stepErr error) hipaav1.PHIWorkloadStatus {
 		next.Profiles = bound(s.effective.Parameters.Names, maxProfiles)
 		next.Mode = s.ruling.StrongestMode()
 		next.Stage = s.ruling.Stage
-		next.Controls = controlsOf(s.results, s.workload.Status.Controls, now)
+		next.Controls = controlsOf(s, now)
 		next.Safeguards = countsOf(next.Controls)
 		next.Preview = s.preview
 	case outcome.IsBlocked(stepErr):
@@ -58,15 +57,16 @@ func bound[T any](list []T, size int) []T { return list[:min(len(list), size)] }
 
 // controlsOf has one result for each verdict; what stays the same keeps its
 // beginning.
-func controlsOf(results []engine.Result, previous []hipaav1.ControlResult, now metav1.Time) []hipaav1.ControlResult {
-	since := make(map[string]hipaav1.ControlResult, len(previous))
-	for _, p := range previous {
+func controlsOf(s *scope, now metav1.Time) []hipaav1.ControlResult {
+	since := make(map[string]hipaav1.ControlResult, len(s.workload.Status.Controls))
+	for _, p := range s.workload.Status.Controls {
 		since[p.ID] = p
 	}
 	var controls []hipaav1.ControlResult
-	for _, r := range bound(results, maxControls) {
+	stages := stagesOf(s)
+	for _, r := range bound(s.results, maxControls) {
 		one := hipaav1.ControlResult{
-			ID: r.ID, Verdict: r.Verdict, Class: r.Class, Mode: r.Mode,
+			ID: r.ID, Verdict: r.Verdict, Class: r.Class, Mode: r.Mode, Stage: stages.of(r.ID),
 			Message: outcome.Shorten(r.Message, maxText), Since: now,
 		}
 		if before, known := since[r.ID]; known && before.Verdict == r.Verdict {
@@ -309,11 +309,15 @@ func (r *report) enforced() (metav1.ConditionStatus, string, string) {
 		return metav1.ConditionFalse, hipaav1.ReasonPaused, "paused by " + enumerate(r.effective.Paused) + "; the pause ends by itself"
 	case !r.goal.Enforces():
 		return metav1.ConditionFalse, hipaav1.ReasonModeNotEnforce, "no control has mode Enforce"
-	case r.ruling.Stage == hipaav1.StageEnforced:
+	case r.preview == nil:
 		return metav1.ConditionTrue, hipaav1.ReasonEnforced, "mode Enforce takes effect"
 	default:
-		return metav1.ConditionFalse, hipaav1.ReasonPreviewNotEmpty, fmt.Sprintf("enforcing would refuse %d, change %d and cut %d objects: mend them, or let the profile accept preview %s",
-			len(r.preview.Refuse), len(r.preview.Change), len(r.preview.Cut), r.preview.Digest)
+		what := "enforcing"
+		if len(r.raised) > 0 {
+			what += " " + enumerate(r.raised) + " too"
+		}
+		return metav1.ConditionFalse, hipaav1.ReasonPreviewNotEmpty, fmt.Sprintf("%s would refuse %d, change %d and cut %d objects: mend them, or let the profile accept preview %s",
+			what, len(r.preview.Refuse), len(r.preview.Change), len(r.preview.Cut), r.preview.Digest)
 	}
 }
 

@@ -39,7 +39,7 @@ func (g *Gate) open(ctx context.Context, namespace string) (*hearing, error) {
 }
 
 // ruling is by what is judged: the rules of a workload, or of the namespace.
-func (h *hearing) ruling(w *hipaav1.PHIWorkload) (engine.Ruling, error) {
+func (h *hearing) ruling(ctx context.Context, w *hipaav1.PHIWorkload) (engine.Ruling, error) {
 	ref := ""
 	if w != nil && w.Spec.ProfileRef != nil {
 		ref = w.Spec.ProfileRef.Name
@@ -48,12 +48,23 @@ func (h *hearing) ruling(w *hipaav1.PHIWorkload) (engine.Ruling, error) {
 	if err != nil {
 		return engine.Ruling{}, err
 	}
-	return engine.Ruling{
+	ruling := engine.Ruling{
 		Effective:  effective,
 		Stage:      h.scene.Stage(w),
+		Entered:    h.scene.Entered(w),
 		Exceptions: h.scene.Exceptions,
 		Now:        h.now,
-	}, nil
+	}
+	if w == nil && ruling.Stage != hipaav1.StagePreviewing && effective.Enforces() && !effective.Overdue(h.now) {
+		predating, err := h.gate.Loader.Predating(ctx, h.scene)
+		if err != nil {
+			return engine.Ruling{}, err
+		}
+		if len(predating) > 0 {
+			ruling.Stage = hipaav1.StagePreviewing
+		}
+	}
+	return ruling, nil
 }
 
 // matter is an object before a workload's rules. No workload is the namespace's.
@@ -63,7 +74,7 @@ type matter struct {
 }
 
 func (h *hearing) matter(ctx context.Context, w *hipaav1.PHIWorkload, object metav1.Object, needs control.Evidence) (matter, error) {
-	ruling, err := h.ruling(w)
+	ruling, err := h.ruling(ctx, w)
 	if err != nil {
 		return matter{}, err
 	}

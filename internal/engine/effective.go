@@ -44,7 +44,9 @@ type Effective struct {
 	// pause or a statement ends. Zero means never.
 	ValidUntil time.Time
 
+	// modes and ids are those of the engine's controls, in its order.
 	modes []hipaav1.Mode
+	ids   []string
 }
 
 // Accepts reports whether a profile has accepted this preview.
@@ -52,9 +54,25 @@ func (f *Effective) Accepts(namespace, name, digest string) bool {
 	return slices.Contains(f.Accepted, hipaav1.AcceptedPreview{Namespace: namespace, Name: name, Digest: digest})
 }
 
+// Overdue reports whether the time is up for everything that still previews.
+func (f *Effective) Overdue(now time.Time) bool {
+	return f.EnforceBy != nil && !now.Before(f.EnforceBy.Time)
+}
+
 // Enforces reports whether some control has mode Enforce, before any stage.
 func (f *Effective) Enforces() bool {
 	return slices.Contains(f.modes, hipaav1.ModeEnforce)
+}
+
+// Enforced lists the controls that have mode Enforce, before any stage, sorted.
+func (f *Effective) Enforced() []string {
+	var enforced []string
+	for i, mode := range f.modes {
+		if mode == hipaav1.ModeEnforce {
+			enforced = append(enforced, f.ids[i])
+		}
+	}
+	return enforced
 }
 
 // Raised is the merge as if every control that is judged were enforced: what a
@@ -178,6 +196,7 @@ func newMerge(e *Engine, now time.Time) *merge {
 			},
 		},
 		modes: make([]hipaav1.Mode, len(e.controls)),
+		ids:   e.ids,
 	}}
 }
 

@@ -16,6 +16,7 @@ import (
 // Engine judges with a fixed catalogue of controls. It is safe for concurrent use.
 type Engine struct {
 	controls []control.Control
+	ids      []string
 	byID     map[string]int
 }
 
@@ -30,6 +31,7 @@ func New(controls []control.Control) (*Engine, error) {
 			return nil, fmt.Errorf("registering control %q: it is registered twice", id)
 		}
 		e.byID[id] = i
+		e.ids = append(e.ids, id)
 	}
 	return e, nil
 }
@@ -94,6 +96,9 @@ type Ruling struct {
 	// Stage of the workload, or of the namespace for what no workload claims.
 	// Empty counts as Enforced.
 	Stage hipaav1.Stage
+	// Entered are the controls that have entered Enforce where the stage is
+	// Enforced; nil is all of them. Any other is as in Previewing.
+	Entered map[string]bool
 	// Exceptions of the namespace, whatever their state.
 	Exceptions []*hipaav1.ControlException
 	// Now is the instant of the question.
@@ -103,10 +108,15 @@ type Ruling struct {
 // mode is what holds for a control after stage; exceptions come later.
 func (r Ruling) mode(i int) hipaav1.Mode {
 	mode := r.Effective.modes[i]
-	if mode == hipaav1.ModeEnforce && r.Stage == hipaav1.StagePreviewing {
+	if mode == hipaav1.ModeEnforce && !r.entered(i) {
 		return hipaav1.ModeWarn
 	}
 	return mode
+}
+
+// entered reports whether Enforce has been let in for a control.
+func (r Ruling) entered(i int) bool {
+	return r.Stage != hipaav1.StagePreviewing && (r.Entered == nil || r.Entered[r.Effective.ids[i]])
 }
 
 // inForce reports whether any profile brings the control, even if it is Off.

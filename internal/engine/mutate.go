@@ -53,10 +53,9 @@ func (e *Engine) Default(s control.Subject, r Ruling) {
 	}
 }
 
-// Preview is what Mutate would do to a pod that is judged as if the stage were
-// Enforced; the pod that is handed in stays as it is.
+// Preview is what Mutate would do to the subject's pod, and the answer to the pod
+// that comes of it; the pod that is handed in stays as it is.
 func (e *Engine) Preview(s control.Subject, r Ruling) (mutated *corev1.Pod, changedBy []string, d Decision) {
-	r.Stage = hipaav1.StageEnforced
 	s.Pod = s.Pod.DeepCopy()
 	changedBy = e.MutatedBy(s, r)
 	return s.Pod, changedBy, e.Admit(s, r)

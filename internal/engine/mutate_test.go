@@ -31,15 +31,18 @@ func TestOnlyWhatIsEnforcedActs(t *testing.T) {
 	for name, tc := range map[string]struct {
 		mode       hipaav1.Mode
 		stage      hipaav1.Stage
+		entered    map[string]bool
 		exceptions []*hipaav1.ControlException
 		missing    map[control.Evidence]string
 		acts       bool
 		owns       []bool // Owned.Enforce of each owned object
 	}{
-		"Enforce":                       {mode: hipaav1.ModeEnforce, stage: hipaav1.StageEnforced, acts: true, owns: []bool{true}},
-		"Enforce, while previewing":     {mode: hipaav1.ModeEnforce, stage: hipaav1.StagePreviewing, owns: []bool{false}},
-		"Enforce, under an exception":   {mode: hipaav1.ModeEnforce, stage: hipaav1.StageEnforced, exceptions: excepted, owns: []bool{false}},
-		"Enforce, without its evidence": {mode: hipaav1.ModeEnforce, stage: hipaav1.StageEnforced, missing: map[control.Evidence]string{control.StorageChain: "gone"}},
+		"Enforce":                            {mode: hipaav1.ModeEnforce, stage: hipaav1.StageEnforced, acts: true, owns: []bool{true}},
+		"Enforce, while previewing":          {mode: hipaav1.ModeEnforce, stage: hipaav1.StagePreviewing, owns: []bool{false}},
+		"Enforce, where it has entered":      {mode: hipaav1.ModeEnforce, stage: hipaav1.StageEnforced, entered: map[string]bool{first: true}, acts: true, owns: []bool{true}},
+		"Enforce, where others have entered": {mode: hipaav1.ModeEnforce, stage: hipaav1.StageEnforced, entered: map[string]bool{second: true}, owns: []bool{false}},
+		"Enforce, under an exception":        {mode: hipaav1.ModeEnforce, stage: hipaav1.StageEnforced, exceptions: excepted, owns: []bool{false}},
+		"Enforce, without its evidence":      {mode: hipaav1.ModeEnforce, stage: hipaav1.StageEnforced, missing: map[control.Evidence]string{control.StorageChain: "gone"}},
 		"Enforce, without other evidence": {
 			mode: hipaav1.ModeEnforce, stage: hipaav1.StageEnforced, missing: map[control.Evidence]string{control.FlowPeers: "gone"}, acts: true, owns: []bool{true},
 		},
@@ -50,7 +53,7 @@ func TestOnlyWhatIsEnforcedActs(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			e := newEngine(t, marking(first))
 			effective := resolve(t, e, phitest.Profile("a").Mode(tc.mode))
-			ruling := engine.Ruling{Effective: effective, Stage: tc.stage, Exceptions: tc.exceptions, Now: phitest.Epoch}
+			ruling := engine.Ruling{Effective: effective, Stage: tc.stage, Entered: tc.entered, Exceptions: tc.exceptions, Now: phitest.Epoch}
 			s := podSubject(effective, phitest.Pod("api").Obj())
 			s.World.Missing = tc.missing
 			e.Mutate(s, ruling)
@@ -76,14 +79,14 @@ func TestOnlyWhatIsEnforcedActs(t *testing.T) {
 	}
 }
 
-func TestAPreviewShowsEnforceAndTouchesNothing(t *testing.T) {
+func TestAPreviewShowsWhatComesOfAPodAndTouchesNothing(t *testing.T) {
 	wrong := finding(second, control.Pods, control.Failed("spec", "is wrong"))
 	idle := finding("idle-control", control.Pods)
 	idle.Mutate = func(control.Subject, *corev1.Pod) {}
 	e := newEngine(t, marking(first), wrong, idle)
 	effective := resolve(t, e, phitest.Profile("a"))
 	pod := phitest.Pod("api").Obj()
-	mutated, changedBy, d := e.Preview(podSubject(effective, pod), engine.Ruling{Effective: effective, Stage: hipaav1.StagePreviewing, Now: phitest.Epoch})
+	mutated, changedBy, d := e.Preview(podSubject(effective, pod), engine.Ruling{Effective: effective, Stage: hipaav1.StageEnforced, Now: phitest.Epoch})
 	if diff := cmp.Diff(phitest.Pod("api").Obj(), pod); diff != "" {
 		t.Errorf("the pod that was handed in changes:\n%s", diff)
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -133,6 +134,41 @@ func (sc *Scene) Stage(w *hipaav1.PHIWorkload) hipaav1.Stage {
 		}
 	}
 	return hipaav1.StageEnforced
+}
+
+// Entered are the controls that have entered Enforce for a workload, as its
+// status says; nil is all of them: nothing has been judged yet.
+func Entered(w *hipaav1.PHIWorkload) map[string]bool {
+	if len(w.Status.Controls) == 0 {
+		return nil
+	}
+	entered := make(map[string]bool, len(w.Status.Controls))
+	for i := range w.Status.Controls {
+		if c := &w.Status.Controls[i]; c.Stage == hipaav1.StageEnforced {
+			entered[c.ID] = true
+		}
+	}
+	return entered
+}
+
+// Entered is that of a workload; nil asks for the namespace, where a control
+// enters Enforce once it has for every workload.
+func (sc *Scene) Entered(w *hipaav1.PHIWorkload) map[string]bool {
+	if w != nil {
+		return Entered(w)
+	}
+	var everywhere map[string]bool
+	for _, other := range sc.Workloads {
+		entered := Entered(other)
+		switch {
+		case entered == nil:
+		case everywhere == nil:
+			everywhere = entered
+		default:
+			maps.DeleteFunc(everywhere, func(id string, _ bool) bool { return !entered[id] })
+		}
+	}
+	return everywhere
 }
 
 func sortedByName[T metav1.Object](list []T) []T {

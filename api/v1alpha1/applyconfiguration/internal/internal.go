@@ -244,6 +244,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: since
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: stage
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Stage
     - name: verdict
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Verdict

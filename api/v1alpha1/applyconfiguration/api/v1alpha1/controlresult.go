@@ -20,6 +20,10 @@ type ControlResultApplyConfiguration struct {
 	Class *apiv1alpha1.EvidenceClass `json:"class,omitempty"`
 	// mode is the mode in force for this control and workload.
 	Mode *apiv1alpha1.Mode `json:"mode,omitempty"`
+	// stage says whether mode Enforce has been let in for this control. A control
+	// that a profile raises to Enforce while the workload runs is Previewing until
+	// the preview is empty or accepted. Empty where no profile enforces it.
+	Stage *apiv1alpha1.Stage `json:"stage,omitempty"`
 	// message names the evidence or the first finding.
 	Message *string `json:"message,omitempty"`
 	// since is when the verdict became what it is.
@@ -61,6 +65,14 @@ func (b *ControlResultApplyConfiguration) WithClass(value apiv1alpha1.EvidenceCl
 // If called multiple times, the Mode field is set to the value of the last call.
 func (b *ControlResultApplyConfiguration) WithMode(value apiv1alpha1.Mode) *ControlResultApplyConfiguration {
 	b.Mode = &value
+	return b
+}
+
+// WithStage sets the Stage field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Stage field is set to the value of the last call.
+func (b *ControlResultApplyConfiguration) WithStage(value apiv1alpha1.Stage) *ControlResultApplyConfiguration {
+	b.Stage = &value
 	return b
 }
 

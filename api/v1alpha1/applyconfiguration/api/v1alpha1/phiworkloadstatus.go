@@ -25,8 +25,9 @@ type PHIWorkloadStatusApplyConfiguration struct {
 	Mode *apiv1alpha1.Mode `json:"mode,omitempty"`
 	// stage says how far the adoption has come. A workload that was judged in
 	// Audit or Warn stays Previewing when its profile turns to Enforce, until its
-	// preview is empty or accepted; one that first appears under Enforce is
-	// Enforced from its first pod.
+	// preview is empty or accepted, and so does one whose pods ran before it was
+	// declared; any other that first appears under Enforce is Enforced from its
+	// first pod.
 	Stage *apiv1alpha1.Stage `json:"stage,omitempty"`
 	// safeguards counts the verdicts.
 	Safeguards *SafeguardCountsApplyConfiguration `json:"safeguards,omitempty"`
@@ -36,7 +37,8 @@ type PHIWorkloadStatusApplyConfiguration struct {
 	// newest first; at most 20. The whole history is in events and the audit log.
 	Drift []DriftApplyConfiguration `json:"drift,omitempty"`
 	// preview says what mode Enforce would refuse, change and cut. Present only
-	// while stage is Previewing.
+	// while stage is Previewing, or that of a control: then it is about these
+	// controls.
 	Preview *PreviewApplyConfiguration `json:"preview,omitempty"`
 }
 
