@@ -11,30 +11,22 @@ import (
 
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
-// announce tells what is new: departures that did not stand before, and that
-// nobody governs the namespace.
+// announce tells what is new: departures that did not stand before, that nobody
+// governs the namespace, and for which pods it waits.
 func (r *Reconciler) announce(s *scope, err error) {
 	told, looked := r.standing.of(s.namespace.Name)
 	// A namespace has no status of ours to remember what people were told. What
 	// stood when this process began, the one before it has told.
 	quiet := !looked && s.namespace.CreationTimestamp.Time.Before(r.started)
-	now := map[string]bool{}
+	now := s.waiting()
 	if outcome.IsBlocked(err) {
 		c := outcome.ConditionOf(err)
 		if now[c.Reason] = true; !told[c.Reason] && !quiet {
 			outcome.Event{Warning: true, Reason: c.Reason, Action: "Judge", Note: c.Message}.About(s.namespace, r.Events)
 		}
 	}
-	if len(s.predating) > 0 {
-		now[hipaav1.EventPodsPredate] = true
-		if !told[hipaav1.EventPodsPredate] {
-			outcome.Event{Warning: true, Reason: hipaav1.EventPodsPredate, Action: "Judge", Note: predatingNote(s.predating)}.About(s.namespace, r.Events)
-		}
-	}
-	for i := range s.owned {
-		if !s.owned[i].Enforce {
-			now[waits(s.owned[i].ControlID)] = true
-		}
+	if now[hipaav1.EventPodsPredate] && !told[hipaav1.EventPodsPredate] {
+		outcome.Event{Warning: true, Reason: hipaav1.EventPodsPredate, Action: "Judge", Note: predatingNote(s.predating)}.About(s.namespace, r.Events)
 	}
 	for i := range s.drift {
 		d := &s.drift[i]
@@ -52,6 +44,20 @@ func (r *Reconciler) announce(s *scope, err error) {
 	if s.looked || outcome.IsBlocked(err) || err == nil {
 		r.standing.set(s.namespace.Name, now)
 	}
+}
+
+// waiting is for what the namespace waits.
+func (s *scope) waiting() map[string]bool {
+	now := map[string]bool{}
+	if len(s.predating) > 0 {
+		now[hipaav1.EventPodsPredate] = true
+	}
+	for i := range s.owned {
+		if !s.owned[i].Enforce {
+			now[waits(s.owned[i].ControlID)] = true
+		}
+	}
+	return now
 }
 
 // waits stands among what people were told for a control whose objects the

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/subject"
@@ -35,7 +36,7 @@ func declaredNamespace() *corev1.Namespace {
 func field(manager string, at time.Time, set string) metav1.ManagedFieldsEntry {
 	return metav1.ManagedFieldsEntry{
 		Manager: manager, Operation: metav1.ManagedFieldsOperationUpdate, APIVersion: "v1", Time: ptr.To(metav1.NewTime(at)),
-		FieldsType: "FieldsV1", FieldsV1: &metav1.FieldsV1{Raw: []byte(set)},
+		FieldsType: "FieldsV1", FieldsV1: metav1.NewFieldsV1(set),
 	}
 }
 
@@ -98,7 +99,8 @@ func TestPredatingPodsAreThoseThatClosingWouldCut(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			all := reader(t, append(test.give, declaredNamespace())...)
+			all := fake.NewClientBuilder().WithScheme(scheme(t)).WithReturnManagedFields().
+				WithObjects(append(test.give, declaredNamespace())...).Build()
 			loader := subject.Loader{Cache: all, Live: all}
 			scene, err := loader.Scene(t.Context(), "ehr")
 			if err != nil {
@@ -121,8 +123,12 @@ func TestAControlEntersTheNamespaceWithTheLastWorkload(t *testing.T) {
 		w.Status.Controls = results
 		return w
 	}
-	in := func(id string) hipaav1.ControlResult { return hipaav1.ControlResult{ID: id, Stage: hipaav1.StageEnforced} }
-	out := func(id string) hipaav1.ControlResult { return hipaav1.ControlResult{ID: id, Stage: hipaav1.StagePreviewing} }
+	in := func(id string) hipaav1.ControlResult {
+		return hipaav1.ControlResult{ID: id, Stage: hipaav1.StageEnforced}
+	}
+	out := func(id string) hipaav1.ControlResult {
+		return hipaav1.ControlResult{ID: id, Stage: hipaav1.StagePreviewing}
+	}
 	tests := map[string]struct {
 		give []*hipaav1.PHIWorkload
 		want map[string]bool
