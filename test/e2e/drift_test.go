@@ -90,6 +90,7 @@ var _ = Describe("Drift", Ordered, ContinueOnFailure, func() {
 		workload := phitest.Workload("monitor").Namespace(careNamespace).Continuity(hipaav1.ContinuityPatientCare).Obj()
 		Expect(admin.Create(ctx, workload)).To(Succeed())
 		Eventually(owned(careNamespace, "hipaa-monitor")).Should(Succeed())
+		run(phitest.Pod("monitor-1").Of(workload).Obj())
 		bypass(func() {
 			Expect(careless.Create(ctx, phitest.Policy("open").Namespace(careNamespace).Ingress(nil).Obj())).To(Succeed())
 		})
