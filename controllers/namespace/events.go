@@ -97,10 +97,23 @@ func (st *standing) set(namespace string, told map[string]bool) {
 		st.told = map[string]map[string]bool{}
 	}
 	st.told[namespace] = told
+	st.count()
 }
 
 func (st *standing) clear(namespace string) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	delete(st.told, namespace)
+	st.count()
+}
+
+// count keeps the gauge of open namespaces; the caller holds the lock.
+func (st *standing) count() {
+	open := 0
+	for _, told := range st.told {
+		if told[hipaav1.EventPodsPredate] {
+			open++
+		}
+	}
+	metrics.OpenNamespaces(open)
 }

@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"strings"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -20,15 +21,25 @@ type Fleet struct {
 type counted struct {
 	stage    hipaav1.Stage
 	held     bool
+	waiting  bool
 	verdicts []prometheus.Labels
+	// drift is what stands, by kind of object.
+	drift map[string]float64
 }
 
 // Observe counts a workload as its status says. Held says that it is deleted and
 // waits for its pods.
 func (f *Fleet) Observe(name types.NamespacedName, status *hipaav1.PHIWorkloadStatus, isHeld bool) {
-	now := counted{stage: status.Stage, held: isHeld}
+	now := counted{stage: status.Stage, held: isHeld, drift: map[string]float64{}}
+	for i := range status.Drift {
+		if d := &status.Drift[i]; d.State == hipaav1.DriftDetected {
+			kind, _, _ := strings.Cut(d.Object, "/")
+			now.drift[kindLabel(kind)]++
+		}
+	}
 	for i := range status.Controls {
 		c := &status.Controls[i]
+		now.waiting = now.waiting || c.Stage == hipaav1.StagePreviewing
 		now.verdicts = append(now.verdicts, prometheus.Labels{
 			labelControl: c.ID, labelMode: string(c.Mode), labelVerdict: string(c.Verdict),
 		})
@@ -59,6 +70,12 @@ func (c counted) add(n float64) {
 	workloads.WithLabelValues(string(c.stage)).Add(n)
 	if c.held {
 		held.Add(n)
+	}
+	if c.waiting {
+		waiting.Add(n)
+	}
+	for kind, standing := range c.drift {
+		driftStanding.WithLabelValues(kind).Add(n * standing)
 	}
 	for _, labels := range c.verdicts {
 		verdicts.With(labels).Add(n)

@@ -65,6 +65,21 @@ var (
 		Help: "Deleted PHIWorkloads that are held because pods they select still live.",
 	})
 
+	waiting = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "hipaa_operator_waiting_workloads",
+		Help: "PHIWorkloads with a control that a profile enforces and whose preview nobody has accepted yet.",
+	})
+
+	openNamespaces = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "hipaa_operator_open_namespaces",
+		Help: "PHI namespaces that are not closed yet, because pods ran there before that no PHIWorkload claims.",
+	})
+
+	driftStanding = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "hipaa_operator_drift_standing",
+		Help: "Departures that stand in the status of PHIWorkloads, by kind of object.",
+	}, []string{labelKind})
+
 	driftDetected = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "hipaa_operator_drift_detected_total",
 		Help: "Departures from what the operator owns or guards, by kind of object.",
@@ -117,12 +132,15 @@ func Register() {
 // Collectors lists every metric.
 func Collectors() []prometheus.Collector {
 	return []prometheus.Collector{
-		verdicts, workloads, held,
-		driftDetected, driftCorrected, correctionSeconds, evictions,
+		verdicts, workloads, held, waiting, openNamespaces,
+		driftStanding, driftDetected, driftCorrected, correctionSeconds, evictions,
 		admissions, admissionSeconds, admissionFindings,
 		guardRestorations,
 	}
 }
+
+// OpenNamespaces says how many PHI namespaces wait for pods that predate them.
+func OpenNamespaces(n int) { openNamespaces.Set(float64(n)) }
 
 // DriftDetected counts a departure.
 func DriftDetected(kind string) { driftDetected.WithLabelValues(kindLabel(kind)).Inc() }

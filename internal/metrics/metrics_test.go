@@ -27,7 +27,11 @@ func registry(t *testing.T) *prometheus.Registry {
 
 func status(stage hipaav1.Stage, verdict hipaav1.Verdict) *hipaav1.PHIWorkloadStatus {
 	return &hipaav1.PHIWorkloadStatus{Stage: stage, Controls: []hipaav1.ControlResult{
-		{ID: "network-isolation", Mode: hipaav1.ModeEnforce, Verdict: verdict},
+		{ID: "network-isolation", Mode: hipaav1.ModeEnforce, Stage: stage, Verdict: verdict},
+	}, Drift: []hipaav1.Drift{
+		{Object: "NetworkPolicy/a", State: hipaav1.DriftDetected},
+		{Object: "NetworkPolicy/b", State: hipaav1.DriftCorrected},
+		{Object: "EndpointSlice/c", State: hipaav1.DriftDetected},
 	}}
 }
 
@@ -40,6 +44,9 @@ func TestFleetFollowsEachWorkload(t *testing.T) {
 	fleet.Observe(db, status(hipaav1.StagePreviewing, hipaav1.VerdictFail), true)
 	want := map[string]float64{
 		"hipaa_operator_held_workloads":                                                  1,
+		"hipaa_operator_waiting_workloads":                                               1,
+		"hipaa_operator_drift_standing kind=NetworkPolicy":                               2,
+		"hipaa_operator_drift_standing kind=EndpointSlice":                               2,
 		"hipaa_operator_verdicts control=network-isolation mode=Enforce verdict=Fail":    1,
 		"hipaa_operator_verdicts control=network-isolation mode=Enforce verdict=Pass":    1,
 		"hipaa_operator_verdicts control=network-isolation mode=Enforce verdict=Unknown": 0,
@@ -53,9 +60,11 @@ func TestFleetFollowsEachWorkload(t *testing.T) {
 	fleet.Forget(db)
 	fleet.Forget(db)
 	want = map[string]float64{
-		"hipaa_operator_held_workloads":             0,
-		"hipaa_operator_workloads stage=Enforced":   1,
-		"hipaa_operator_workloads stage=Previewing": 0,
+		"hipaa_operator_held_workloads":                    0,
+		"hipaa_operator_waiting_workloads":                 0,
+		"hipaa_operator_drift_standing kind=NetworkPolicy": 1,
+		"hipaa_operator_workloads stage=Enforced":          1,
+		"hipaa_operator_workloads stage=Previewing":        0,
 	}
 	if diff := cmp.Diff(want, values(t, r, slices.Sorted(maps.Keys(want))...)); diff != "" {
 		t.Errorf("gauges after one is gone (-want +got):\n%s", diff)
@@ -82,6 +91,7 @@ func TestEveryMetricSaysWhatItIs(t *testing.T) {
 	metrics.Evicted(metrics.EvictionHeld)
 	metrics.Admitted("Pod", metrics.AdmissionDenied, time.Millisecond)
 	metrics.AdmissionFinding("pod-hardening", "Enforce")
+	metrics.OpenNamespaces(1)
 	metrics.GuardRestored("ValidatingWebhookConfiguration")
 	families := gather(t, r)
 	problems, err := promlint.NewWithMetricFamilies(families).Lint()
