@@ -57,7 +57,9 @@ spec:
 		"attaching to a process":         breaksConnection(control.Attach),
 		"a forwarded port":               breaksConnection(control.PortForward),
 		"a request proxied to a pod":     breaksConnection(control.PodProxy),
-		"a request proxied to a Service": breaksConnection(control.ServiceProxy),
+		"a request proxied to a Service": {Kind: control.Connections, Apply: func(s *control.Subject) {
+			s.Connection.Way, s.Connection.Name = control.ServiceProxy, s.Workload.Name
+		}},
 		"an ephemeral container": breaksPod(func(p *corev1.PodSpec) {
 			p.EphemeralContainers = append(p.EphemeralContainers, corev1.EphemeralContainer{
 				EphemeralContainerCommon: corev1.EphemeralContainerCommon{
