@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
@@ -92,7 +93,8 @@ func stage(b control.Break, namespace string) staged {
 			continue
 		}
 		created := fresh(workload.DeepCopy(), namespace)
-		Expect(admin.Create(ctx, created)).To(Succeed())
+		// The API server's policies learn of the namespace's label after it has answered.
+		Eventually(func() error { return admin.Create(ctx, created) }).Should(Succeed())
 		if workload.Name == controltest.WorkloadName {
 			result.workload = created
 		}
@@ -129,8 +131,9 @@ func (s *staged) attempt() error {
 	}
 }
 
-// reach sends the CONNECT request of a way into a pod, or through a Service.
-func reach(as *rest.Config, way control.Way, namespace, name string) error {
+// reach sends the CONNECT request of a way into a pod, or through a Service, with
+// a query of keys and values.
+func reach(as *rest.Config, way control.Way, namespace, name string, query ...string) error {
 	GinkgoHelper()
 	path, known := map[control.Way][2]string{
 		control.Exec: {"pods", "exec"}, control.Attach: {"pods", "attach"}, control.PortForward: {"pods", "portforward"},
@@ -139,16 +142,23 @@ func reach(as *rest.Config, way control.Way, namespace, name string) error {
 	Expect(known).To(BeTrue(), "no path is known for %s", way)
 	typed, err := kubernetes.NewForConfig(as)
 	Expect(err).NotTo(HaveOccurred())
-	return typed.CoreV1().RESTClient().Post().Namespace(namespace).Resource(path[0]).Name(name).SubResource(path[1]).Do(ctx).Error()
+	request := typed.CoreV1().RESTClient().Post().Namespace(namespace).Resource(path[0]).Name(name).SubResource(path[1])
+	for pair := range slices.Chunk(query, 2) {
+		request.Param(pair[0], pair[1])
+	}
+	return request.Do(ctx).Error()
 }
 
-// debug puts containers into a running pod, as kubectl debug does.
+// debug puts containers into a running pod, as kubectl debug does, again where the
+// pod's status has moved meanwhile.
 func debug(as client.Client, pod *corev1.Pod, added ...corev1.EphemeralContainer) error {
 	GinkgoHelper()
-	changed := &corev1.Pod{}
-	Expect(admin.Get(ctx, client.ObjectKeyFromObject(pod), changed)).To(Succeed())
-	changed.Spec.EphemeralContainers = append(changed.Spec.EphemeralContainers, added...)
-	return as.SubResource("ephemeralcontainers").Update(ctx, changed)
+	return retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		changed := &corev1.Pod{}
+		Expect(admin.Get(ctx, client.ObjectKeyFromObject(pod), changed)).To(Succeed())
+		changed.Spec.EphemeralContainers = append(changed.Spec.EphemeralContainers, added...)
+		return as.SubResource("ephemeralcontainers").Update(ctx, changed)
+	})
 }
 
 // under is the object under judgement, in the namespace.

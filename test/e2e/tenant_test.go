@@ -2,6 +2,8 @@ package e2e_test
 
 import (
 	"encoding/json"
+	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -176,6 +178,15 @@ var _ = Describe("A hostile tenant", Ordered, ContinueOnFailure, func() {
 			}
 			refused(reach(impersonated, way, namespace, name), "privileged-access", "of PHIWorkload api, which takes a grant")
 		}
+		for _, command := range [][]string{
+			{"exec", pod.Name, "--", "env"}, {"attach", pod.Name}, {"port-forward", pod.Name, "18080:8080"}, {"port-forward", "service/into", "18080:80"},
+			{"debug", pod.Name, "--image=registry.example.org/tools:1", "--profile=restricted"},
+		} {
+			out, err := kube.Run(ctx, append([]string{"--namespace", namespace, "--as", user}, command...)...)
+			AddReportEntry(strings.Join(command, " "), out)
+			Expect(err).To(HaveOccurred())
+			Expect(out).To(And(ContainSubstring("privileged-access"), ContainSubstring("ControlException")), "what kubectl prints")
+		}
 	})
 
 	It("cannot add an ephemeral container, hardened or not, but under a grant that somebody else approved", func() {
@@ -196,8 +207,24 @@ var _ = Describe("A hostile tenant", Ordered, ContinueOnFailure, func() {
 		refused(debug(tenant, pod, corev1.EphemeralContainer{EphemeralContainerCommon: corev1.EphemeralContainerCommon{
 			Name: "more", Image: "registry.example.org/tools:1", SecurityContext: privileged.SecurityContext,
 		}}), "pod-hardening")
-		Expect(reach(impersonating(user), control.Exec, namespace, pod.Name)).To(MatchError(Not(ContainSubstring("privileged-access"))),
+		Expect(reach(impersonating(user), control.Exec, namespace, pod.Name, "command", "env")).To(MatchError(Not(ContainSubstring("privileged-access"))),
 			"the node is simulated, so nobody gets in; but it is not admission that refuses")
+
+		By("its use is on record twice, and what was run is in neither of ours")
+		Eventually(lines(operator.Log(), "Admitted connection to PHI", `"user":"`+user+`"`)).Should(ContainElement(And(
+			ContainSubstring(`"logger":"admission.access"`), ContainSubstring(`"way":"Exec"`), ContainSubstring(`"exceptions":"change-4711"`), ContainSubstring(`"name":"api-0"`),
+			Not(ContainSubstring("env")))))
+		Eventually(lines(kube.AuditLog, `"subresource":"exec"`, `"connections.hipaa-operator.io/exceptions":"change-4711"`)).Should(
+			ContainElement(ContainSubstring(`"connections.hipaa-operator.io/warned":"privileged-access"`)))
+
+		By("the grant does not lead to the pods of another workload")
+		other := phitest.Workload("other").Namespace(namespace).Obj()
+		Expect(tenant.Create(ctx, other)).To(Succeed())
+		Expect(tenant.Create(ctx, phitest.Pod("other-0").Of(other).Label("tier", "both").Obj())).To(Succeed())
+		Expect(tenant.Create(ctx, phitest.Pod("api-1").Of(workload).Label("tier", "both").Obj())).To(Succeed())
+		Expect(tenant.Create(ctx, phitest.Service("both").Namespace(namespace).Selecting("tier", "both").Port("http", 80, intstr.FromInt32(8080)).Obj())).To(Succeed())
+		Eventually(func() error { return reach(impersonating(user), control.ServiceProxy, namespace, "both") }).Should(
+			MatchError(ContainSubstring("of PHIWorkload other, which takes a grant")))
 	})
 
 	It("may patch the image of a running pod, for that is no escape from any control of this ruleset", func() {
@@ -221,6 +248,23 @@ var _ = Describe("A hostile tenant", Ordered, ContinueOnFailure, func() {
 		refused(tenant.Create(ctx, phitest.Pod("nobody").Namespace(namespace).Obj()), "PHIWorkload")
 	})
 })
+
+// lines are those of a file that hold all of the words.
+func lines(file string, words ...string) func() ([]string, error) {
+	return func() ([]string, error) {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		var holding []string
+		for line := range strings.Lines(string(text)) {
+			if !slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(line, word) }) {
+				holding = append(holding, line)
+			}
+		}
+		return holding, nil
+	}
+}
 
 // owned asks for a NetworkPolicy.
 func owned(namespace, name string) func() error {

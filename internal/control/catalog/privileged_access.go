@@ -53,10 +53,10 @@ spec:
 		}
 	},
 	Breaks: control.Breaks{
-		"a command in a pod":             breaksConnection(control.Exec),
-		"attaching to a process":         breaksConnection(control.Attach),
-		"a forwarded port":               breaksConnection(control.PortForward),
-		"a request proxied to a pod":     breaksConnection(control.PodProxy),
+		"a command in a pod":         breaksConnection(control.Exec),
+		"attaching to a process":     breaksConnection(control.Attach),
+		"a forwarded port":           breaksConnection(control.PortForward),
+		"a request proxied to a pod": breaksConnection(control.PodProxy),
 		"a request proxied to a Service": {Kind: control.Connections, Apply: func(s *control.Subject) {
 			s.Connection.Way, s.Connection.Name = control.ServiceProxy, s.Workload.Name
 		}},
