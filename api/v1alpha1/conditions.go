@@ -164,7 +164,8 @@ const (
 	ReasonReplacementWouldBeRefused = "ReplacementWouldBeRefused"
 
 	// ReasonReplacementNeedsPerson means that a pod without its safeguards runs
-	// on, because the workload is PatientCare or nothing would recreate the pod.
+	// on, because the workload is PatientCare, nothing would recreate the pod, or
+	// people put something into it while it ran.
 	ReasonReplacementNeedsPerson = "ReplacementNeedsPerson"
 
 	// ReasonPodsLive means that a deleted workload waits for its last pod.

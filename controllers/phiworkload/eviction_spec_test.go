@@ -80,6 +80,17 @@ func bare(ctx context.Context, p place) func() []string {
 	}
 }
 
+func podsOf(ctx context.Context, p place) []*corev1.Pod {
+	GinkgoHelper()
+	var list corev1.PodList
+	Expect(cluster.Admin.List(ctx, &list, client.InNamespace(p.name))).To(Succeed())
+	pods := make([]*corev1.Pod, len(list.Items))
+	for i := range list.Items {
+		pods[i] = &list.Items[i]
+	}
+	return pods
+}
+
 func readyPods(ctx context.Context, p place) int {
 	GinkgoHelper()
 	var pods corev1.PodList
@@ -259,6 +270,31 @@ var _ = Describe("Pods that run without their safeguards", func() {
 		Expect(bare(ctx, p)()).To(HaveLen(3))
 		Expect(message(ctx, p, "web")).To(ContainSubstring("legacy"))
 		p.lawful(ctx, "web")
+	})
+
+	It("stay where people put something into them while they ran, and say so until they are replaced", func(ctx context.Context) {
+		p = newPlace(ctx, base())
+		w = p.workload("web").Obj()
+		replicas(ctx, p, w, 3, phitest.Pod("web").Of(w).Obj())
+		create(ctx, w)
+		p.becomes(ctx, "web", hipaav1.ConditionPodsProtected, "True PodsAdmitted")
+		debugged := podsOf(ctx, p)[0]
+		Eventually(func() error {
+			if err := cluster.Admin.Get(ctx, client.ObjectKeyFromObject(debugged), debugged); err != nil {
+				return err
+			}
+			debugged.Spec.EphemeralContainers = phitest.Pod("x").Debugged("tools").Obj().Spec.EphemeralContainers
+			return cluster.Admin.SubResource("ephemeralcontainers").Update(ctx, debugged)
+		}, patience, interval).Should(Succeed())
+		p.becomes(ctx, "web", hipaav1.ConditionPodsProtected, "False ReplacementNeedsPerson")
+		p.stays(ctx, "web", hipaav1.ConditionPodsProtected, "False ReplacementNeedsPerson")
+		Expect(message(ctx, p, "web")).To(And(ContainSubstring("1 of 3 pods"), ContainSubstring("replace it when the work is done")))
+		Expect(get(ctx, &corev1.Pod{}, client.ObjectKeyFromObject(debugged)).DeletionTimestamp).To(BeNil())
+		p.lawful(ctx, "web")
+
+		By("people replace it, and there is nothing left to say")
+		Expect(cluster.Admin.Delete(ctx, debugged, client.GracePeriodSeconds(0))).To(Succeed())
+		p.becomes(ctx, "web", hipaav1.ConditionPodsProtected, "True PodsAdmitted")
 	})
 
 	It("stay where nothing would recreate them", func(ctx context.Context) {

@@ -21,6 +21,7 @@ func steps() []step {
 		{"What admission added to a pod, and what the operator owns", accepted},
 		{"A pod without safeguards is refused, every reason at once", refusedPod},
 		{"A claim on storage that is not encrypted is refused", refusedClaim},
+		{"Somebody opens a shell in a pod that handles PHI", shell},
 		{"Somebody deletes and edits a NetworkPolicy", drift},
 		{"Somebody opens everything while the operator is away", widening},
 		{"An exception: asked for, approved by somebody else, and its end", exception},
@@ -64,6 +65,11 @@ func refusedPod(ctx context.Context, s *stage) error {
 func refusedClaim(ctx context.Context, s *stage) error {
 	s.show(ctx, "apply", "-f", "hack/demo/manifests/plain-class.yaml")
 	return s.expect(ctx, []string{"denied the request", "volume-encryption", "plain-ebs"}, "apply", "-f", "hack/demo/manifests/plain-claim.yaml")
+}
+
+func shell(ctx context.Context, s *stage) error {
+	s.say("Not even a cluster administrator gets in without a grant: an exception that somebody else approved, for hours.")
+	return s.expect(ctx, []string{"privileged-access", "patient-api"}, "exec", "-n", "ehr", "deployment/patient-api", "--", "env")
 }
 
 func drift(ctx context.Context, s *stage) error {
@@ -184,5 +190,5 @@ func describe(ctx context.Context, s *stage) error {
 		return err
 	}
 	out := s.show(ctx, "describe", "phiworkload", "patient-api", "-n", "ehr")
-	return missing(out, strings.Fields("Conditions: Ready DriftFree network-isolation pod-hardening data-classification volume-encryption Events:"))
+	return missing(out, strings.Fields("Conditions: Ready DriftFree network-isolation pod-hardening data-classification privileged-access volume-encryption Events:"))
 }

@@ -111,6 +111,9 @@ func whatOf(req *admission.Request) string {
 		name = "(generated name)"
 	}
 	what := fmt.Sprintf("%s %q", strings.ToLower(req.Kind.Kind), name)
+	if c := connectionOf(req); c != nil {
+		what = c.String()
+	}
 	if req.Namespace != "" {
 		what += fmt.Sprintf(" in PHI namespace %q", req.Namespace)
 	}
@@ -154,7 +157,22 @@ func annotations(d engine.Decision) map[string]string {
 		}
 		found[key] = controlsOf(violations)
 	}
+	if exceptions := exceptionsOf(d); len(exceptions) > 0 {
+		found["exceptions"] = strings.Join(exceptions, ",")
+	}
 	return found
+}
+
+// exceptionsOf names the exceptions that let something in, sorted.
+func exceptionsOf(d engine.Decision) []string {
+	var names []string
+	for _, v := range d.Warned {
+		if v.ExceptedBy != "" {
+			names = append(names, v.ExceptedBy)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 func controlsOf(violations []engine.Violation) string {

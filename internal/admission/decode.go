@@ -56,9 +56,12 @@ func gvk(req *admission.Request) schema.GroupVersionKind {
 // expect refuses requests about other kinds than those the webhook is for: its
 // configuration was changed.
 func expect(req *admission.Request, kinds ...schema.GroupVersionKind) error {
-	got := gvk(req)
-	if slices.Contains(kinds, got) {
+	if slices.Contains(kinds, gvk(req)) {
 		return nil
 	}
-	return senseless{fmt.Sprintf("this webhook of hipaa-operator does not judge %s: its configuration has been changed; restore it from the release", got)}
+	return misdirected(req)
+}
+
+func misdirected(req *admission.Request) error {
+	return senseless{fmt.Sprintf("this webhook of hipaa-operator does not judge %s: its configuration has been changed; restore it from the release", gvk(req))}
 }

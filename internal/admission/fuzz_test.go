@@ -14,11 +14,19 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/hipaa-operator/hipaa-operator/internal/admission"
 	"github.com/hipaa-operator/hipaa-operator/internal/control/catalog"
 	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
 )
+
+// connection asks to reach into a pod, or a Service, of the namespace ehr.
+func connection(t testing.TB, name string, options runtime.Object) *admissionv1.AdmissionReview {
+	r := review(t, admissionv1.Connect, options, nil)
+	r.Request.Name, r.Request.Namespace = name, "ehr"
+	return r
+}
 
 // FuzzReview holds that every webhook answers every body with a review, without a
 // panic, and that a refusal says why.
@@ -38,6 +46,8 @@ func FuzzReview(f *testing.F) {
 			Ingress: []networkingv1.NetworkPolicyIngressRule{{}},
 		}}, nil),
 		review(f, admissionv1.Create, &corev1.Service{ObjectMeta: meta}, nil),
+		connection(f, "patient-api-0", &corev1.PodExecOptions{Container: "app", Command: []string{"sh"}}),
+		connection(f, "https:patient-api:443", &corev1.ServiceProxyOptions{Path: "/"}),
 		review(f, admissionv1.Create, phitest.Exception("legacy", "patient-api", "any").Obj(), nil),
 		review(f, admissionv1.Delete, nil, &networkingv1.NetworkPolicy{ObjectMeta: meta}),
 	}

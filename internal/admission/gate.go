@@ -61,33 +61,35 @@ type Outcome struct {
 
 // The paths of the webhooks, as in config/webhook.
 const (
-	pathMutatePods         = "/mutate/pods"
-	pathMutateClaims       = "/mutate/claims"
-	pathMutateExceptions   = "/mutate/exceptions"
-	pathValidatePods       = "/validate/pods"
-	pathValidateTemplates  = "/validate/templates"
-	pathValidateClaims     = "/validate/claims"
-	pathValidateServices   = "/validate/services"
-	pathValidateEndpoints  = "/validate/endpoints"
-	pathValidatePolicies   = "/validate/policies"
-	pathValidateExceptions = "/validate/exceptions"
-	pathWitnessDeletions   = "/witness/deletions"
+	pathMutatePods          = "/mutate/pods"
+	pathMutateClaims        = "/mutate/claims"
+	pathMutateExceptions    = "/mutate/exceptions"
+	pathValidatePods        = "/validate/pods"
+	pathValidateTemplates   = "/validate/templates"
+	pathValidateClaims      = "/validate/claims"
+	pathValidateServices    = "/validate/services"
+	pathValidateEndpoints   = "/validate/endpoints"
+	pathValidatePolicies    = "/validate/policies"
+	pathValidateConnections = "/validate/connections"
+	pathValidateExceptions  = "/validate/exceptions"
+	pathWitnessDeletions    = "/witness/deletions"
 )
 
 // Handlers are the webhooks by path, ready for an HTTP server.
 func (g *Gate) Handlers() map[string]http.Handler {
 	answers := map[string]answerer{
-		pathMutatePods:         g.mutatePod,
-		pathMutateClaims:       g.mutateClaim,
-		pathMutateExceptions:   g.mutateException,
-		pathValidatePods:       g.validatePod,
-		pathValidateTemplates:  g.validateTemplate,
-		pathValidateClaims:     g.validateClaim,
-		pathValidateServices:   g.validateService,
-		pathValidateEndpoints:  g.validateEndpoints,
-		pathValidatePolicies:   g.validatePolicy,
-		pathValidateExceptions: g.validateException,
-		pathWitnessDeletions:   g.witnessDeletion,
+		pathMutatePods:          g.mutatePod,
+		pathMutateClaims:        g.mutateClaim,
+		pathMutateExceptions:    g.mutateException,
+		pathValidatePods:        g.validatePod,
+		pathValidateTemplates:   g.validateTemplate,
+		pathValidateClaims:      g.validateClaim,
+		pathValidateServices:    g.validateService,
+		pathValidateEndpoints:   g.validateEndpoints,
+		pathValidatePolicies:    g.validatePolicy,
+		pathValidateConnections: g.validateConnection,
+		pathValidateExceptions:  g.validateException,
+		pathWitnessDeletions:    g.witnessDeletion,
 	}
 	handlers := make(map[string]http.Handler, len(answers))
 	for path, answer := range answers {

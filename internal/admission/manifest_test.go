@@ -59,7 +59,7 @@ func TestManifestsAskAboutExactlyWhatControlsJudge(t *testing.T) {
 	}
 	stands := map[string]string{
 		"pods": "Pod", "persistentvolumeclaims": "PersistentVolumeClaim", "services": "Service",
-		"networkpolicies": "NetworkPolicy", "endpointslices": "EndpointSlice",
+		"networkpolicies": "NetworkPolicy", "endpointslices": "EndpointSlice", "pods/exec": "Connection",
 	}
 	hooks := manifest[admissionregistrationv1.ValidatingWebhookConfiguration](t, "webhook/validating.yaml").Webhooks
 	for _, hook := range hooks {
@@ -75,6 +75,24 @@ func TestManifestsAskAboutExactlyWhatControlsJudge(t *testing.T) {
 	slices.Sort(asked)
 	if diff := cmp.Diff(judged, asked); diff != "" {
 		t.Errorf("kinds (-judged by controls +asked about):\n%s", diff)
+	}
+}
+
+func TestManifestsAskAboutEveryWayIntoAPod(t *testing.T) {
+	var asked []string
+	for _, hook := range manifest[admissionregistrationv1.ValidatingWebhookConfiguration](t, "webhook/validating.yaml").Webhooks {
+		for _, rule := range hook.Rules {
+			if slices.Contains(rule.Operations, admissionregistrationv1.Connect) {
+				asked = append(asked, rule.Resources...)
+				if len(hook.ObjectSelector.MatchLabels)+len(hook.ObjectSelector.MatchExpressions)+len(hook.MatchConditions) > 0 || *hook.FailurePolicy != admissionregistrationv1.Fail {
+					t.Errorf("%s passes connections over by more than their namespace", hook.Name)
+				}
+			}
+		}
+	}
+	want := []string{"pods/exec", "pods/attach", "pods/portforward", "pods/proxy", "services/proxy"}
+	if diff := cmp.Diff(want, asked); diff != "" {
+		t.Errorf("resources of CONNECT (-want +asked):\n%s", diff)
 	}
 }
 

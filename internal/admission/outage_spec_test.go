@@ -6,6 +6,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -49,6 +50,14 @@ var _ = Describe("While the operator is stopped", Serial, Ordered, func() {
 		Expect(tenant.Create(ctx, phitest.Pod("shop").Namespace(plain).Unhardened().Obj())).To(Succeed())
 		Expect(tenant.Create(ctx, phitest.Claim("data").Namespace(plain).Class("plain").Obj())).To(Succeed())
 		Expect(tenant.Create(ctx, opening(plain, "open"))).To(Succeed())
+	})
+
+	It("refuses to reach into PHI pods, and nobody else's", func(ctx SpecContext) {
+		caller := callerAs("tess@example.org")
+		for name, w := range ways {
+			Expect(w.ask(ctx, caller, ns, "patient-api")).To(MatchError(ContainSubstring(`failed calling webhook "connections.hipaa-operator.io"`)), name)
+		}
+		Expect(ways["attach"].ask(ctx, caller, namespaceWithoutPHI(ctx), "shop")).To(MatchError(apierrors.IsNotFound, "is not there"))
 	})
 
 	It("stops no kubelet, no controller and no clean-up", func(ctx SpecContext) {

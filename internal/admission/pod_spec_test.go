@@ -127,14 +127,16 @@ var _ = Describe("A pod in a PHI namespace", func() {
 			Expect(tenant.Update(ctx, running)).To(Succeed())
 		})
 
-		It("gets no ephemeral container without safeguards", func(ctx SpecContext) {
+		It("gets no ephemeral container without safeguards, and none without a grant", func(ctx SpecContext) {
 			debugged := running.DeepCopy()
 			debugged.Spec.EphemeralContainers = []corev1.EphemeralContainer{{
 				EphemeralContainerCommon: corev1.EphemeralContainerCommon{Name: "debug", Image: "registry.example.org/debug:1.0.0"},
 			}}
-			Expect(tenant.SubResource("ephemeralcontainers").Update(ctx, debugged)).To(MatchError(ContainSubstring("ephemeralContainers[0]")))
+			Expect(tenant.SubResource("ephemeralcontainers").Update(ctx, debugged)).To(MatchError(And(
+				ContainSubstring("pod-hardening"), ContainSubstring("privileged-access"), ContainSubstring("ephemeralContainers[0]"))))
 			debugged.Spec.EphemeralContainers[0].SecurityContext = running.Spec.Containers[0].SecurityContext
-			Expect(tenant.SubResource("ephemeralcontainers").Update(ctx, debugged)).To(Succeed())
+			Expect(tenant.SubResource("ephemeralcontainers").Update(ctx, debugged)).To(MatchError(And(
+				ContainSubstring("lacks 1 required safeguard"), ContainSubstring("privileged-access"))))
 		})
 
 		It("may be resized", func(ctx SpecContext) {

@@ -5,13 +5,16 @@ import "strings"
 // Kinds is a set of object kinds that a control judges one at a time.
 type Kinds uint16
 
-// The kinds. Workload stands for what is true of the workload as a whole.
+// The kinds. Connections are the requests to reach into a pod: they are judged as
+// they come, and nothing of them is left to judge live. Workloads stands for what
+// is true of the workload as a whole.
 const (
 	Pods Kinds = 1 << iota
 	Claims
 	Services
 	Policies
 	Slices
+	Connections
 	Workloads
 	endOfKinds
 )
@@ -20,12 +23,13 @@ const (
 const AllKinds = endOfKinds - 1
 
 var kindNames = map[Kinds]string{
-	Pods:      "Pod",
-	Claims:    "PersistentVolumeClaim",
-	Services:  "Service",
-	Policies:  "NetworkPolicy",
-	Slices:    "EndpointSlice",
-	Workloads: "PHIWorkload",
+	Pods:        "Pod",
+	Claims:      "PersistentVolumeClaim",
+	Services:    "Service",
+	Policies:    "NetworkPolicy",
+	Slices:      "EndpointSlice",
+	Connections: "Connection",
+	Workloads:   "PHIWorkload",
 }
 
 // Has reports whether every kind of other is in the set.
@@ -42,7 +46,8 @@ func (k Kinds) Each() []Kinds {
 	return each
 }
 
-// String gives the Kubernetes kinds, separated by commas.
+// String names the kinds as people read them, separated by commas: those of
+// Kubernetes, and Connection for the options of each Way.
 func (k Kinds) String() string {
 	each := k.Each()
 	names := make([]string, len(each))

@@ -20,8 +20,8 @@ import (
 // Subject is everything that a control may know. Controls read it; they change
 // nothing but what Mutate and Default are handed.
 //
-// Exactly one of Pod, Claim, Service, Policy and Slice is set: the object under
-// judgement. None is set when the workload as a whole is judged.
+// Exactly one of Pod, Claim, Service, Policy, Slice and Connection is set: the
+// object under judgement. None is set when the workload as a whole is judged.
 type Subject struct {
 	// Profile holds the merged parameters; never nil.
 	Profile *Profile
@@ -31,11 +31,12 @@ type Subject struct {
 	// no workload claims.
 	Workload *hipaav1.PHIWorkload
 
-	Pod     *corev1.Pod
-	Claim   *corev1.PersistentVolumeClaim
-	Service *corev1.Service
-	Policy  *networkingv1.NetworkPolicy
-	Slice   *discoveryv1.EndpointSlice
+	Pod        *corev1.Pod
+	Claim      *corev1.PersistentVolumeClaim
+	Service    *corev1.Service
+	Policy     *networkingv1.NetworkPolicy
+	Slice      *discoveryv1.EndpointSlice
+	Connection *Connection
 
 	// World is the evidence; never nil.
 	World *World
@@ -110,6 +111,8 @@ func (s *Subject) Kind() Kinds {
 		return Policies
 	case s.Slice != nil:
 		return Slices
+	case s.Connection != nil:
+		return Connections
 	default:
 		return Workloads
 	}
@@ -129,6 +132,8 @@ func (s *Subject) Object() string {
 		return "NetworkPolicy/" + nameOf(s.Policy)
 	case s.Slice != nil:
 		return "EndpointSlice/" + nameOf(s.Slice)
+	case s.Connection != nil:
+		return s.Connection.Way.Kind() + "/" + s.Connection.Name
 	case s.Workload != nil:
 		return "PHIWorkload/" + s.Workload.Name
 	case s.Namespace != nil:
@@ -147,7 +152,7 @@ func nameOf(o metav1.Object) string {
 
 // Of returns the subject with another object under judgement.
 func (s Subject) Of(object metav1.Object) Subject {
-	s.Pod, s.Claim, s.Service, s.Policy, s.Slice = nil, nil, nil, nil, nil
+	s.Pod, s.Claim, s.Service, s.Policy, s.Slice, s.Connection = nil, nil, nil, nil, nil, nil
 	switch o := object.(type) {
 	case *corev1.Pod:
 		s.Pod = o
@@ -159,12 +164,15 @@ func (s Subject) Of(object metav1.Object) Subject {
 		s.Policy = o
 	case *discoveryv1.EndpointSlice:
 		s.Slice = o
+	case *Connection:
+		s.Connection = o
 	}
 	return s
 }
 
 // Objects lists the evidence of one kind that is judged one at a time. For
-// Workloads it is empty: the workload itself is the subject.
+// Workloads it is empty: the workload itself is the subject. For Connections too:
+// live there is none.
 func (w *World) Objects(kind Kinds) []metav1.Object {
 	switch kind {
 	case Pods:

@@ -22,12 +22,15 @@ func TestASubjectKnowsItsObject(t *testing.T) {
 		kind control.Kinds
 		want string
 	}{
-		"a pod":                       {phitest.Pod("api-0").Obj(), control.Pods, "Pod/api-0"},
-		"a pod that has no name yet":  {generated, control.Pods, "Pod/api-"},
-		"a claim":                     {phitest.Claim("data").Obj(), control.Claims, "PersistentVolumeClaim/data"},
-		"a service":                   {phitest.Service("api").Obj(), control.Services, "Service/api"},
-		"a policy":                    {phitest.Policy("deny").Obj(), control.Policies, "NetworkPolicy/deny"},
-		"a slice":                     {phitest.Slice("s", "api").Obj(), control.Slices, "EndpointSlice/s"},
+		"a pod":                      {phitest.Pod("api-0").Obj(), control.Pods, "Pod/api-0"},
+		"a pod that has no name yet": {generated, control.Pods, "Pod/api-"},
+		"a claim":                    {phitest.Claim("data").Obj(), control.Claims, "PersistentVolumeClaim/data"},
+		"a service":                  {phitest.Service("api").Obj(), control.Services, "Service/api"},
+		"a policy":                   {phitest.Policy("deny").Obj(), control.Policies, "NetworkPolicy/deny"},
+		"a slice":                    {phitest.Slice("s", "api").Obj(), control.Slices, "EndpointSlice/s"},
+		"a connection": {
+			&control.Connection{ObjectMeta: metav1.ObjectMeta{Name: "api-0"}, Way: control.Exec}, control.Connections, "PodExecOptions/api-0",
+		},
 		"nothing, hence the workload": {nil, control.Workloads, "PHIWorkload/api"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -56,8 +59,10 @@ func TestAWorldListsItsObjectsInOrder(t *testing.T) {
 	if diff := cmp.Diff([]string{"a", "b"}, names); diff != "" {
 		t.Errorf("claims (-want +got):\n%s", diff)
 	}
-	if got := w.Objects(control.Workloads); got != nil {
-		t.Errorf("a workload is among its own objects: %v", got)
+	for _, none := range []control.Kinds{control.Workloads, control.Connections} {
+		if got := w.Objects(none); got != nil {
+			t.Errorf("a %s is among the objects of a world: %v", none, got)
+		}
 	}
 }
 
@@ -72,7 +77,7 @@ func TestSetsAreReadByPeople(t *testing.T) {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}
-	if len(control.AllKinds.Each()) != 6 || !control.AllKinds.Has(control.Workloads) || control.Pods.Has(control.Pods|control.Claims) {
+	if len(control.AllKinds.Each()) != 7 || !control.AllKinds.Has(control.Workloads) || control.Pods.Has(control.Pods|control.Claims) {
 		t.Error("sets of kinds do not hold what they hold")
 	}
 	if len(control.AllEvidence.Each()) != 4 {
@@ -90,8 +95,8 @@ func TestRulesetsAreParsed(t *testing.T) {
 }
 
 func TestAFindingCarriesWhatItIsGiven(t *testing.T) {
-	got := control.Failed("spec.a", "is %d", 1).But("set it to %d", 2).OnlyLive().Known("Tested")
-	want := control.Finding{Verdict: "Fail", Path: "spec.a", Message: "is 1", Remedy: "set it to 2", Live: true, Class: "Tested"}
+	got := control.Failed("spec.a", "is %d", 1).But("set it to %d", 2).OnlyLive().ThatStays().Known("Tested")
+	want := control.Finding{Verdict: "Fail", Path: "spec.a", Message: "is 1", Remedy: "set it to 2", Live: true, Stays: true, Class: "Tested"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("finding (-want +got):\n%s", diff)
 	}
@@ -114,5 +119,22 @@ func TestAPageSaysWhatBindsAndWhatIsRead(t *testing.T) {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %q:\n%s", want, page)
 		}
+	}
+}
+
+func TestEveryWayIsCalledAsKubernetesAndAsPeopleDo(t *testing.T) {
+	want := map[string]string{
+		"PodExecOptions":        `exec into pod "api"`,
+		"PodAttachOptions":      `attach to pod "api"`,
+		"PodPortForwardOptions": `port-forward to pod "api"`,
+		"PodProxyOptions":       `proxy to pod "api"`,
+		"ServiceProxyOptions":   `proxy to service "api"`,
+	}
+	got := map[string]string{}
+	for _, way := range control.Ways() {
+		got[way.Kind()] = (&control.Connection{ObjectMeta: metav1.ObjectMeta{Name: "api"}, Way: way}).String()
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("names (-want +got):\n%s", diff)
 	}
 }

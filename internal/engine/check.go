@@ -48,6 +48,8 @@ type Violation struct {
 	Remedy  string
 	// Verdict is Fail, or Unknown where evidence was missing.
 	Verdict hipaav1.Verdict
+	// Stays says that nothing that runs is taken away for it.
+	Stays bool
 	// ExceptedBy names the exception that covers it; empty if none does.
 	ExceptedBy string
 }
@@ -65,6 +67,7 @@ func violation(c *control.Control, s *control.Subject, f control.Finding) Violat
 		Message:   f.Message,
 		Remedy:    remedy,
 		Verdict:   f.Verdict,
+		Stays:     f.Stays,
 	}
 }
 

@@ -72,6 +72,21 @@ func TestVerdictsRollUp(t *testing.T) {
 			pods: pods, finds: on(list(wrong.OnlyLive()), nil),
 			want: engine.Result{Verdict: "Fail", Class: "Observed", Message: "Pod/a: spec is wrong; do what first-control asks"},
 		},
+		"connections leave nothing to judge, and pods that are right pass in Enforce": {
+			kinds: control.Pods | control.Connections, pods: pods, finds: on(list(right), list(right)),
+			want: engine.Result{Verdict: "Pass", Class: "Observed", Message: "spec is right (+1 more)"},
+		},
+		"connections that are not refused are Unknown at best": {
+			kinds: control.Pods | control.Connections, pods: pods, mode: hipaav1.ModeWarn, finds: on(list(right), list(right)),
+			want: engine.Result{Verdict: "Unknown", Mode: hipaav1.ModeWarn, Message: "mode Warn refuses no connection, and what came of those there were cannot be seen"},
+		},
+		"connections that are not refused hide no Fail": {
+			kinds: control.Pods | control.Connections, pods: pods, mode: hipaav1.ModeAudit, finds: on(list(wrong), nil),
+			want: engine.Result{Verdict: "Fail", Mode: hipaav1.ModeAudit, Class: "Observed", Message: "Pod/a: spec is wrong; do what first-control asks"},
+		},
+		"connections alone are nothing to judge": {
+			kinds: control.Connections, pods: pods, want: engine.Result{Verdict: "Unknown", Message: "nothing to judge yet: no Connection"},
+		},
 		"exempt everywhere is NotApplicable": {
 			pods: pods, finds: on(list(exempt), list(exempt)),
 			want: engine.Result{Verdict: "NotApplicable", Class: "Observed", Message: "has none"},

@@ -172,6 +172,7 @@ var kinds = map[string]bool{
 	"Pod": true, "PersistentVolumeClaim": true, "Service": true, "EndpointSlice": true, "Endpoints": true,
 	"NetworkPolicy": true, "Namespace": true, "Binding": true,
 	"Deployment": true, "StatefulSet": true, "DaemonSet": true, "ReplicaSet": true, "ReplicationController": true, "Job": true, "CronJob": true,
+	"PodExecOptions": true, "PodAttachOptions": true, "PodPortForwardOptions": true, "PodProxyOptions": true, "ServiceProxyOptions": true,
 	"PHIWorkload": true, "ComplianceProfile": true, "ControlException": true,
 	"ValidatingWebhookConfiguration": true, "MutatingWebhookConfiguration": true,
 	"ValidatingAdmissionPolicy": true, "ValidatingAdmissionPolicyBinding": true,

@@ -82,6 +82,20 @@ func (b *PodBuilder) Sidecar(name string) *PodBuilder {
 	return b
 }
 
+// Debugged adds a restricted ephemeral container, as kubectl debug does.
+func (b *PodBuilder) Debugged(name string) *PodBuilder {
+	b.Container(name)
+	last := len(b.pod.Spec.Containers) - 1
+	c := b.pod.Spec.Containers[last]
+	b.pod.Spec.Containers = b.pod.Spec.Containers[:last]
+	b.pod.Spec.EphemeralContainers = append(b.pod.Spec.EphemeralContainers, corev1.EphemeralContainer{
+		EphemeralContainerCommon: corev1.EphemeralContainerCommon{
+			Name: c.Name, Image: c.Image, SecurityContext: c.SecurityContext,
+		},
+	})
+	return b
+}
+
 // Listens adds a port to the first container.
 func (b *PodBuilder) Listens(name string, number int32) *PodBuilder {
 	first := &b.pod.Spec.Containers[0]

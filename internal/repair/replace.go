@@ -117,6 +117,11 @@ type barePod struct {
 	lacks []engine.Violation
 }
 
+// keeps reports whether nothing that the pod lacks is a reason to take it away.
+func (b barePod) keeps() bool {
+	return !slices.ContainsFunc(b.lacks, func(v engine.Violation) bool { return !v.Stays })
+}
+
 // unprotected are the pods that admission would refuse as they are, the ones
 // that are not ready first: nobody misses those. What is only unknown is no
 // reason to take a pod away.
@@ -249,6 +254,9 @@ func (n *round) consider(ctx context.Context, b barePod) error {
 // obstacle is what stands in the way without asking the API server; an empty
 // reason is nothing.
 func (n *round) obstacle(m *maker, b barePod) (reason, message string) {
+	if b.keeps() {
+		return hipaav1.ReasonReplacementNeedsPerson, "what is found against it was put into it while it ran: replace it when the work is done"
+	}
 	if name := n.excused(b); name != "" {
 		return hipaav1.ReasonReplacementNeedsPerson, "it started under ControlException " + name + ", which counts no more"
 	}

@@ -313,3 +313,33 @@ func names[T metav1.Object](list []T) []string {
 	}
 	return all
 }
+
+func TestWhatAConnectionNamesIsFoundAtOnce(t *testing.T) {
+	service := &corev1.Service{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "ehr", Name: "back"}, Spec: corev1.ServiceSpec{Selector: map[string]string{"tier": "back"}},
+	}
+	back := map[string]string{"tier": "back"}
+	known := []client.Object{pod("db", back), pod("api", back), pod("web", map[string]string{"tier": "front"})}
+	loader := subject.Loader{Cache: reader(t, known...), Live: reader(t, append(known, pod("new", back), service)...)}
+	for name, want := range map[string]bool{"api": true, "new": true, "gone": false} {
+		got, found, err := loader.Pod(t.Context(), types.NamespacedName{Namespace: "ehr", Name: name})
+		if err != nil || found != want || found && got.Name != name {
+			t.Errorf("pod %s: %v, %t, %v, want it found: %t", name, got, found, err, want)
+		}
+	}
+	got, found, err := loader.Service(t.Context(), client.ObjectKeyFromObject(service))
+	if err != nil || !found {
+		t.Fatalf("service: %t, %v", found, err)
+	}
+	pods, err := loader.Behind(t.Context(), got)
+	if diff := cmp.Diff([]string{"api", "db"}, names(pods)); err != nil || diff != "" {
+		t.Errorf("pods behind it: %v (-want +got):\n%s", err, diff)
+	}
+	got.Spec.Selector = nil
+	if pods, err := loader.Behind(t.Context(), got); err != nil || len(pods) > 0 {
+		t.Errorf("a Service without a selector selects %q, %v", names(pods), err)
+	}
+	if _, found, err := loader.Service(t.Context(), types.NamespacedName{Namespace: "ehr", Name: "gone"}); err != nil || found {
+		t.Errorf("a Service that is not there: %t, %v", found, err)
+	}
+}

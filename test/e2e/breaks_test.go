@@ -9,6 +9,9 @@ import (
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
@@ -27,7 +30,7 @@ var _ = Describe("A violation", func() {
 			if !violation.Reported {
 				It("of "+c.ID+" is refused: "+name, func() {
 					s := stage(violation, namespace)
-					Expect(admin.Create(ctx, s.under())).To(MatchError(ContainSubstring("\n  " + c.ID + " ")))
+					Expect(s.attempt()).To(MatchError(ContainSubstring("\n  " + c.ID + " ")))
 				})
 				continue
 			}
@@ -90,7 +93,7 @@ func stage(b control.Break, namespace string) staged {
 			continue
 		}
 		created := fresh(workload.DeepCopy(), namespace)
-		// The API server's own view of a label that has just changed may be old.
+		// The API server's policies learn of the namespace's label after it has answered.
 		Eventually(func() error { return admin.Create(ctx, created) }).Should(Succeed())
 		if workload.Name == controltest.WorkloadName {
 			result.workload = created
@@ -106,6 +109,56 @@ func stage(b control.Break, namespace string) staged {
 func run(pod *corev1.Pod) {
 	GinkgoHelper()
 	Eventually(func() error { return admin.Create(ctx, pod) }).Should(Succeed())
+}
+
+// attempt does what the break is about: it creates the object under judgement,
+// puts containers into it while it runs, or reaches into a pod.
+func (s *staged) attempt() error {
+	GinkgoHelper()
+	namespace := s.workload.Namespace
+	switch {
+	case s.Connection != nil:
+		run(fresh(s.World.Pods[0].DeepCopy(), namespace))
+		Expect(admin.Create(ctx, fresh(s.World.Exposing[0].DeepCopy(), namespace))).To(Succeed())
+		return reach(config, s.Connection.Way, namespace, s.Connection.Name)
+	case s.Pod != nil && len(s.Pod.Spec.EphemeralContainers) > 0:
+		pod, added := fresh(s.Pod.DeepCopy(), namespace), s.Pod.Spec.EphemeralContainers
+		pod.Spec.EphemeralContainers = nil
+		run(pod)
+		return debug(admin, pod, added...)
+	default:
+		return admin.Create(ctx, s.under())
+	}
+}
+
+// reach sends the CONNECT request of a way into a pod, or through a Service, with
+// a query of keys and values.
+func reach(as *rest.Config, way control.Way, namespace, name string, query ...string) error {
+	GinkgoHelper()
+	path, known := map[control.Way][2]string{
+		control.Exec: {"pods", "exec"}, control.Attach: {"pods", "attach"}, control.PortForward: {"pods", "portforward"},
+		control.PodProxy: {"pods", "proxy"}, control.ServiceProxy: {"services", "proxy"},
+	}[way]
+	Expect(known).To(BeTrue(), "no path is known for %s", way)
+	typed, err := kubernetes.NewForConfig(as)
+	Expect(err).NotTo(HaveOccurred())
+	request := typed.CoreV1().RESTClient().Post().Namespace(namespace).Resource(path[0]).Name(name).SubResource(path[1])
+	for pair := range slices.Chunk(query, 2) {
+		request.Param(pair[0], pair[1])
+	}
+	return request.Do(ctx).Error()
+}
+
+// debug puts containers into a running pod, as kubectl debug does, again where the
+// pod's status has moved meanwhile.
+func debug(as client.Client, pod *corev1.Pod, added ...corev1.EphemeralContainer) error {
+	GinkgoHelper()
+	return retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		changed := &corev1.Pod{}
+		Expect(admin.Get(ctx, client.ObjectKeyFromObject(pod), changed)).To(Succeed())
+		changed.Spec.EphemeralContainers = append(changed.Spec.EphemeralContainers, added...)
+		return as.SubResource("ephemeralcontainers").Update(ctx, changed)
+	})
 }
 
 // under is the object under judgement, in the namespace.

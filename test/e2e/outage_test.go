@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
 	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
 )
 
@@ -31,6 +32,10 @@ var _ = Describe("An outage of the operator", Serial, Ordered, func() {
 
 	It("refuses new PHI pods", func() {
 		Expect(admin.Create(ctx, phitest.Pod("during").Namespace(namespace).Label("app", "api").Obj())).To(MatchError(ContainSubstring("hipaa-operator")))
+	})
+
+	It("lets nobody reach into PHI pods", func() {
+		Expect(reach(config, control.Exec, namespace, admitted.Name)).To(MatchError(ContainSubstring(`failed calling webhook "connections.hipaa-operator.io"`)))
 	})
 
 	It("lets pods without PHI start", func() {

@@ -105,9 +105,13 @@ func clientFor(c *rest.Config) client.Client {
 // as is a client that acts as somebody else.
 func as(user string, groups ...string) client.Client {
 	GinkgoHelper()
-	impersonating := rest.CopyConfig(config)
-	impersonating.Impersonate = rest.ImpersonationConfig{UserName: user, Groups: append(groups, "system:authenticated")}
-	return clientFor(impersonating)
+	return clientFor(impersonating(user, groups...))
+}
+
+func impersonating(user string, groups ...string) *rest.Config {
+	c := rest.CopyConfig(config)
+	c.Impersonate = rest.ImpersonationConfig{UserName: user, Groups: append(groups, "system:authenticated")}
+	return c
 }
 
 // phiNamespace makes a namespace for one spec, and deletes it afterwards.

@@ -2,7 +2,10 @@ package e2e_test
 
 import (
 	"encoding/json"
+	"os"
+	"slices"
 	"strings"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -16,11 +19,11 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/rest"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
 	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
 )
 
@@ -83,9 +86,7 @@ var _ = Describe("A hostile tenant", Ordered, ContinueOnFailure, func() {
 	It("cannot bring labels along with a binding", func() {
 		pending := phitest.Pod("pending").Namespace(namespace).Of(workload).With(func(p *corev1.Pod) { p.Spec.SchedulerName = "nobody" }).Obj()
 		Expect(tenant.Create(ctx, pending)).To(Succeed())
-		impersonating := rest.CopyConfig(config)
-		impersonating.Impersonate = rest.ImpersonationConfig{UserName: user, Groups: []string{"system:authenticated"}}
-		typed, err := kubernetes.NewForConfig(impersonating)
+		typed, err := kubernetes.NewForConfig(impersonating(user))
 		Expect(err).NotTo(HaveOccurred())
 		refused(typed.CoreV1().Pods(namespace).Bind(ctx, &corev1.Binding{
 			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: pending.Name, Labels: map[string]string{hipaav1.LabelWorkload: "other"}},
@@ -167,17 +168,63 @@ var _ = Describe("A hostile tenant", Ordered, ContinueOnFailure, func() {
 		}), "network-isolation")
 	})
 
-	It("cannot add an ephemeral container that is not hardened, though one that is may come", func() {
-		debug := func(c *corev1.SecurityContext) error {
-			changed := &corev1.Pod{}
-			Expect(admin.Get(ctx, client.ObjectKeyFromObject(pod), changed)).To(Succeed())
-			changed.Spec.EphemeralContainers = append(changed.Spec.EphemeralContainers, corev1.EphemeralContainer{
-				EphemeralContainerCommon: corev1.EphemeralContainerCommon{Name: "debug", Image: "registry.example.org/tools:1", SecurityContext: c},
-			})
-			return tenant.SubResource("ephemeralcontainers").Update(ctx, changed)
+	It("cannot reach into a pod, though its role lets it", func() {
+		impersonated := impersonating(user)
+		Expect(tenant.Create(ctx, phitest.Service("into").Namespace(namespace).Selecting("app", "api").Port("http", 80, intstr.FromInt32(8080)).Obj())).To(Succeed())
+		for _, way := range control.Ways() {
+			name := pod.Name
+			if way == control.ServiceProxy {
+				name = "into"
+			}
+			refused(reach(impersonated, way, namespace, name), "privileged-access", "of PHIWorkload api, which takes a grant")
 		}
-		refused(debug(&corev1.SecurityContext{Privileged: ptr.To(true)}), "pod-hardening")
-		Expect(debug(pod.Spec.Containers[0].SecurityContext)).To(Succeed())
+		for _, command := range [][]string{
+			{"exec", pod.Name, "--", "env"}, {"attach", pod.Name}, {"port-forward", pod.Name, "18080:8080"}, {"port-forward", "service/into", "18080:80"},
+			{"debug", pod.Name, "--image=registry.example.org/tools:1", "--profile=restricted"},
+		} {
+			out, err := kube.Run(ctx, append([]string{"--namespace", namespace, "--as", user}, command...)...)
+			AddReportEntry(strings.Join(command, " "), out)
+			Expect(err).To(HaveOccurred())
+			Expect(out).To(And(ContainSubstring("privileged-access"), ContainSubstring("ControlException")), "what kubectl prints")
+		}
+	})
+
+	It("cannot add an ephemeral container, hardened or not, but under a grant that somebody else approved", func() {
+		tools := phitest.Pod("x").Debugged("tools").Obj().Spec.EphemeralContainers[0]
+		privileged := tools
+		privileged.SecurityContext = &corev1.SecurityContext{Privileged: ptr.To(true)}
+		refused(debug(tenant, pod, privileged), "pod-hardening", "privileged-access")
+		refused(debug(tenant, pod, tools), "privileged-access")
+
+		grantOf := phitest.Exception("change-4711", "api", "privileged-access").Namespace(namespace).Expires(metav1.NewTime(time.Now().Add(time.Hour))).Obj()
+		Expect(tenant.Create(ctx, grantOf)).To(Succeed())
+		grantRules(namespace, "officer@example.org", rbacv1.PolicyRule{
+			APIGroups: []string{hipaav1.GroupName}, Resources: []string{"controlexceptions", "controlexceptions/status"}, Verbs: []string{"get", "patch", "approve"},
+		})
+		Expect(as("officer@example.org").SubResource("status").Patch(ctx, grantOf,
+			client.RawPatch(types.MergePatchType, []byte(`{"status":{"approval":{"decision":"Approved"}}}`)))).To(Succeed())
+		Eventually(func() error { return debug(tenant, pod, tools) }).Should(Succeed())
+		refused(debug(tenant, pod, corev1.EphemeralContainer{EphemeralContainerCommon: corev1.EphemeralContainerCommon{
+			Name: "more", Image: "registry.example.org/tools:1", SecurityContext: privileged.SecurityContext,
+		}}), "pod-hardening")
+		Expect(reach(impersonating(user), control.Exec, namespace, pod.Name, "command", "env")).To(MatchError(Not(ContainSubstring("privileged-access"))),
+			"the node is simulated, so nobody gets in; but it is not admission that refuses")
+
+		By("its use is on record twice, and what was run is in neither of ours")
+		Eventually(lines(operator.Log(), "Admitted connection to PHI", `"user":"`+user+`"`)).Should(ContainElement(And(
+			ContainSubstring(`"logger":"admission.access"`), ContainSubstring(`"way":"Exec"`), ContainSubstring(`"exceptions":"change-4711"`), ContainSubstring(`"name":"api-0"`),
+			Not(ContainSubstring("env")))))
+		Eventually(lines(kube.AuditLog, `"subresource":"exec"`, `"connections.hipaa-operator.io/exceptions":"change-4711"`)).Should(
+			ContainElement(ContainSubstring(`"connections.hipaa-operator.io/warned":"privileged-access"`)))
+
+		By("the grant does not lead to the pods of another workload")
+		other := phitest.Workload("other").Namespace(namespace).Obj()
+		Expect(tenant.Create(ctx, other)).To(Succeed())
+		Expect(tenant.Create(ctx, phitest.Pod("other-0").Of(other).Label("tier", "both").Obj())).To(Succeed())
+		Expect(tenant.Create(ctx, phitest.Pod("api-1").Of(workload).Label("tier", "both").Obj())).To(Succeed())
+		Expect(tenant.Create(ctx, phitest.Service("both").Namespace(namespace).Selecting("tier", "both").Port("http", 80, intstr.FromInt32(8080)).Obj())).To(Succeed())
+		Eventually(func() error { return reach(impersonating(user), control.ServiceProxy, namespace, "both") }).Should(
+			MatchError(ContainSubstring("of PHIWorkload other, which takes a grant")))
 	})
 
 	It("may patch the image of a running pod, for that is no escape from any control of this ruleset", func() {
@@ -201,6 +248,23 @@ var _ = Describe("A hostile tenant", Ordered, ContinueOnFailure, func() {
 		refused(tenant.Create(ctx, phitest.Pod("nobody").Namespace(namespace).Obj()), "PHIWorkload")
 	})
 })
+
+// lines are those of a file that hold all of the words.
+func lines(file string, words ...string) func() ([]string, error) {
+	return func() ([]string, error) {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		var holding []string
+		for line := range strings.Lines(string(text)) {
+			if !slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(line, word) }) {
+				holding = append(holding, line)
+			}
+		}
+		return holding, nil
+	}
+}
 
 // owned asks for a NetworkPolicy.
 func owned(namespace, name string) func() error {

@@ -72,6 +72,8 @@ func Baseline(kind control.Kinds) control.Subject {
 		return s.Of(phitest.Policy("from-portal").Selecting("app", WorkloadName).Ingress(portal, phitest.TCP(8080)).Obj())
 	case control.Slices:
 		return s.Of(phitest.Slice("external", "registry-db", "198.51.100.5").Port("postgres", 5432).Obj())
+	case control.Connections:
+		return s.Of(connection(s.World.Pods[0].Name))
 	default:
 		return s
 	}
@@ -101,8 +103,17 @@ func Bare(kind control.Kinds) control.Subject {
 		return s.Of(phitest.Policy("closes-everything").Obj())
 	case control.Slices:
 		return s.Of(phitest.Slice("empty", WorkloadName).Obj())
+	case control.Connections:
+		return s.Of(connection(live.Name))
 	default:
 		return s
+	}
+}
+
+// connection is what nobody writes well or badly: it has a grant, or it has none.
+func connection(pod string) *control.Connection {
+	return &control.Connection{
+		ObjectMeta: metav1.ObjectMeta{Namespace: phitest.DefaultNamespace, Name: pod}, Way: control.Exec, Container: "app",
 	}
 }
 
@@ -205,7 +216,7 @@ func isOwned(policy *networkingv1.NetworkPolicy) bool {
 }
 
 // Live puts the object under judgement into the world and leaves the workload as
-// a whole to judge.
+// a whole to judge. Of a connection nothing is left.
 func Live(s control.Subject) control.Subject {
 	switch s.Kind() {
 	case control.Pods:

@@ -126,7 +126,7 @@ func fill(f *randfill.Filler) control.Subject {
 
 func fillObject(f *randfill.Filler, kind uint8) metav1.Object {
 	var object metav1.Object
-	switch kind % 6 {
+	switch kind % 7 {
 	case 0:
 		object = &corev1.Pod{}
 	case 1:
@@ -137,6 +137,8 @@ func fillObject(f *randfill.Filler, kind uint8) metav1.Object {
 		object = &networkingv1.NetworkPolicy{}
 	case 4:
 		object = &discoveryv1.EndpointSlice{}
+	case 5:
+		object = &control.Connection{}
 	default:
 		return nil
 	}

@@ -58,7 +58,11 @@ func denials(catalog []control.Control, c *control.Control) string {
 			continue
 		}
 		Admit(catalog, &s)
-		what := fmt.Sprintf("%s in PHI namespace %q", s.Object(), s.Namespace.Name)
+		object := s.Object()
+		if s.Connection != nil {
+			object = s.Connection.String()
+		}
+		what := fmt.Sprintf("%s in PHI namespace %q", object, s.Namespace.Name)
 		fmt.Fprintf(&text, "# %s\n%s\n\n", name, engine.Denial(what, j.admit(s)))
 	}
 	return text.String()
