@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"testing"
 	"time"
 
@@ -27,10 +28,16 @@ const (
 func BenchmarkDrift(b *testing.B) {
 	w := bench(b)
 	ctx := b.Context()
+	token, err := w.cluster.MetricsReader(ctx)
+	if err != nil {
+		b.Fatal(err)
+	}
+	before := w.reconciled(b, token)
 	settled, err := w.fleet(ctx)
 	if err != nil {
 		b.Fatal(err)
 	}
+	during := w.reconciled(b, token) - before
 	var corrected sample
 	turn := 0
 	for b.Loop() {
@@ -53,7 +60,22 @@ func BenchmarkDrift(b *testing.B) {
 	b.ReportMetric(memory, "manager-rss-MiB")
 	if settled > 0 {
 		b.ReportMetric(fleetNamespaces*fleetPerNamespace/settled.Seconds(), "settled-workloads/s")
+		b.ReportMetric(during/settled.Seconds(), "reconciles/s")
 	}
+}
+
+// reconciled is how often the manager has reconciled a PHIWorkload.
+func (w *world) reconciled(b *testing.B, token string) float64 {
+	b.Helper()
+	status, text, err := w.operator.Metrics(b.Context(), token)
+	if err != nil || status != http.StatusOK {
+		b.Fatalf("reading the manager's metrics: %d, %v", status, err)
+	}
+	n, err := cluster.Sum(text, "controller_runtime_reconcile_total", `controller="phiworkload"`)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return n
 }
 
 // fleet makes the workloads once, and says how long the operator took to have
