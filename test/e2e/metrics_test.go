@@ -11,7 +11,7 @@ import (
 
 var _ = Describe("The metrics", func() {
 	It("are for those whom the API server lets read them, and count the fleet", func() {
-		namespace := phiNamespace("metrics")
+		namespace := phiNamespace("counted-ward")
 		Expect(admin.Create(ctx, phitest.Workload("api").Namespace(namespace).Obj())).To(Succeed())
 		Eventually(owned(namespace, "hipaa-api")).Should(Succeed())
 
