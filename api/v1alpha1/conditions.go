@@ -59,7 +59,7 @@ const (
 	ConditionNotPaused = "NotPaused"
 
 	// ConditionApproved is True on a ControlException when an approval stands
-	// that covers the present spec.
+	// that covers the present spec and the PHIWorkload that exists now.
 	ConditionApproved = "Approved"
 
 	// ConditionInForce is True on a ControlException when it counts now:
@@ -212,7 +212,8 @@ const (
 	// ReasonDenied means that the approver said no.
 	ReasonDenied = "Denied"
 
-	// ReasonApprovalVoid means that the spec changed after the approval.
+	// ReasonApprovalVoid means that the spec changed after the decision, or that
+	// the PHIWorkload that it was about is gone.
 	ReasonApprovalVoid = "ApprovalVoid"
 
 	// ReasonInForce is the reason of InForce when it is True.

@@ -11,7 +11,8 @@ import (
 )
 
 // ControlExceptionSpec excuses one workload from one control until a fixed
-// instant. An approval covers exactly this content: any change voids it.
+// instant. An approval covers exactly this content, and the PHIWorkload as it
+// exists then: any change voids it, and so does a workload created anew.
 //
 // +kubebuilder:validation:XValidation:rule="self.controlID == oldSelf.controlID",reason=FieldValueForbidden,fieldPath=".controlID",message="is immutable; create a new exception"
 // +kubebuilder:validation:XValidation:rule="self.workloadRef == oldSelf.workloadRef",reason=FieldValueForbidden,fieldPath=".workloadRef",message="is immutable; create a new exception"
@@ -78,7 +79,7 @@ const (
 )
 
 // Approval is the act of a person with the verb "approve" on the kind. The
-// person sets decision; admission stamps the rest from the request.
+// person sets decision and specDigest; admission stamps the rest.
 type Approval struct {
 	// decision is what the approver decided.
 	// +required
@@ -94,12 +95,20 @@ type Approval struct {
 	// +optional
 	Time *metav1.Time `json:"time,omitempty"`
 
-	// specDigest is the digest of the spec that was decided on, stamped by
-	// admission. The approval counts only while it equals that of the spec.
+	// specDigest is the digest of the spec that the approver has read, from
+	// status.specDigest. A decision without it, or about another content than the
+	// stored one, is refused, and it counts only while it equals that of the spec.
 	// +optional
 	// +kubebuilder:validation:MaxLength=71
 	// +kubebuilder:validation:MinLength=1
 	SpecDigest string `json:"specDigest,omitempty"`
+
+	// workloadUID is the UID of the PHIWorkload at the decision, stamped by
+	// admission. The approval does not count for another of the same name.
+	// +optional
+	// +kubebuilder:validation:MaxLength=36
+	// +kubebuilder:validation:MinLength=1
+	WorkloadUID string `json:"workloadUID,omitempty"`
 }
 
 // ControlExceptionStatus says whether the exception counts.
@@ -117,6 +126,13 @@ type ControlExceptionStatus struct {
 	// +listMapKey=type
 	// +kubebuilder:validation:MaxItems=16
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// specDigest is the digest of the present spec. A decision repeats it, as the
+	// sign that this is what was read.
+	// +optional
+	// +kubebuilder:validation:MaxLength=71
+	// +kubebuilder:validation:MinLength=1
+	SpecDigest string `json:"specDigest,omitempty"`
 
 	// approval is the decision of an approver. The operator never writes it.
 	// +optional
@@ -137,6 +153,7 @@ type ControlExceptionStatus struct {
 // +kubebuilder:printcolumn:name="Expires",type=string,JSONPath=`.spec.expires`
 // +kubebuilder:printcolumn:name="In-Force",type=string,JSONPath=`.status.conditions[?(@.type=="InForce")].status`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Digest",type=string,priority=1,JSONPath=`.status.specDigest`
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 63",message="metadata.name is longer than 63 characters"
 type ControlException struct {
 	metav1.TypeMeta `json:",inline"`

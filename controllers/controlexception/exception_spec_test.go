@@ -27,6 +27,7 @@ var _ = Describe("A ControlException", func() {
 		end := x.Spec.Expires.Truncate(time.Second)
 		Expect(cluster.Admin.Create(ctx, x)).To(Succeed())
 		Eventually(condition(ctx, x, hipaav1.ConditionReady), patience, interval).Should(Equal("False ApprovalPending"))
+		Expect(x.Status.SpecDigest).To(Equal(digestOf(x)), "it is there to be read before anybody decides")
 		phitest.ExpectLawfulConditions(GinkgoT(), x)
 		approve(ctx, x)
 		Eventually(condition(ctx, x, hipaav1.ConditionInForce), patience, interval).Should(Equal("True InForce"))
@@ -62,20 +63,33 @@ var _ = Describe("A ControlException", func() {
 		x.Spec.Expires = metav1.NewTime(time.Now().Add(2 * time.Hour))
 		Expect(cluster.Admin.Update(ctx, x)).To(Succeed())
 		Eventually(condition(ctx, x, hipaav1.ConditionReady), patience, interval).Should(Equal("False ApprovalVoid"))
+		Expect(x.Status.SpecDigest).To(And(Equal(digestOf(x)), Not(Equal(x.Status.Approval.SpecDigest))))
 		phitest.ExpectLawfulConditions(GinkgoT(), x)
 	})
 
-	It("may come before its workload, and outlives it", func(ctx context.Context) {
+	It("may come before its workload, and its approval ends with it", func(ctx context.Context) {
 		x := exception("early", "late", time.Hour)
 		Expect(cluster.Admin.Create(ctx, x)).To(Succeed())
-		approve(ctx, x)
 		Eventually(condition(ctx, x, hipaav1.ConditionReady), patience, interval).Should(Equal("False WorkloadNotFound"))
 		phitest.ExpectLawfulConditions(GinkgoT(), x)
 		late := phitest.Workload("late").Obj()
 		Expect(cluster.Admin.Create(ctx, late)).To(Succeed())
+		approve(ctx, x)
 		Eventually(condition(ctx, x, hipaav1.ConditionReady), patience, interval).Should(Equal("True InForce"))
 		Expect(cluster.Admin.Delete(ctx, late)).To(Succeed())
 		Eventually(condition(ctx, x, hipaav1.ConditionReady), patience, interval).Should(Equal("False WorkloadNotFound"))
 		phitest.ExpectLawfulConditions(GinkgoT(), x)
+		Eventually(func() error { return cluster.Admin.Create(ctx, phitest.Workload("late").Obj()) }, patience, interval).Should(Succeed())
+		Eventually(condition(ctx, x, hipaav1.ConditionReady), patience, interval).Should(Equal("False ApprovalVoid"),
+			"nobody has approved anything for this workload")
+		phitest.ExpectLawfulConditions(GinkgoT(), x)
+		Expect(cluster.Admin.Delete(ctx, phitest.Workload("late").Obj())).To(Succeed())
 	})
 })
+
+func digestOf(x *hipaav1.ControlException) string {
+	GinkgoHelper()
+	digest, err := x.Spec.Digest()
+	Expect(err).NotTo(HaveOccurred())
+	return digest
+}

@@ -3,6 +3,8 @@ package controlexception
 import (
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/engine"
 	"github.com/hipaa-operator/hipaa-operator/internal/outcome"
@@ -22,11 +24,13 @@ type scope struct {
 	now       time.Time
 
 	// observe
-	observed       bool
-	workloadExists bool
+	observed bool
+	// workload is the UID of the PHIWorkload; empty where there is none.
+	workload types.UID
 
 	// judge
 	judged bool
+	digest string
 	state  engine.ExceptionState
 	known  bool
 }

@@ -26,11 +26,11 @@ func statusOf(s *scope, stepErr error) hipaav1.ControlExceptionStatus {
 		next.Conditions = c.List()
 		return next
 	}
-	next.ObservedGeneration = s.exception.Generation
+	next.ObservedGeneration, next.SpecDigest = s.exception.Generation, s.digest
 	approved, inForce := approvedOf(s), inForceOf(s)
 	ready := inForce
 	switch {
-	case !s.workloadExists:
+	case s.workload == "":
 		ready = outcome.Condition{Status: metav1.ConditionFalse, Reason: hipaav1.ReasonWorkloadNotFound,
 			Message: "PHIWorkload \"" + s.exception.Spec.WorkloadRef.Name + "\" does not exist in this namespace"}
 	case !s.known:
@@ -46,12 +46,13 @@ func statusOf(s *scope, stepErr error) hipaav1.ControlExceptionStatus {
 	return next
 }
 
-// approvedOf says whether an approval covers the present spec, whatever the time.
+// approvedOf says whether an approval covers the present spec and workload,
+// whatever the time.
 func approvedOf(s *scope) outcome.Condition {
 	state := s.state
 	if state == engine.ExceptionExpired {
 		// What it would be if it had not ended.
-		state = engine.StateOf(s.exception, s.exception.Spec.Expires.Add(-time.Second))
+		state = engine.StateOf(s.exception, s.workload, s.exception.Spec.Expires.Add(-time.Second))
 	}
 	switch state {
 	case engine.ExceptionInForce:
@@ -59,9 +60,21 @@ func approvedOf(s *scope) outcome.Condition {
 	case engine.ExceptionDenied:
 		return outcome.Condition{Status: metav1.ConditionFalse, Reason: hipaav1.ReasonDenied, Message: "denied by " + s.exception.Status.Approval.Approver}
 	case engine.ExceptionVoid:
-		return outcome.Condition{Status: metav1.ConditionFalse, Reason: hipaav1.ReasonApprovalVoid, Message: "the spec changed after the decision: it needs a new one"}
+		return outcome.Condition{Status: metav1.ConditionFalse, Reason: hipaav1.ReasonApprovalVoid, Message: voidBecause(s)}
 	default:
-		return outcome.Condition{Status: metav1.ConditionFalse, Reason: hipaav1.ReasonApprovalPending, Message: "waits for somebody else than the requester to set status.approval.decision"}
+		return outcome.Condition{Status: metav1.ConditionFalse, Reason: hipaav1.ReasonApprovalPending, Message: "waits for somebody else than the requester to set decision and specDigest in status.approval"}
+	}
+}
+
+// voidBecause says what a decision no longer covers.
+func voidBecause(s *scope) string {
+	switch {
+	case s.exception.Status.Approval.SpecDigest != s.digest:
+		return "the spec changed after the decision: it needs a new one"
+	case s.workload == "":
+		return "the PHIWorkload that the decision was about is gone"
+	default:
+		return "the decision was about an earlier PHIWorkload of that name: remove status.approval and decide again"
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/types"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/engine"
@@ -15,8 +16,25 @@ import (
 
 func at(x *hipaav1.ControlException, after time.Duration) *scope {
 	x.Generation = 2
-	now := phitest.Epoch.Add(after)
-	return &scope{exception: x, now: now, observed: true, workloadExists: true, judged: true, known: true, state: engine.StateOf(x, now)}
+	now, workload := phitest.Epoch.Add(after), phitest.UIDOf(x.Spec.WorkloadRef.Name)
+	return &scope{
+		exception: x, now: now, observed: true, workload: workload,
+		judged: true, digest: digestOf(x), known: true, state: engine.StateOf(x, workload, now),
+	}
+}
+
+// of is the same where the workload is another, or none.
+func of(workload types.UID, s *scope) *scope {
+	s.workload, s.state = workload, engine.StateOf(s.exception, workload, s.now)
+	return s
+}
+
+func digestOf(x *hipaav1.ControlException) string {
+	digest, err := x.Spec.Digest()
+	if err != nil {
+		panic(err)
+	}
+	return digest
 }
 
 func brief(status *hipaav1.ControlExceptionStatus, kind string) string {
@@ -63,8 +81,20 @@ func TestStatus(t *testing.T) {
 			want: [3]string{"False Expired", "False ApprovalPending", "False Expired"},
 		},
 		"the workload does not exist": {
-			give: func() *scope { s := at(x().ApprovedBy("officer").Obj(), 0); s.workloadExists = false; return s }(),
-			want: [3]string{"False WorkloadNotFound", "True Approved", "True InForce"},
+			give: of("", at(x().ApprovedBy("officer").Obj(), 0)),
+			want: [3]string{"False WorkloadNotFound", "False ApprovalVoid", "False NotApproved"},
+		},
+		"the workload does not exist yet": {
+			give: of("", at(x().Obj(), 0)),
+			want: [3]string{"False WorkloadNotFound", "False ApprovalPending", "False NotApproved"},
+		},
+		"another workload took the name after the approval": {
+			give: of("another", at(x().ApprovedBy("officer").Obj(), 0)),
+			want: [3]string{"False ApprovalVoid", "False ApprovalVoid", "False NotApproved"},
+		},
+		"ended, for a workload that is gone": {
+			give: of("", at(x().ApprovedBy("officer").Obj(), 48*time.Hour)),
+			want: [3]string{"False WorkloadNotFound", "False ApprovalVoid", "False Expired"},
 		},
 		"the control does not exist": {
 			give: func() *scope { s := at(x().ApprovedBy("officer").Obj(), 0); s.known = false; return s }(),
@@ -87,8 +117,36 @@ func TestStatus(t *testing.T) {
 			if diff := cmp.Diff(before.Status.Approval, status.Approval); diff != "" {
 				t.Errorf("the approval changed (-was +is):\n%s", diff)
 			}
+			if tt.give.judged && status.SpecDigest != digestOf(tt.give.exception) {
+				t.Errorf("specDigest = %q, want that of the spec", status.SpecDigest)
+			}
 			tt.give.exception.Status = status
 			phitest.ExpectLawfulConditions(t, tt.give.exception)
+		})
+	}
+}
+
+func TestAVoidApprovalSaysWhatItNoLongerCovers(t *testing.T) {
+	approved := func() *hipaav1.ControlException {
+		return phitest.Exception("legacy", "api", "pod-hardening").ApprovedBy("officer").Obj()
+	}
+	changed := approved()
+	changed.Spec.Reason = "another reason than before"
+	tests := map[string]struct {
+		give *scope
+		want string
+	}{
+		"the spec changed":        {at(changed, 0), "the spec changed after the decision: it needs a new one"},
+		"the workload is gone":    {of("", at(approved(), 0)), "the PHIWorkload that the decision was about is gone"},
+		"the workload is another": {of("another", at(approved(), 0)), "the decision was about an earlier PHIWorkload of that name: remove status.approval and decide again"},
+		"both":                    {of("another", at(changed, 0)), "the spec changed after the decision: it needs a new one"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			status := statusOf(tt.give, nil)
+			if got := meta.FindStatusCondition(status.Conditions, hipaav1.ConditionApproved).Message; got != tt.want {
+				t.Errorf("says %q, want %q", got, tt.want)
+			}
 		})
 	}
 }

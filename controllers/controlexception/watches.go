@@ -25,7 +25,8 @@ func (r *Reconciler) SetupWithManager(_ context.Context, mgr ctrl.Manager, optio
 	naming := handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, w client.Object) []reconcile.Request {
 		return exceptionsOf(ctx, mgr.GetCache(), w)
 	})
-	comesOrGoes := predicate.Funcs{UpdateFunc: func(event.UpdateEvent) bool { return false }}
+	// Another of the same name may come as an update.
+	comesOrGoes := predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool { return e.ObjectOld.GetUID() != e.ObjectNew.GetUID() }}
 	err := ctrl.NewControllerManagedBy(mgr).Named("controlexception").WithOptions(options).
 		For(&hipaav1.ControlException{}, builder.WithPredicates(specOrDecision())).
 		Watches(&hipaav1.PHIWorkload{}, naming, builder.WithPredicates(comesOrGoes)).

@@ -258,12 +258,11 @@ var _ = Describe("Pods that run without their safeguards", func() {
 
 	It("stay where they started under an exception, although it has ended", func(ctx context.Context) {
 		p = newPlace(ctx, base())
-		w = p.workload("web").Obj()
+		w = create(ctx, p.workload("web").Obj())
 		x := create(ctx, phitest.Exception("legacy", "web", "pod-hardening").Namespace(p.name).Expires(metav1.NewTime(time.Now().Add(6*time.Second))).Obj())
 		approve(ctx, x)
 		replicas(ctx, p, w, 3, phitest.Pod("web").Of(w).Unhardened().Obj())
 		mend(ctx, p, w)
-		create(ctx, w)
 		p.becomes(ctx, "web", hipaav1.ConditionPodsProtected, "True PodsAdmitted")
 		p.becomes(ctx, "web", hipaav1.ConditionPodsProtected, "False ReplacementNeedsPerson")
 		p.stays(ctx, "web", hipaav1.ConditionPodsProtected, "False ReplacementNeedsPerson")

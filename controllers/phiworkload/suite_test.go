@@ -312,8 +312,14 @@ func approve(ctx context.Context, x *hipaav1.ControlException) {
 		if err != nil {
 			return err
 		}
+		w := &hipaav1.PHIWorkload{}
+		if err := cluster.Admin.Get(ctx, client.ObjectKey{Namespace: x.Namespace, Name: x.Spec.WorkloadRef.Name}, w); err != nil {
+			return err
+		}
 		now := metav1.Now()
-		x.Status.Approval = &hipaav1.Approval{Decision: hipaav1.DecisionApproved, Approver: "officer@example.org", Time: &now, SpecDigest: digest}
+		x.Status.Approval = &hipaav1.Approval{
+			Decision: hipaav1.DecisionApproved, Approver: "officer@example.org", Time: &now, SpecDigest: digest, WorkloadUID: string(w.UID),
+		}
 		return cluster.Admin.Status().Update(ctx, x)
 	}, patience, interval).Should(Succeed())
 }

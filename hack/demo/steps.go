@@ -151,7 +151,19 @@ func exception(ctx context.Context, s *stage) error {
 	if err := s.expect(ctx, []string{"created"}, "create", "-f", manifest, "--as=alice@example.org"); err != nil {
 		return err
 	}
-	approve := []string{"patch", "controlexception", "legacy-import", "-n", "ehr", "--subresource=status", "--type=merge", "-p", `{"status":{"approval":{"decision":"Approved"}}}`}
+	s.say("Whoever decides reads what is asked first, and names what was read by its digest.")
+	read := []string{"get", "controlexception", "legacy-import", "-n", "ehr", "--as=bob@example.org", "-o"}
+	if err := s.until(ctx, soon, []string{"sha256:"}, append(read, `jsonpath={.spec}{"\n"}{.status.specDigest}`)...); err != nil {
+		return err
+	}
+	digest, err := s.cluster.Run(ctx, append(read, "jsonpath={.status.specDigest}")...)
+	if err != nil {
+		return fmt.Errorf("reading the digest of the exception: %w", err)
+	}
+	approve := []string{
+		"patch", "controlexception", "legacy-import", "-n", "ehr", "--subresource=status", "--type=merge",
+		"-p", fmt.Sprintf(`{"status":{"approval":{"decision":"Approved","specDigest":%q}}}`, digest),
+	}
 	s.say("She cannot approve her own.")
 	if err := s.expect(ctx, []string{"somebody else must"}, append(approve, "--as=alice@example.org")...); err != nil {
 		return err

@@ -39,14 +39,14 @@ func exceptionOf(req *admission.Request) (*exceptionRequest, error) {
 func (x *exceptionRequest) ofStatus() bool { return x.SubResource == "status" && x.old != nil }
 
 // mutateException stamps who requests and who approves.
-func (g *Gate) mutateException(_ context.Context, req admission.Request) (answer, error) {
+func (g *Gate) mutateException(ctx context.Context, req admission.Request) (answer, error) {
 	x, err := exceptionOf(&req)
 	if err != nil {
 		return answer{}, err
 	}
 	stamped := x.exception.DeepCopy()
 	if x.ofStatus() {
-		if err := g.stampApproval(x, stamped); err != nil {
+		if err := g.stampApproval(ctx, x, stamped); err != nil {
 			return answer{}, err
 		}
 	} else {

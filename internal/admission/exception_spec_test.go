@@ -1,10 +1,12 @@
 package admission_test
 
 import (
+	"fmt"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -16,25 +18,32 @@ import (
 
 var _ = Describe("An exception", func() {
 	var (
-		exception         *hipaav1.ControlException
-		requester, anna   *person
-		ns                string
-		approve, withdraw client.Patch
+		exception       *hipaav1.ControlException
+		workload        *hipaav1.PHIWorkload
+		requester, anna *person
+		ns              string
+		withdraw        client.Patch
 	)
 	merge := func(text string) client.Patch { return client.RawPatch("application/merge-patch+json", []byte(text)) }
+	decide := func(decision hipaav1.Decision, read *hipaav1.ControlException) client.Patch {
+		GinkgoHelper()
+		digest, err := read.Spec.Digest()
+		Expect(err).NotTo(HaveOccurred())
+		return merge(fmt.Sprintf(`{"status":{"approval":{"decision":%q,"specDigest":%q}}}`, decision, digest))
+	}
+	approve := func(read *hipaav1.ControlException) client.Patch { return decide(hipaav1.DecisionApproved, read) }
 	state := func(ctx SpecContext) engine.ExceptionState {
 		GinkgoHelper()
 		Expect(admin.Get(ctx, client.ObjectKeyFromObject(exception), exception)).To(Succeed())
-		return engine.StateOf(exception, time.Now())
+		return engine.StateOf(exception, workload.UID, time.Now())
 	}
 	BeforeEach(func(ctx SpecContext) {
-		requester, anna = as("rob@example.org", "approvers"), as("anna@example.org", "approvers")
+		requester, anna = as("rob@example.org", "approvers"), officer("anna@example.org")
 		ns = namespace(ctx, "enforce")
-		declare(ctx, ns, "patient-api")
+		workload = declare(ctx, ns, "patient-api")
 		exception = phitest.Exception("legacy", "patient-api", "pod-hardening").Namespace(ns).
 			Expires(metav1.NewTime(time.Now().Add(time.Hour))).Obj()
 		Expect(requester.Create(ctx, exception)).To(Succeed())
-		approve = merge(`{"status":{"approval":{"decision":"Approved","specDigest":null}}}`)
 		withdraw = merge(`{"status":{"approval":null}}`)
 	})
 
@@ -52,9 +61,10 @@ var _ = Describe("An exception", func() {
 
 	It("counts once somebody else with the right has approved it", func(ctx SpecContext) {
 		Expect(state(ctx)).To(Equal(engine.ExceptionPending))
-		Expect(anna.Status().Patch(ctx, exception, approve)).To(Succeed())
+		Expect(anna.Status().Patch(ctx, exception, approve(exception))).To(Succeed())
 		approval := exception.Status.Approval
 		Expect(approval.Approver).To(Equal("anna@example.org"))
+		Expect(approval.WorkloadUID).To(BeEquivalentTo(workload.UID))
 		Expect(approval.Time.Time).To(BeTemporally("~", time.Now(), time.Minute))
 		Expect(state(ctx)).To(Equal(engine.ExceptionInForce))
 		Eventually(func() error {
@@ -64,7 +74,7 @@ var _ = Describe("An exception", func() {
 
 	DescribeTable("is not approved by",
 		func(ctx SpecContext, config func() *rest.Config, want string) {
-			Expect(personWith(config()).Status().Patch(ctx, exception, approve)).To(MatchError(ContainSubstring(want)))
+			Expect(personWith(config()).Status().Patch(ctx, exception, approve(exception))).To(MatchError(ContainSubstring(want)))
 			Expect(state(ctx)).To(Equal(engine.ExceptionPending))
 		},
 		Entry("its requester", impersonating("rob@example.org", "approvers"), "somebody else must"),
@@ -81,37 +91,110 @@ var _ = Describe("An exception", func() {
 	)
 
 	It("loses its approval with any change of its content", func(ctx SpecContext) {
-		Expect(anna.Status().Patch(ctx, exception, approve)).To(Succeed())
+		Expect(anna.Status().Patch(ctx, exception, approve(exception))).To(Succeed())
 		Expect(as("tess@example.org").Patch(ctx, exception, merge(`{"spec":{"reason":"another reason, longer than before"}}`))).To(Succeed())
 		Expect(state(ctx)).To(Equal(engine.ExceptionVoid))
 		Expect(exception.Annotations).To(HaveKeyWithValue(hipaav1.AnnotationRequestedBy, "tess@example.org"))
-		Expect(requester.Status().Patch(ctx, exception, approve)).To(Succeed(), "now tess wrote it, and rob may decide")
+		Expect(requester.Status().Patch(ctx, exception, approve(exception))).To(Succeed(), "now tess wrote it, and rob may decide")
 		Expect(state(ctx)).To(Equal(engine.ExceptionInForce))
 	})
 
 	It("is not approved unread", func(ctx SpecContext) {
-		read, err := exception.Spec.Digest()
-		Expect(err).NotTo(HaveOccurred())
+		for _, unread := range []string{`{"decision":"Approved"}`, `{"decision":"Approved","specDigest":null}`, `{"decision":"Denied"}`} {
+			Expect(anna.Status().Patch(ctx, exception, merge(`{"status":{"approval":`+unread+`}}`))).To(
+				MatchError(ContainSubstring("a decision says what was read")))
+		}
+		read := exception.DeepCopy()
 		Expect(requester.Patch(ctx, exception, merge(`{"spec":{"reason":"something that anna has not seen"}}`))).To(Succeed())
-		Expect(anna.Status().Patch(ctx, exception, merge(`{"status":{"approval":{"decision":"Approved","specDigest":"`+read+`"}}}`))).To(
-			MatchError(ContainSubstring("the decision is about another content")))
+		Expect(anna.Status().Patch(ctx, exception, approve(read))).To(MatchError(ContainSubstring("the decision is about another content")))
 		smuggled := exception.DeepCopy()
 		smuggled.Spec.ControlID = "volume-encryption"
-		smuggled.Status.Approval = &hipaav1.Approval{Decision: hipaav1.DecisionApproved}
+		digest, err := smuggled.Spec.Digest()
+		Expect(err).NotTo(HaveOccurred())
+		smuggled.Status.Approval = &hipaav1.Approval{Decision: hipaav1.DecisionApproved, SpecDigest: digest}
+		Expect(anna.Status().Update(ctx, smuggled)).To(MatchError(ContainSubstring("the decision is about another content")))
+		smuggled.Status.Approval.SpecDigest, err = exception.Spec.Digest()
+		Expect(err).NotTo(HaveOccurred())
 		Expect(anna.Status().Update(ctx, smuggled)).To(Succeed())
-		Expect(state(ctx)).To(Equal(engine.ExceptionInForce), "the digest is that of what is stored")
+		Expect(state(ctx)).To(Equal(engine.ExceptionInForce), "what counts is what is stored")
 		Expect(exception.Spec.ControlID).To(Equal("pod-hardening"))
 	})
 
 	It("is not approved in somebody else's name", func(ctx SpecContext) {
-		Expect(anna.Status().Patch(ctx, exception, merge(
-			`{"status":{"approval":{"decision":"Approved","approver":"boss@example.org","time":"2020-01-01T00:00:00Z"}}}`))).To(Succeed())
+		forged := exception.DeepCopy()
+		digest, err := exception.Spec.Digest()
+		Expect(err).NotTo(HaveOccurred())
+		long := metav1.NewTime(time.Now().Add(-1000 * time.Hour))
+		forged.Status.Approval = &hipaav1.Approval{
+			Decision: hipaav1.DecisionApproved, SpecDigest: digest, Approver: "boss@example.org", Time: &long, WorkloadUID: "another",
+		}
+		Expect(anna.Status().Patch(ctx, forged, client.MergeFrom(exception))).To(Succeed())
+		exception = forged
 		Expect(exception.Status.Approval.Approver).To(Equal("anna@example.org"))
 		Expect(exception.Status.Approval.Time.Time).To(BeTemporally("~", time.Now(), time.Minute))
+		Expect(exception.Status.Approval.WorkloadUID).To(BeEquivalentTo(workload.UID))
+	})
+
+	It("is decided for a workload, not for a name", func(ctx SpecContext) {
+		early := phitest.Exception("early", "later", "pod-hardening").Namespace(ns).
+			Expires(metav1.NewTime(time.Now().Add(time.Hour))).Obj()
+		Expect(requester.Create(ctx, early)).To(Succeed())
+		Expect(anna.Status().Patch(ctx, early, approve(early))).To(MatchError(ContainSubstring(`PHIWorkload "later" does not exist`)))
+		Expect(anna.Status().Patch(ctx, exception, approve(exception))).To(Succeed())
+		Expect(admin.Delete(ctx, workload)).To(Succeed())
+		Eventually(func() error { return admin.Get(ctx, client.ObjectKeyFromObject(workload), &hipaav1.PHIWorkload{}) }).ShouldNot(Succeed())
+		workload = declare(ctx, ns, "patient-api")
+		Expect(state(ctx)).To(Equal(engine.ExceptionVoid))
+		Eventually(func() error {
+			return as("tess@example.org").Create(ctx, phitest.Pod("patient-api").Namespace(ns).Unhardened().Obj(), client.DryRunAll)
+		}).Should(MatchError(ContainSubstring("pod-hardening")))
+		Expect(anna.Status().Patch(ctx, exception, withdraw)).To(Succeed())
+		Expect(anna.Status().Patch(ctx, exception, approve(exception))).To(Succeed())
+		Expect(state(ctx)).To(Equal(engine.ExceptionInForce))
+	})
+
+	DescribeTable("is not approved by one who may act as its requester",
+		func(ctx SpecContext, asks string, rules ...rbacv1.PolicyRule) {
+			asked := phitest.Exception("puppet", "patient-api", "pod-hardening").Namespace(ns).
+				Expires(metav1.NewTime(time.Now().Add(time.Hour))).Obj()
+			Expect(as(asks).Create(ctx, asked)).To(Succeed())
+			role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{GenerateName: "puppeteer-"}, Rules: rules}
+			Expect(admin.Create(ctx, role)).To(Succeed())
+			Expect(admin.Create(ctx, &rbacv1.ClusterRoleBinding{
+				ObjectMeta: metav1.ObjectMeta{Name: role.Name},
+				RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role.Name},
+				Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: role.Name}},
+			})).To(Succeed())
+			puppeteer := officer(role.Name)
+			Eventually(func() error {
+				return puppeteer.Status().Patch(ctx, asked.DeepCopy(), approve(asked), client.DryRunAll)
+			}).Should(MatchError(ContainSubstring("one person could play both parts")))
+			Expect(anna.Status().Patch(ctx, asked, approve(asked))).To(Succeed(), "anna may not")
+		},
+		Entry("impersonating users", "rob@example.org",
+			rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"users"}, Verbs: []string{"impersonate"}}),
+		Entry("impersonating this user, constrained", "rob@example.org",
+			rbacv1.PolicyRule{APIGroups: []string{"authentication.k8s.io"}, Resources: []string{"users"}, ResourceNames: []string{"rob@example.org"}, Verbs: []string{"impersonate:user-info"}}),
+		Entry("impersonating ServiceAccounts", "system:serviceaccount:argocd:deployer",
+			rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"serviceaccounts"}, Verbs: []string{"impersonate"}}),
+		Entry("impersonating ServiceAccounts, constrained", "system:serviceaccount:argocd:deployer",
+			rbacv1.PolicyRule{APIGroups: []string{"authentication.k8s.io"}, Resources: []string{"serviceaccounts"}, Verbs: []string{"impersonate:serviceaccount"}}),
+		Entry("making its tokens", "system:serviceaccount:argocd:deployer",
+			rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"serviceaccounts/token"}, Verbs: []string{"create"}}),
+		Entry("by every right there is", "system:serviceaccount:argocd:deployer",
+			rbacv1.PolicyRule{APIGroups: []string{"*"}, Resources: []string{"*"}, Verbs: []string{"*"}}),
+	)
+
+	It("is requested by a pipeline and approved by a person", func(ctx SpecContext) {
+		asked := phitest.Exception("gitops", "patient-api", "pod-hardening").Namespace(ns).
+			Expires(metav1.NewTime(time.Now().Add(time.Hour))).Obj()
+		Expect(as("system:serviceaccount:argocd:deployer").Create(ctx, asked)).To(Succeed())
+		Expect(anna.Status().Patch(ctx, asked, approve(asked))).To(Succeed())
+		Expect(engine.StateOf(asked, workload.UID, time.Now())).To(Equal(engine.ExceptionInForce))
 	})
 
 	It("keeps its decision until somebody decides who may", func(ctx SpecContext) {
-		Expect(anna.Status().Patch(ctx, exception, merge(`{"status":{"approval":{"decision":"Denied"}}}`))).To(Succeed())
+		Expect(anna.Status().Patch(ctx, exception, decide(hipaav1.DecisionDenied, exception))).To(Succeed())
 		Expect(state(ctx)).To(Equal(engine.ExceptionDenied))
 		Expect(requester.Status().Patch(ctx, exception, withdraw)).To(MatchError(ContainSubstring("somebody else must")))
 		Expect(as("eve@example.org").Status().Patch(ctx, exception, withdraw)).To(MatchError(ContainSubstring("approve")))
@@ -122,7 +205,8 @@ var _ = Describe("An exception", func() {
 	It("says otherwise only what the operator found", func(ctx SpecContext) {
 		found := merge(`{"status":{"observedGeneration":7}}`)
 		Expect(anna.Status().Patch(ctx, exception, found)).To(MatchError(ContainSubstring("people write the approval only")))
-		Expect(anna.Status().Patch(ctx, exception, approve)).To(Succeed())
+		Expect(anna.Status().Patch(ctx, exception, merge(`{"status":{"specDigest":"sha256:00"}}`))).To(MatchError(ContainSubstring("people write the approval only")))
+		Expect(anna.Status().Patch(ctx, exception, approve(exception))).To(Succeed())
 		Expect(as(manager).Status().Patch(ctx, exception, found)).To(Succeed())
 		Expect(state(ctx)).To(Equal(engine.ExceptionInForce))
 	})
@@ -132,6 +216,6 @@ var _ = Describe("An exception", func() {
 			Expires(metav1.NewTime(time.Now().Add(time.Hour))).Obj()
 		Expect(requester.Create(ctx, early)).To(Succeed())
 		Expect(early.Annotations).To(HaveKeyWithValue(hipaav1.AnnotationRequestedBy, "rob@example.org"))
-		Expect(requester.Status().Patch(ctx, early, approve)).To(MatchError(ContainSubstring("somebody else must")))
+		Expect(requester.Status().Patch(ctx, early, approve(early))).To(MatchError(ContainSubstring("somebody else must")))
 	})
 })

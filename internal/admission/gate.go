@@ -30,6 +30,8 @@ type Gate struct {
 	Changes Changes
 	// Observe is told every outcome, for metrics. Optional.
 	Observe func(Outcome)
+	// TurnedAway is told of every review that found no room. Optional.
+	TurnedAway func()
 }
 
 // Reviews asks the API server what a user may do; a client.Client is one.
@@ -75,7 +77,8 @@ const (
 	pathWitnessDeletions    = "/witness/deletions"
 )
 
-// Handlers are the webhooks by path, ready for an HTTP server.
+// Handlers are the webhooks by path, ready for an HTTP server. Together they take
+// no more at once than one process can hold.
 func (g *Gate) Handlers() map[string]http.Handler {
 	answers := map[string]answerer{
 		pathMutatePods:          g.mutatePod,
@@ -91,9 +94,10 @@ func (g *Gate) Handlers() map[string]http.Handler {
 		pathValidateExceptions:  g.validateException,
 		pathWitnessDeletions:    g.witnessDeletion,
 	}
+	entrance := newTurnstile(roomForReviews, g.TurnedAway)
 	handlers := make(map[string]http.Handler, len(answers))
 	for path, answer := range answers {
-		handlers[path] = endpoint{handler: g.answering(answer)}
+		handlers[path] = endpoint{handler: g.answering(answer), turnstile: entrance}
 	}
 	return handlers
 }

@@ -171,7 +171,7 @@ func without(d, before engine.Decision) engine.Decision {
 func minus(found, known []engine.Violation) []engine.Violation {
 	var left []engine.Violation
 	for _, v := range found {
-		if !slices.Contains(known, v) {
+		if !slices.ContainsFunc(known, v.Is) {
 			left = append(left, v)
 		}
 	}

@@ -33,6 +33,22 @@ func TestAnUpdateIsAnsweredForWhatItBrings(t *testing.T) {
 			before: engine.Decision{Warned: []engine.Violation{a}, Audited: []engine.Violation{a}},
 			want:   engine.Decision{Denied: []engine.Violation{a}},
 		},
+		"what was refused with another remedy is the same": {
+			give:   engine.Decision{Denied: []engine.Violation{{ControlID: "a", Path: "x", Remedy: "now", Verdict: hipaav1.VerdictFail}}},
+			before: engine.Decision{Denied: []engine.Violation{{ControlID: "a", Path: "x", Remedy: "then", Verdict: hipaav1.VerdictFail}}},
+		},
+		"a key tells what moved, and what took its place": {
+			give: engine.Decision{Denied: []engine.Violation{
+				{ControlID: "a", Path: "x[1]", Key: "old"}, {ControlID: "a", Path: "x[0]", Key: "new"},
+			}},
+			before: engine.Decision{Denied: []engine.Violation{{ControlID: "a", Path: "x[0]", Key: "old"}}},
+			want:   engine.Decision{Denied: []engine.Violation{{ControlID: "a", Path: "x[0]", Key: "new"}}},
+		},
+		"what was unknown and now fails is new": {
+			give:   engine.Decision{Denied: []engine.Violation{a}},
+			before: engine.Decision{Denied: []engine.Violation{{ControlID: "a", Path: "x", Verdict: hipaav1.VerdictUnknown}}},
+			want:   engine.Decision{Denied: []engine.Violation{a}},
+		},
 		"what was refused is not warned of again": {
 			give:   engine.Decision{Warned: []engine.Violation{a}},
 			before: engine.Decision{Denied: []engine.Violation{a}},

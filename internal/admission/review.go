@@ -1,6 +1,7 @@
 package admission
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -20,26 +21,46 @@ import (
 const maxReview = 7 << 20
 
 // endpoint is one webhook on the wire. It takes reviews of version v1 and
-// nothing else, and answers everything with a review.
+// nothing else, and answers everything that it takes with a review.
 type endpoint struct {
-	handler admission.Handler
+	handler   admission.Handler
+	turnstile *turnstile
 }
 
-// ServeHTTP answers one review.
+// ServeHTTP answers one review, or turns it away.
 func (e endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	review, response := readReview(r)
-	if response == nil {
-		ctx := log.IntoContext(r.Context(), ctrl.Log.WithName("admission"))
-		req := admission.Request{AdmissionRequest: *review.Request}
-		answered := e.handler.Handle(ctx, req)
-		if err := answered.Complete(req); err != nil {
-			log.FromContext(ctx).Error(err, "Encoding a patch")
-			answered = refused(http.StatusInternalServerError, metav1.StatusReasonInternalError, bugText(req))
-			answered.UID = req.UID
-		}
-		response = &answered.AdmissionResponse
+	patience, room := patienceOf(r.URL.RawQuery), roomFor(r.ContentLength)
+	ctx, cancel := context.WithTimeout(r.Context(), patience)
+	defer cancel()
+	if !e.turnstile.enter(ctx, room, patience) {
+		e.turnstile.turnAway(w)
+		return
 	}
-	writeReview(w, response)
+	if until, limited := ctx.Deadline(); limited {
+		// A body that does not come gives its room back. Where a writer has no
+		// deadlines there is no connection that could stall.
+		_ = http.NewResponseController(w).SetReadDeadline(until)
+	}
+	writeReview(w, e.answer(ctx, r, room))
+}
+
+// answer reads and judges one review, and gives its room back: to wait until the
+// caller has taken the answer needs none.
+func (e endpoint) answer(ctx context.Context, r *http.Request, room int64) *admissionv1.AdmissionResponse {
+	defer e.turnstile.leave(room)
+	review, response := readReview(r)
+	if response != nil {
+		return response
+	}
+	ctx = log.IntoContext(ctx, ctrl.Log.WithName("admission"))
+	req := admission.Request{AdmissionRequest: *review.Request}
+	answered := e.handler.Handle(ctx, req)
+	if err := answered.Complete(req); err != nil {
+		log.FromContext(ctx).Error(err, "Encoding a patch")
+		answered = refused(http.StatusInternalServerError, metav1.StatusReasonInternalError, bugText(req))
+		answered.UID = req.UID
+	}
+	return &answered.AdmissionResponse
 }
 
 // readReview reads a review, or says why there is none.

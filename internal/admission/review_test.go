@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	admissionv1 "k8s.io/api/admission/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -42,7 +44,7 @@ func world() []client.Object {
 		phitest.Namespace("ehr").Obj(),
 		phitest.Namespace("shop").WithoutPHI().Obj(),
 		phitest.Profile("strict").EncryptedClass(phitest.EncryptedClass).Obj(),
-		phitest.Workload("patient-api").Obj(),
+		phitest.Workload("patient-api").Stored().Obj(),
 		phitest.Class(phitest.EncryptedClass).Obj(),
 	}
 }
@@ -69,14 +71,30 @@ func unitGate(t testing.TB, controls []control.Control, reads client.Reader) *ad
 		Engine:  judge,
 		Loader:  &subject.Loader{Cache: reads, Live: reads},
 		Clock:   testclock.NewFakePassiveClock(phitest.Epoch),
-		Reviews: nobody{},
+		Reviews: rights{},
 	}
 }
 
-// nobody may approve anything.
-type nobody struct{}
+// rights are all that anybody may do, each as "verb resource namespace/name".
+type rights []string
 
-func (nobody) Create(context.Context, client.Object, ...client.CreateOption) error { return nil }
+// Create answers a SubjectAccessReview.
+func (may rights) Create(_ context.Context, object client.Object, _ ...client.CreateOption) error {
+	review, ok := object.(*authorizationv1.SubjectAccessReview)
+	if !ok {
+		return fmt.Errorf("asked to create a %T", object)
+	}
+	do := review.Spec.ResourceAttributes
+	resource := do.Resource
+	if do.Subresource != "" {
+		resource += "/" + do.Subresource
+	}
+	if do.Group != "" && do.Group != hipaav1.GroupName {
+		resource += "." + do.Group
+	}
+	review.Status.Allowed = slices.Contains(may, do.Verb+" "+resource+" "+do.Namespace+"/"+do.Name)
+	return nil
+}
 
 // review asks about an object, as the API server does.
 func review(t testing.TB, operation admissionv1.Operation, object, old runtime.Object) *admissionv1.AdmissionReview {
@@ -374,7 +392,12 @@ func TestAnApprovalIsRefusedBySentence(t *testing.T) {
 		x.Status.Approval = &hipaav1.Approval{
 			Decision: hipaav1.DecisionApproved, Approver: "anna@example.org",
 			Time: ptr.To(phitest.After(time.Second)), SpecDigest: digest,
+			WorkloadUID: string(phitest.UIDOf(x.Spec.WorkloadRef.Name)),
 		}
+		return x
+	}
+	with := func(x *hipaav1.ControlException, change func(*hipaav1.Approval)) *hipaav1.ControlException {
+		change(x.Status.Approval)
 		return x
 	}
 	asked := func(by string) *hipaav1.ControlException {
@@ -384,40 +407,83 @@ func TestAnApprovalIsRefusedBySentence(t *testing.T) {
 		}
 		return x
 	}
+	about := func(workload string) *hipaav1.ControlException {
+		x := asked("rob")
+		x.Spec.WorkloadRef.Name = workload
+		return x
+	}
 	tests := map[string]struct {
-		user authenticationv1.UserInfo
-		give *hipaav1.ControlException
-		old  *hipaav1.ControlException
-		want string
+		user   authenticationv1.UserInfo
+		give   *hipaav1.ControlException
+		old    *hipaav1.ControlException
+		want   string
+		rights rights
 	}{
-		"a ServiceAccount":      {authenticationv1.UserInfo{Username: "system:serviceaccount:a:b"}, stamp(asked("rob")), asked("rob"), "is a ServiceAccount"},
-		"a component":           {authenticationv1.UserInfo{Username: "system:kube-scheduler"}, stamp(asked("rob")), asked("rob"), "is a component of the cluster"},
-		"nobody":                {authenticationv1.UserInfo{}, stamp(asked("rob")), asked("rob"), "names no user"},
-		"a member of the group": {authenticationv1.UserInfo{Username: "anna@example.org", Groups: []string{"system:masters"}}, stamp(asked("rob")), asked("rob"), "system:masters"},
-		"a client certificate": {authenticationv1.UserInfo{Username: "anna@example.org", Extra: map[string]authenticationv1.ExtraValue{
+		"a ServiceAccount": {user: authenticationv1.UserInfo{Username: "system:serviceaccount:a:b"}, give: stamp(asked("rob")), old: asked("rob"), want: "is a ServiceAccount"},
+		"a component":      {user: authenticationv1.UserInfo{Username: "system:kube-scheduler"}, give: stamp(asked("rob")), old: asked("rob"), want: "is a component of the cluster"},
+		"nobody":           {give: stamp(asked("rob")), old: asked("rob"), want: "names no user"},
+		"a member of the group": {
+			user: authenticationv1.UserInfo{Username: "anna@example.org", Groups: []string{"system:masters"}},
+			give: stamp(asked("rob")), old: asked("rob"), want: "system:masters",
+		},
+		"a client certificate": {user: authenticationv1.UserInfo{Username: "anna@example.org", Extra: map[string]authenticationv1.ExtraValue{
 			"authentication.kubernetes.io/credential-id": {"X509SHA256=00ff"},
-		}}, stamp(asked("rob")), asked("rob"), "client certificate"},
-		"the requester":              {person, stamp(asked("anna@example.org")), asked("anna@example.org"), "wrote its present spec"},
-		"no requester on record":     {person, stamp(asked("")), asked(""), "nobody is on record"},
-		"a user without the verb":    {person, stamp(asked("rob")), asked("rob"), `takes the verb "approve"`},
-		"the approval of other text": {person, stamp(phitest.Exception("legacy", "patient-api", "other").Obj()), asked("rob"), "about another content"},
-		"another's name": {person, func() *hipaav1.ControlException {
-			x := stamp(asked("rob"))
-			x.Status.Approval.Approver = "boss"
-			return x
-		}(), asked("rob"), "send only status.approval.decision"},
-		"an instant of last week": {person, func() *hipaav1.ControlException {
-			x := stamp(asked("rob"))
-			x.Status.Approval.Time = ptr.To(phitest.After(-7 * 24 * time.Hour))
-			return x
-		}(), asked("rob"), "send only status.approval.decision"},
-		"no change at all": {person, asked("rob"), asked("rob"), ""},
+		}}, give: stamp(asked("rob")), old: asked("rob"), want: "client certificate"},
+		"the requester":              {user: person, give: stamp(asked("anna@example.org")), old: asked("anna@example.org"), want: "wrote its present spec"},
+		"no requester on record":     {user: person, give: stamp(asked("")), old: asked(""), want: "nobody is on record"},
+		"a user without the verb":    {user: person, give: stamp(asked("rob")), old: asked("rob"), want: `takes the verb "approve"`},
+		"the approval of other text": {user: person, give: stamp(phitest.Exception("legacy", "patient-api", "other").Obj()), old: asked("rob"), want: "about another content"},
+		"the approval of no text": {user: person, give: with(stamp(asked("rob")), func(a *hipaav1.Approval) { a.SpecDigest = "" }), old: asked("rob"),
+			want: "put the value of status.specDigest into status.approval.specDigest; `kubectl describe controlexception legacy -n ehr` shows it"},
+		"another's name": {user: person, give: with(stamp(asked("rob")), func(a *hipaav1.Approval) { a.Approver = "boss" }), old: asked("rob"),
+			want: "send only decision and specDigest"},
+		"an instant of last week": {
+			user: person, give: with(stamp(asked("rob")), func(a *hipaav1.Approval) { a.Time = ptr.To(phitest.After(-7 * 24 * time.Hour)) }), old: asked("rob"),
+			want: "send only decision and specDigest",
+		},
+		"another workload": {user: person, give: with(stamp(asked("rob")), func(a *hipaav1.Approval) { a.WorkloadUID = "another" }), old: asked("rob"),
+			want: "send only decision and specDigest"},
+		"a workload that does not exist": {user: person, give: stamp(about("nothing")), old: about("nothing"), want: `PHIWorkload "nothing" does not exist`},
+		"one who impersonates the requester": {
+			user: person, give: stamp(asked("rob")), old: asked("rob"), rights: rights{"approve controlexceptions ehr/legacy", "impersonate users /rob"},
+			want: `"anna@example.org" may act as its requester "rob" (verb "impersonate" on users), so that one person could play both parts`,
+		},
+		"one who impersonates the requester, constrained": {
+			user: person, give: stamp(asked("rob")), old: asked("rob"), rights: rights{"approve controlexceptions ehr/legacy", "impersonate:user-info users.authentication.k8s.io /rob"},
+			want: `(verb "impersonate:user-info" on users.authentication.k8s.io)`,
+		},
+		"one who impersonates the ServiceAccount": {
+			user: person, give: stamp(asked("system:serviceaccount:a:b")), old: asked("system:serviceaccount:a:b"),
+			rights: rights{"approve controlexceptions ehr/legacy", "impersonate serviceaccounts a/b"},
+			want:   `(verb "impersonate" on serviceaccounts in namespace a)`,
+		},
+		"one who impersonates the ServiceAccount, constrained": {
+			user: person, give: stamp(asked("system:serviceaccount:a:b")), old: asked("system:serviceaccount:a:b"),
+			rights: rights{"approve controlexceptions ehr/legacy", "impersonate:serviceaccount serviceaccounts.authentication.k8s.io a/b"},
+			want:   `(verb "impersonate:serviceaccount" on serviceaccounts.authentication.k8s.io in namespace a)`,
+		},
+		"one who makes its tokens": {
+			user: person, give: stamp(asked("system:serviceaccount:a:b")), old: asked("system:serviceaccount:a:b"),
+			rights: rights{"approve controlexceptions ehr/legacy", "create serviceaccounts/token a/b"},
+			want:   `(verb "create" on serviceaccounts/token in namespace a)`,
+		},
+		"nothing, of what a person asked": {
+			user: person, give: stamp(asked("rob")), old: asked("rob"),
+			rights: rights{"approve controlexceptions ehr/legacy", "impersonate users /somebody-else", "impersonate serviceaccounts a/b"},
+		},
+		"nothing, of what a pipeline asked": {
+			user: person, give: stamp(asked("system:serviceaccount:a:b")), old: asked("system:serviceaccount:a:b"),
+			rights: rights{"approve controlexceptions ehr/legacy", "create serviceaccounts/token other/b"},
+		},
+		"no change at all": {user: person, give: asked("rob"), old: asked("rob")},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			r := review(t, admissionv1.Update, test.give, test.old)
 			r.Request.SubResource, r.Request.UserInfo = "status", test.user
-			got := askAbout(t, unitGate(t, catalog.All(), reader(t, world()...)), "/validate/exceptions", r)
+			g := unitGate(t, catalog.All(), reader(t, world()...))
+			g.Reviews = test.rights
+			got := askAbout(t, g, "/validate/exceptions", r)
 			if test.want == "" {
 				if !got.Allowed {
 					t.Errorf("refused: %v", got.Result)

@@ -184,8 +184,11 @@ func installPeople(ctx context.Context) {
 			{APIGroups: []string{""}, Resources: []string{"*"}, Verbs: edit},
 			{APIGroups: []string{"apps", "batch", "networking.k8s.io", "discovery.k8s.io", "hipaa-operator.io"}, Resources: []string{"*"}, Verbs: edit},
 		},
-		"approvers": {{APIGroups: []string{"hipaa-operator.io"}, Resources: []string{"controlexceptions"}, Verbs: []string{"approve"}}},
-		"security":  {{APIGroups: []string{"hipaa-operator.io"}, Resources: []string{"complianceprofiles"}, Verbs: []string{"release"}}},
+		"approvers": {
+			{APIGroups: []string{"hipaa-operator.io"}, Resources: []string{"controlexceptions"}, Verbs: []string{"get", "approve"}},
+			{APIGroups: []string{"hipaa-operator.io"}, Resources: []string{"controlexceptions/status"}, Verbs: []string{"update", "patch"}},
+		},
+		"security": {{APIGroups: []string{"hipaa-operator.io"}, Resources: []string{"complianceprofiles"}, Verbs: []string{"release"}}},
 	}
 	for name, rules := range roles {
 		Expect(admin.Create(ctx, &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: name}, Rules: rules})).To(Succeed())

@@ -4,6 +4,10 @@ import (
 	"context"
 
 	admissionv1 "k8s.io/api/admission/v1"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
@@ -14,7 +18,8 @@ import (
 type judgement[P any] func(ctx context.Context, h *hearing, object P) (engine.Decision, error)
 
 // validate judges the object of a request. An update is refused only for what
-// it makes worse: what stood before is for drift control to deal with.
+// it makes worse: what stood before is for drift control to deal with. What is
+// judged as a whole is excused only while it stays as it is.
 func validate[T any, P namespaced[T]](ctx context.Context, g *Gate, req *admission.Request, kind schema.GroupVersionKind, judge judgement[P]) (answer, error) {
 	if err := expect(req, kind); err != nil {
 		return answer{}, err
@@ -36,6 +41,9 @@ func validate[T any, P namespaced[T]](ctx context.Context, g *Gate, req *admissi
 		if err != nil {
 			return answer{}, err
 		}
+		if !sameWhole(old, object) {
+			return decided(whatOf(req), d), nil
+		}
 		before, err := judge(ctx, h, old)
 		if err != nil {
 			return answer{}, err
@@ -43,6 +51,29 @@ func validate[T any, P namespaced[T]](ctx context.Context, g *Gate, req *admissi
 		d = without(d, before)
 	}
 	return decided(whatOf(req), d), nil
+}
+
+// sameWhole reports whether an update leaves alone what is judged as a whole.
+// Findings about policies and addresses count and cut what they tell, so that a
+// new opening would hide behind the sentence about an old one. Labels, annotations
+// and finalizers can always be changed, and everything deleted.
+func sameWhole(old, updated any) bool {
+	return apiequality.Semantic.DeepEqual(wholeOf(old), wholeOf(updated))
+}
+
+// wholeOf is what of an object is judged as a whole; nil where each fault can be
+// told by itself.
+func wholeOf(object any) any {
+	switch o := object.(type) {
+	case *networkingv1.NetworkPolicy:
+		return o.Spec
+	case *discoveryv1.EndpointSlice:
+		return discoveryv1.EndpointSlice{AddressType: o.AddressType, Endpoints: o.Endpoints, Ports: o.Ports}
+	case *corev1.Endpoints: //nolint:staticcheck // deprecated, and still served
+		return o.Subsets
+	default:
+		return nil
+	}
 }
 
 func found(d engine.Decision) bool {

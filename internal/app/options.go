@@ -22,6 +22,9 @@ type Options struct {
 	// WebhookBaseURL is set when the manager runs beside the cluster: the API
 	// server calls this address instead of the Service.
 	WebhookBaseURL string
+	// WebhookClientCAFile holds who signs the client certificates of API servers.
+	// Empty lets everybody ask who reaches the port.
+	WebhookClientCAFile string
 	// Certificates says who keeps the webhook certificate.
 	Certificates CertificateSource
 	// MetricsAddress serves metrics, behind TokenReview and SubjectAccessReview.
@@ -50,6 +53,7 @@ func (o *Options) Bind(flags *flag.FlagSet) {
 	flags.IntVar(&o.WebhookPort, "webhook-port", 9443, "where the webhooks are served")
 	flags.StringVar(&o.WebhookCertDir, "webhook-cert-dir", "/tmp/k8s-webhook-server/serving-certs", "the folder of tls.crt and tls.key")
 	flags.StringVar(&o.WebhookBaseURL, "webhook-base-url", "", "where the API server reaches a manager that runs beside the cluster, such as https://localhost:9443")
+	flags.StringVar(&o.WebhookClientCAFile, "webhook-client-ca-file", "", "the authority, in PEM, whose client certificate the API servers must show; read at the start. By default anybody is answered")
 	flags.Func("certificates", "who keeps the webhook certificate: own or external (default own)", func(value string) error {
 		o.Certificates = CertificateSource(value)
 		return nil

@@ -51,6 +51,10 @@ func newManager(config *rest.Config, o Options) (manager.Manager, error) {
 	if err != nil {
 		return nil, err
 	}
+	callers, err := readAuthority(o.WebhookClientCAFile)
+	if err != nil {
+		return nil, err
+	}
 	config = rest.CopyConfig(config)
 	config.UserAgent = "hipaa-operator/" + version.String()
 	// Enough for a fleet to be settled after a start; the API server's own
@@ -69,7 +73,7 @@ func newManager(config *rest.Config, o Options) (manager.Manager, error) {
 		WebhookServer: webhook.NewServer(webhook.Options{
 			Port:    o.WebhookPort,
 			CertDir: o.WebhookCertDir,
-			TLSOpts: []func(*tls.Config){modernTLS},
+			TLSOpts: []func(*tls.Config){modernTLS, verifying(callers)},
 		}),
 		LeaderElection:                o.LeaderElection,
 		LeaderElectionID:              "hipaa-operator-manager",

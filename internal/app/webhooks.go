@@ -23,14 +23,16 @@ const (
 // webhooks serves the gate on every replica, once there is a certificate. The
 // manager is ready when they answer.
 type webhooks struct {
-	mgr     manager.Manager
-	gate    *admission.Gate
-	ready   <-chan struct{}
-	serving atomic.Pointer[healthz.Checker]
+	mgr  manager.Manager
+	gate *admission.Gate
+	// onlyKnown says that callers show a client certificate.
+	onlyKnown bool
+	ready     <-chan struct{}
+	serving   atomic.Pointer[healthz.Checker]
 }
 
 func addWebhooks(mgr manager.Manager, gate *admission.Gate, o Options) error {
-	w := &webhooks{mgr: mgr, gate: gate}
+	w := &webhooks{mgr: mgr, gate: gate, onlyKnown: o.WebhookClientCAFile != ""}
 	var err error
 	if w.ready, err = certificateReady(mgr, o); err != nil {
 		return err
@@ -71,7 +73,11 @@ func (w *webhooks) Start(ctx context.Context) error {
 		return nil
 	}
 	server := w.mgr.GetWebhookServer()
-	w.gate.Register(server)
+	if w.onlyKnown {
+		w.gate.Register(onlyKnown{server})
+	} else {
+		w.gate.Register(server)
+	}
 	started := server.StartedChecker()
 	w.serving.Store(&started)
 	return nil

@@ -11,6 +11,7 @@ import (
 	"github.com/hipaa-operator/hipaa-operator/internal/admission"
 	"github.com/hipaa-operator/hipaa-operator/internal/control/catalog"
 	"github.com/hipaa-operator/hipaa-operator/internal/engine"
+	"github.com/hipaa-operator/hipaa-operator/internal/metrics"
 	"github.com/hipaa-operator/hipaa-operator/internal/subject"
 	"github.com/hipaa-operator/hipaa-operator/internal/witness"
 )
@@ -29,6 +30,8 @@ func wire(ctx context.Context, mgr manager.Manager, o Options) error {
 		Reviews: mgr.GetClient(),
 		Changes: book,
 		Observe: observe,
+		// What found no room was not judged, so it is no outcome.
+		TurnedAway: metrics.AdmissionTurnedAway,
 	}
 	if err := addWebhooks(mgr, gate, o); err != nil {
 		return err

@@ -17,6 +17,10 @@ type Finding struct {
 	Path string
 	// Message says what is there: "is a hostPath".
 	Message string
+	// Key tells the finding from others where Path and Message do not: by names,
+	// not by places in a list. It is stable over edits of other fields and never
+	// shown. Empty is Path and Message.
+	Key string
 	// Remedy says what to change, where the control's own remedy is too general.
 	Remedy string
 	// Class says how it is known; empty is Observed.
@@ -57,6 +61,12 @@ func At(path, message string) []Finding {
 // But gives the finding a remedy of its own.
 func (f Finding) But(format string, args ...any) Finding {
 	f.Remedy = fmt.Sprintf(format, args...)
+	return f
+}
+
+// As gives the finding a key of its own.
+func (f Finding) As(key string) Finding {
+	f.Key = key
 	return f
 }
 

@@ -46,6 +46,8 @@ type Violation struct {
 	Path    string
 	Message string
 	Remedy  string
+	// Key is that of the finding; never shown.
+	Key string
 	// Verdict is Fail, or Unknown where evidence was missing.
 	Verdict hipaav1.Verdict
 	// Stays says that nothing that runs is taken away for it.
@@ -66,9 +68,20 @@ func violation(c *control.Control, s *control.Subject, f control.Finding) Violat
 		Path:      f.Path,
 		Message:   f.Message,
 		Remedy:    remedy,
+		Key:       f.Key,
 		Verdict:   f.Verdict,
 		Stays:     f.Stays,
 	}
+}
+
+// Is reports whether two violations are one: the same control finds the same
+// thing wrong with the same object. How it is remedied, and what covers it, does
+// not count.
+func (v Violation) Is(other Violation) bool {
+	if v.ControlID != other.ControlID || v.Object != other.Object || v.Verdict != other.Verdict || v.Key != other.Key {
+		return false
+	}
+	return v.Key != "" || v.Path == other.Path && v.Message == other.Message
 }
 
 // Sentence is the violation in one line: path, finding, remedy.

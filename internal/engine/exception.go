@@ -3,6 +3,8 @@ package engine
 import (
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 )
 
@@ -14,23 +16,24 @@ const (
 	ExceptionInForce ExceptionState = "InForce"
 	ExceptionPending ExceptionState = "Pending"
 	ExceptionDenied  ExceptionState = "Denied"
-	// ExceptionVoid means that the spec changed after the decision.
+	// ExceptionVoid means that the spec changed after the decision, or that the
+	// workload is another than the one it was about.
 	ExceptionVoid    ExceptionState = "Void"
 	ExceptionExpired ExceptionState = "Expired"
 )
 
-// StateOf says whether an exception counts at an instant. At its end it is
-// already void.
-func StateOf(x *hipaav1.ControlException, now time.Time) ExceptionState {
+// StateOf says whether an exception counts at an instant for the workload of this
+// UID, which is empty where there is none. At its end it is already void.
+func StateOf(x *hipaav1.ControlException, workload types.UID, now time.Time) ExceptionState {
 	if !now.Before(x.Spec.Expires.Time) {
 		return ExceptionExpired
 	}
 	approval := x.Status.Approval
-	if approval == nil || approval.Approver == "" || approval.SpecDigest == "" {
+	if approval == nil || approval.Approver == "" || approval.SpecDigest == "" || approval.WorkloadUID == "" {
 		return ExceptionPending
 	}
 	digest, err := x.Spec.Digest()
-	if err != nil || digest != approval.SpecDigest {
+	if err != nil || digest != approval.SpecDigest || string(workload) != approval.WorkloadUID {
 		return ExceptionVoid
 	}
 	if approval.Decision != hipaav1.DecisionApproved {
@@ -50,7 +53,7 @@ func (r Ruling) exception(workload *hipaav1.PHIWorkload, controlID string) *hipa
 		if x.Namespace != workload.Namespace || x.Spec.WorkloadRef.Name != workload.Name || x.Spec.ControlID != controlID {
 			continue
 		}
-		if StateOf(x, r.Now) != ExceptionInForce {
+		if StateOf(x, workload.UID, r.Now) != ExceptionInForce {
 			continue
 		}
 		if found == nil || x.Spec.Expires.After(found.Spec.Expires.Time) {

@@ -1,8 +1,11 @@
 package engine_test
 
 import (
+	"cmp"
 	"testing"
 	"time"
+
+	"k8s.io/apimachinery/pkg/types"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/control"
@@ -17,25 +20,39 @@ func TestAnExceptionCountsFromItsApprovalToItsExactEnd(t *testing.T) {
 	unstamped.Status.Approval.Approver = ""
 	undigested := request().ApprovedBy("lead").Obj()
 	undigested.Status.Approval.SpecDigest = ""
+	unbound := request().ApprovedBy("lead").Obj()
+	unbound.Status.Approval.WorkloadUID = ""
+	api := phitest.UIDOf("api")
 	for name, tc := range map[string]struct {
-		give  *hipaav1.ControlException
-		after time.Duration
-		want  engine.ExceptionState
+		give     *hipaav1.ControlException
+		workload types.UID // api, if empty
+		none     bool
+		after    time.Duration
+		want     engine.ExceptionState
 	}{
 		"nobody has decided": {give: request().Obj(), want: engine.ExceptionPending},
 		"approved":           {give: request().ApprovedBy("lead").Obj(), want: engine.ExceptionInForce},
 		"denied":             {give: request().DeniedBy("lead").Obj(), want: engine.ExceptionDenied},
-		"approved, and no admission has stamped by whom": {give: unstamped, want: engine.ExceptionPending},
-		"approved, and no admission has stamped what":    {give: undigested, want: engine.ExceptionPending},
-		"approved before its text changed":               {give: request().ApprovedBy("lead").Because("something else altogether").Obj(), want: engine.ExceptionVoid},
-		"denied before its text changed":                 {give: request().DeniedBy("lead").Because("something else altogether").Obj(), want: engine.ExceptionVoid},
-		"approved before its end was moved":              {give: request().ApprovedBy("lead").Expires(phitest.After(2 * time.Hour)).Obj(), want: engine.ExceptionVoid},
-		"a nanosecond before its end":                    {give: request().ApprovedBy("lead").Obj(), after: time.Hour - 1, want: engine.ExceptionInForce},
-		"at its end":                                     {give: request().ApprovedBy("lead").Obj(), after: time.Hour, want: engine.ExceptionExpired},
-		"after its end, decided or not":                  {give: request().Obj(), after: 2 * time.Hour, want: engine.ExceptionExpired},
+		"approved, and no admission has stamped by whom":  {give: unstamped, want: engine.ExceptionPending},
+		"approved, and no admission has stamped what":     {give: undigested, want: engine.ExceptionPending},
+		"approved, and no admission has stamped for whom": {give: unbound, want: engine.ExceptionPending},
+		"the same where there is no workload":             {give: unbound, none: true, want: engine.ExceptionPending},
+		"approved for an earlier workload of the name":    {give: request().ApprovedBy("lead").Obj(), workload: "another", want: engine.ExceptionVoid},
+		"denied for an earlier workload of the name":      {give: request().DeniedBy("lead").Obj(), workload: "another", want: engine.ExceptionVoid},
+		"approved for a workload that is gone":            {give: request().ApprovedBy("lead").Obj(), none: true, want: engine.ExceptionVoid},
+		"approved before its text changed":                {give: request().ApprovedBy("lead").Because("something else altogether").Obj(), want: engine.ExceptionVoid},
+		"denied before its text changed":                  {give: request().DeniedBy("lead").Because("something else altogether").Obj(), want: engine.ExceptionVoid},
+		"approved before its end was moved":               {give: request().ApprovedBy("lead").Expires(phitest.After(2 * time.Hour)).Obj(), want: engine.ExceptionVoid},
+		"a nanosecond before its end":                     {give: request().ApprovedBy("lead").Obj(), after: time.Hour - 1, want: engine.ExceptionInForce},
+		"at its end":                                      {give: request().ApprovedBy("lead").Obj(), after: time.Hour, want: engine.ExceptionExpired},
+		"after its end, decided or not":                   {give: request().Obj(), after: 2 * time.Hour, want: engine.ExceptionExpired},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := engine.StateOf(tc.give, phitest.Epoch.Add(tc.after)); got != tc.want {
+			workload := cmp.Or(tc.workload, api)
+			if tc.none {
+				workload = ""
+			}
+			if got := engine.StateOf(tc.give, workload, phitest.Epoch.Add(tc.after)); got != tc.want {
 				t.Errorf("StateOf() = %s, want %s", got, tc.want)
 			}
 		})
@@ -53,18 +70,19 @@ func TestAnExceptionCoversItsControlAndWorkloadOnly(t *testing.T) {
 		workload *hipaav1.PHIWorkload
 		want     string
 	}{
-		"its own":                 {give: []*phitest.ExceptionBuilder{approved("x", "api", first)}, workload: phitest.Workload("api").Obj(), want: "x"},
-		"another control":         {give: []*phitest.ExceptionBuilder{approved("x", "api", second)}, workload: phitest.Workload("api").Obj()},
-		"another workload":        {give: []*phitest.ExceptionBuilder{approved("x", "db", first)}, workload: phitest.Workload("api").Obj()},
-		"the same name elsewhere": {give: []*phitest.ExceptionBuilder{phitest.Exception("x", "api", first).Namespace("lab").ApprovedBy("lead")}, workload: phitest.Workload("api").Obj()},
-		"what no workload claims": {give: []*phitest.ExceptionBuilder{approved("x", "api", first)}},
+		"its own":                         {give: []*phitest.ExceptionBuilder{approved("x", "api", first)}, workload: phitest.Workload("api").Stored().Obj(), want: "x"},
+		"another control":                 {give: []*phitest.ExceptionBuilder{approved("x", "api", second)}, workload: phitest.Workload("api").Stored().Obj()},
+		"another workload":                {give: []*phitest.ExceptionBuilder{approved("x", "db", first)}, workload: phitest.Workload("api").Stored().Obj()},
+		"the same name elsewhere":         {give: []*phitest.ExceptionBuilder{phitest.Exception("x", "api", first).Namespace("lab").ApprovedBy("lead")}, workload: phitest.Workload("api").Stored().Obj()},
+		"an earlier workload of the name": {give: []*phitest.ExceptionBuilder{approved("x", "api", first)}, workload: phitest.Workload("api").Obj()},
+		"what no workload claims":         {give: []*phitest.ExceptionBuilder{approved("x", "api", first)}},
 		"of two, the one that ends last": {
 			give: []*phitest.ExceptionBuilder{
 				approved("short", "api", first),
 				phitest.Exception("long", "api", first).Expires(phitest.After(72 * time.Hour)).ApprovedBy("lead"),
 				phitest.Exception("longest", "api", first).Expires(phitest.After(99 * time.Hour)),
 			},
-			workload: phitest.Workload("api").Obj(), want: "long",
+			workload: phitest.Workload("api").Stored().Obj(), want: "long",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

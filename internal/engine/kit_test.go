@@ -81,7 +81,7 @@ func modes(e *engine.Engine, effective *engine.Effective) map[string]hipaav1.Mod
 
 func podSubject(effective *engine.Effective, pod *corev1.Pod) control.Subject {
 	return control.Subject{
-		Profile: effective.Parameters, Namespace: ehr(), Workload: phitest.Workload("api").Obj(),
+		Profile: effective.Parameters, Namespace: ehr(), Workload: phitest.Workload("api").Stored().Obj(),
 		World: &control.World{}, Pod: pod,
 	}
 }

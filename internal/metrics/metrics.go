@@ -112,6 +112,11 @@ var (
 		Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, 1},
 	}, []string{labelKind})
 
+	admissionTurnedAway = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "hipaa_operator_admission_turned_away_total",
+		Help: "Reviews that were not read because too many were in hand; the API server tries again.",
+	})
+
 	admissionFindings = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "hipaa_operator_admission_findings_total",
 		Help: "Findings of admission, by control and mode in force.",
@@ -134,7 +139,7 @@ func Collectors() []prometheus.Collector {
 	return []prometheus.Collector{
 		verdicts, workloads, held, waiting, openNamespaces,
 		driftStanding, driftDetected, driftCorrected, correctionSeconds, evictions,
-		admissions, admissionSeconds, admissionFindings,
+		admissions, admissionSeconds, admissionTurnedAway, admissionFindings,
 		guardRestorations,
 	}
 }
@@ -159,6 +164,9 @@ func Admitted(kind string, result AdmissionResult, took time.Duration) {
 	admissions.WithLabelValues(kindLabel(kind), string(result)).Inc()
 	admissionSeconds.WithLabelValues(kindLabel(kind)).Observe(took.Seconds())
 }
+
+// AdmissionTurnedAway counts a review for which there was no room.
+func AdmissionTurnedAway() { admissionTurnedAway.Inc() }
 
 // AdmissionFinding counts a finding of admission. The control must come from the
 // catalogue, the mode from the API.

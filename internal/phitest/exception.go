@@ -38,12 +38,13 @@ func (b *ExceptionBuilder) Expires(at metav1.Time) *ExceptionBuilder {
 	return b
 }
 
-// ApprovedBy approves what the spec says now, as admission stamps it.
+// ApprovedBy approves what the spec says now for the workload that Stored makes,
+// as admission stamps it.
 func (b *ExceptionBuilder) ApprovedBy(user string) *ExceptionBuilder {
 	return b.decided(hipaav1.DecisionApproved, user)
 }
 
-// DeniedBy denies what the spec says now, as admission stamps it.
+// DeniedBy denies what the spec says now, as ApprovedBy approves it.
 func (b *ExceptionBuilder) DeniedBy(user string) *ExceptionBuilder {
 	return b.decided(hipaav1.DecisionDenied, user)
 }
@@ -54,7 +55,8 @@ func (b *ExceptionBuilder) decided(d hipaav1.Decision, user string) *ExceptionBu
 		panic(err)
 	}
 	at := After(0)
-	b.exception.Status.Approval = &hipaav1.Approval{Decision: d, Approver: user, Time: &at, SpecDigest: digest}
+	b.exception.Status.Approval = &hipaav1.Approval{Decision: d, Approver: user, Time: &at, SpecDigest: digest,
+		WorkloadUID: string(UIDOf(b.exception.Spec.WorkloadRef.Name))}
 	return b
 }
 

@@ -2,6 +2,7 @@ package phitest
 
 import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 )
@@ -23,6 +24,16 @@ func Workload(name string) *WorkloadBuilder {
 			Role:        hipaav1.RoleService,
 		},
 	}}
+}
+
+// UIDOf is the UID of a workload that Stored has seen.
+func UIDOf(workload string) types.UID { return types.UID("uid-of-" + workload) }
+
+// Stored gives it the UID that approvals of its exceptions are about, as if an
+// API server had stored it.
+func (b *WorkloadBuilder) Stored() *WorkloadBuilder {
+	b.workload.UID = UIDOf(b.workload.Name)
+	return b
 }
 
 // Namespace moves it to another namespace.

@@ -365,6 +365,7 @@ func TestControlException(t *testing.T) {
 			create(t, x)
 			if approval != nil {
 				x.Status.Approval = approval
+				x.Status.Approval.WorkloadUID = string(w.UID)
 				if err := cluster.Status().Update(t.Context(), x); err != nil {
 					t.Fatalf("deciding on the exception: %v", err)
 				}

@@ -244,6 +244,31 @@ var _ = Describe("A hostile tenant", Ordered, ContinueOnFailure, func() {
 		refused(patch(exception.DeepCopy(), map[string]any{"status": map[string]any{"approval": map[string]any{"decision": "Approved", "approver": "boss@example.org"}}}, "status"))
 	})
 
+	It("is excused by an officer who says what was read, not by one who could be the tenant", func() {
+		exception := phitest.Exception("asked", "api", "pod-hardening").Namespace(namespace).Expires(metav1.NewTime(time.Now().Add(time.Hour))).Obj()
+		Expect(tenant.Create(ctx, exception)).To(Succeed())
+		Eventually(func(g Gomega) {
+			g.Expect(admin.Get(ctx, client.ObjectKeyFromObject(exception), exception)).To(Succeed())
+			g.Expect(exception.Status.SpecDigest).NotTo(BeEmpty())
+		}).Should(Succeed())
+		may := []rbacv1.PolicyRule{
+			{APIGroups: []string{hipaav1.GroupName}, Resources: []string{"controlexceptions"}, Verbs: []string{"approve", "get"}},
+			{APIGroups: []string{hipaav1.GroupName}, Resources: []string{"controlexceptions/status"}, Verbs: []string{"patch"}},
+		}
+		grantRules(namespace, "officer@example.org", may...)
+		grantRules(namespace, "puppeteer@example.org", may...)
+		grantCluster("puppeteer@example.org", rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"users"}, Verbs: []string{"impersonate"}})
+		decide := func(who, approval string) error {
+			return as(who).Status().Patch(ctx, exception.DeepCopy(), client.RawPatch(types.MergePatchType, []byte(`{"status":{"approval":`+approval+`}}`)))
+		}
+		read := `{"decision":"Approved","specDigest":"` + exception.Status.SpecDigest + `"}`
+		refused(decide("officer@example.org", `{"decision":"Approved"}`), "status.specDigest")
+		refused(decide("puppeteer@example.org", read), "one person could play both parts")
+		Expect(decide("officer@example.org", read)).To(Succeed())
+		excused := phitest.Pod("excused").Namespace(namespace).Of(workload).Unhardened().Obj()
+		Eventually(func() error { return tenant.Create(ctx, excused, client.DryRunAll) }).Should(Succeed())
+	})
+
 	It("cannot run a pod that nobody declared", func() {
 		refused(tenant.Create(ctx, phitest.Pod("nobody").Namespace(namespace).Obj()), "PHIWorkload")
 	})

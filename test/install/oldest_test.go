@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/google/cel-go/cel"
@@ -33,6 +34,19 @@ func oldest(t *testing.T) uint {
 		t.Fatalf("reading kubeVersion: %v", err)
 	}
 	return uint(minor)
+}
+
+// Since 1.32 the API server tells by the user's extra that a client certificate
+// was shown. Before, an approval by one cannot be told from that of a person.
+func TestTheOldestKubernetesTellsClientCertificatesApart(t *testing.T) {
+	minor := oldest(t)
+	if minor < 32 {
+		t.Errorf("Kubernetes 1.%d marks no user who signed in with a client certificate", minor)
+	}
+	want := fmt.Sprintf("What you need: Kubernetes 1.%d or newer", minor)
+	if !strings.HasPrefix(read(t, filepath.Join(root, "docs", "install.md")), "# Installing hipaa-operator\n\n"+want) {
+		t.Errorf("docs/install.md does not begin with %q", want)
+	}
 }
 
 // An API server takes new expressions only if its predecessor understands them,

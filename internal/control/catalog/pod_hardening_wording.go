@@ -46,7 +46,9 @@ var wordings = map[policy.CheckID]wording{
 	"windowsHostProcess": {"securityContext.windowsOptions.hostProcess", "is true", "remove it"},
 }
 
-// explain turns what a check says about a part into a finding.
+// explain turns what a check says about a part into a finding. Its detail names
+// containers, volumes and values: that is what tells one fault from another, also
+// where a template moves them.
 func explain(id policy.CheckID, part, detail string) control.Finding {
 	w := wordings[id]
 	path := part
@@ -54,7 +56,7 @@ func explain(id policy.CheckID, part, detail string) control.Finding {
 		path += "." + w.field
 	}
 	says := cmp.Or(w.says, detail, string(id))
-	return control.Failed(path, "%s", says).But("%s", w.remedy)
+	return control.Failed(path, "%s", says).But("%s", w.remedy).As(string(id) + ": " + detail)
 }
 
 func sortedKeys[V any](m map[policy.CheckID]V) []policy.CheckID {

@@ -11,7 +11,7 @@ import (
 // with apply.
 //
 // Approval is the act of a person with the verb "approve" on the kind. The
-// person sets decision; admission stamps the rest from the request.
+// person sets decision and specDigest; admission stamps the rest.
 type ApprovalApplyConfiguration struct {
 	// decision is what the approver decided.
 	Decision *apiv1alpha1.Decision `json:"decision,omitempty"`
@@ -19,9 +19,13 @@ type ApprovalApplyConfiguration struct {
 	Approver *string `json:"approver,omitempty"`
 	// time is when the decision was made, stamped by admission.
 	Time *v1.Time `json:"time,omitempty"`
-	// specDigest is the digest of the spec that was decided on, stamped by
-	// admission. The approval counts only while it equals that of the spec.
+	// specDigest is the digest of the spec that the approver has read, from
+	// status.specDigest. A decision without it, or about another content than the
+	// stored one, is refused, and it counts only while it equals that of the spec.
 	SpecDigest *string `json:"specDigest,omitempty"`
+	// workloadUID is the UID of the PHIWorkload at the decision, stamped by
+	// admission. The approval does not count for another of the same name.
+	WorkloadUID *string `json:"workloadUID,omitempty"`
 }
 
 // ApprovalApplyConfiguration constructs a declarative configuration of the Approval type for use with
@@ -59,5 +63,13 @@ func (b *ApprovalApplyConfiguration) WithTime(value v1.Time) *ApprovalApplyConfi
 // If called multiple times, the SpecDigest field is set to the value of the last call.
 func (b *ApprovalApplyConfiguration) WithSpecDigest(value string) *ApprovalApplyConfiguration {
 	b.SpecDigest = &value
+	return b
+}
+
+// WithWorkloadUID sets the WorkloadUID field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the WorkloadUID field is set to the value of the last call.
+func (b *ApprovalApplyConfiguration) WithWorkloadUID(value string) *ApprovalApplyConfiguration {
+	b.WorkloadUID = &value
 	return b
 }

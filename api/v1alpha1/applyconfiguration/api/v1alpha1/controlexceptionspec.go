@@ -10,7 +10,8 @@ import (
 // with apply.
 //
 // ControlExceptionSpec excuses one workload from one control until a fixed
-// instant. An approval covers exactly this content: any change voids it.
+// instant. An approval covers exactly this content, and the PHIWorkload as it
+// exists then: any change voids it, and so does a workload created anew.
 type ControlExceptionSpecApplyConfiguration struct {
 	// controlID names the control being excused, as in docs/controls.
 	ControlID *string `json:"controlID,omitempty"`

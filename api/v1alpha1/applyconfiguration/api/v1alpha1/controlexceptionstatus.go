@@ -17,6 +17,9 @@ type ControlExceptionStatusApplyConfiguration struct {
 	// conditions follow kstatus: Ready, Reconciling, Stalled, and those of
 	// conditions.go.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
+	// specDigest is the digest of the present spec. A decision repeats it, as the
+	// sign that this is what was read.
+	SpecDigest *string `json:"specDigest,omitempty"`
 	// approval is the decision of an approver. The operator never writes it.
 	Approval *ApprovalApplyConfiguration `json:"approval,omitempty"`
 }
@@ -45,6 +48,14 @@ func (b *ControlExceptionStatusApplyConfiguration) WithConditions(values ...*v1.
 		}
 		b.Conditions = append(b.Conditions, *values[i])
 	}
+	return b
+}
+
+// WithSpecDigest sets the SpecDigest field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the SpecDigest field is set to the value of the last call.
+func (b *ControlExceptionStatusApplyConfiguration) WithSpecDigest(value string) *ControlExceptionStatusApplyConfiguration {
+	b.SpecDigest = &value
 	return b
 }
 
