@@ -1,14 +1,20 @@
 package catalog
 
 import (
+	"maps"
+	"slices"
+
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/control"
+	"github.com/hipaa-operator/hipaa-operator/internal/flows"
 	"github.com/hipaa-operator/hipaa-operator/internal/reach"
 )
 
@@ -27,10 +33,60 @@ func ownedPolicies(s control.Subject) []client.Object {
 	if s.Workload == nil {
 		return []client.Object{defaultDeny(&s)}
 	}
-	if policy := workloadPolicy(&s, s.Workload); policy != nil {
+	if policy := workloadPolicy(&s, s.Workload); policy != nil && !leftAlone(&s, policy.Name) {
 		return []client.Object{policy}
 	}
 	return nil
+}
+
+// leftAlone reports whether the policy that is in place stays as it is. What every
+// cluster has and was not found is sooner a moment's gap than the truth: as long
+// as it lasts, no way out is closed. Where the policy in place leads nowhere
+// else, as one that was written during the gap, it follows the declaration.
+func leftAlone(s *control.Subject, name string) bool {
+	if len(gaps(s)) == 0 {
+		return false
+	}
+	if _, unread := s.World.Missing[control.NetworkPolicies]; unread {
+		return true
+	}
+	world := policiesNamed(s, name)
+	target := reach.Pods{Namespace: s.Workload.Namespace, Selector: s.Workload.Spec.Selector}
+	leads := func(w reach.Widening) bool { return w.Direction == reach.Egress }
+	return slices.ContainsFunc(world.Widenings(target, flows.Of(s, s.Workload).Allowed()), leads)
+}
+
+// gaps are findings about what every cluster has and was not found.
+func gaps(s *control.Subject) []control.Finding {
+	var findings []control.Finding
+	for _, gap := range []struct {
+		source control.Evidence
+		remedy string
+	}{
+		{control.Resolvers, "put it back, or name the resolvers in network.dns of the profile"},
+		{control.APIServer, "the API server puts them back while it runs"},
+	} {
+		if why, missing := s.World.Missing[gap.source]; missing {
+			findings = append(findings, control.Undecided("", "%s: %s; policies in place stay as they are", gap.source, why).But("%s", gap.remedy).OnlyLive())
+		}
+	}
+	return findings
+}
+
+// policiesNamed is the world of the one policy of a name, or of none.
+func policiesNamed(s *control.Subject, name string) reach.World {
+	world := worldAround(s)
+	for _, policy := range s.World.Policies {
+		if policy.Name == name {
+			world.Policies = append(world.Policies, *policy)
+		}
+	}
+	return world
+}
+
+// worldAround holds some policies of the subject's namespace.
+func worldAround(s *control.Subject, policies ...networkingv1.NetworkPolicy) reach.World {
+	return reach.World{Policies: policies, Namespaces: map[string]labels.Set{s.Namespace.Name: s.Namespace.Labels}}
 }
 
 func defaultDeny(s *control.Subject) *networkingv1.NetworkPolicy {
@@ -44,7 +100,7 @@ func defaultDeny(s *control.Subject) *networkingv1.NetworkPolicy {
 }
 
 func workloadPolicy(s *control.Subject, w *hipaav1.PHIWorkload) *networkingv1.NetworkPolicy {
-	if w.Name == reservedName || !selectsSome(&w.Spec.Selector) {
+	if w.Name == reservedName || !flows.IsParticular(w) {
 		return nil
 	}
 	of := *s
@@ -54,15 +110,15 @@ func workloadPolicy(s *control.Subject, w *hipaav1.PHIWorkload) *networkingv1.Ne
 	}}
 	policy.Spec.PodSelector = *w.Spec.Selector.DeepCopy()
 	policy.Spec.PolicyTypes = bothDirections()
-	d := declaration{subject: s, workload: w}
-	for _, f := range d.ingress() {
-		if f.opens() {
-			policy.Spec.Ingress = append(policy.Spec.Ingress, networkingv1.NetworkPolicyIngressRule{From: policyPeers(f.peers), Ports: policyPorts(f.ports)})
+	declared := flows.Of(s, w)
+	for _, f := range declared.Ingress {
+		if f.Opens() {
+			policy.Spec.Ingress = append(policy.Spec.Ingress, networkingv1.NetworkPolicyIngressRule{From: policyPeers(f.Peers), Ports: policyPorts(f.Ports)})
 		}
 	}
-	for _, f := range d.egress() {
-		if f.opens() {
-			policy.Spec.Egress = append(policy.Spec.Egress, networkingv1.NetworkPolicyEgressRule{To: policyPeers(f.peers), Ports: policyPorts(f.ports)})
+	for _, f := range declared.Egress {
+		if f.Opens() {
+			policy.Spec.Egress = append(policy.Spec.Egress, networkingv1.NetworkPolicyEgressRule{To: policyPeers(f.Peers), Ports: policyPorts(f.Ports)})
 		}
 	}
 	return policy
@@ -108,4 +164,62 @@ func policyPorts(ports []reach.PortRange) []networkingv1.NetworkPolicyPort {
 		list[i] = networkingv1.NetworkPolicyPort{Protocol: &p.Protocol, Port: &number}
 	}
 	return list
+}
+
+// isOwned reports whether a policy is as the operator wants it. The policy of
+// another workload is that one's to judge as long as it selects nothing but its
+// pods: what its flows refer to was not read.
+func isOwned(s *control.Subject, policy *networkingv1.NetworkPolicy) bool {
+	if policy.Name == defaultDenyName {
+		return apiequality.Semantic.DeepEqual(policy.Spec, defaultDeny(s).Spec)
+	}
+	for _, w := range judgedWorkloads(s) {
+		if policy.Name != ownedPrefix+w.Name {
+			continue
+		}
+		want := workloadPolicy(s, w)
+		if want == nil {
+			return false
+		}
+		if w != s.Workload {
+			return apiequality.Semantic.DeepEqual(policy.Spec.PodSelector, want.Spec.PodSelector)
+		}
+		return apiequality.Semantic.DeepEqual(policy.Spec, want.Spec)
+	}
+	return false
+}
+
+// judgedWorkloads are those of the subject's namespace, sorted by name.
+func judgedWorkloads(s *control.Subject) []*hipaav1.PHIWorkload {
+	byName := map[string]*hipaav1.PHIWorkload{}
+	for key, w := range s.World.Workloads {
+		if w != nil && key.Namespace == s.Namespace.Name {
+			byName[key.Name] = w
+		}
+	}
+	if s.Workload != nil {
+		byName[s.Workload.Name] = s.Workload
+	}
+	list := make([]*hipaav1.PHIWorkload, 0, len(byName))
+	for _, name := range slices.Sorted(maps.Keys(byName)) {
+		list = append(list, byName[name])
+	}
+	return list
+}
+
+// unresolvedFlows says what of the declaration stays closed.
+func unresolvedFlows(s control.Subject) []string {
+	if s.Workload == nil {
+		return nil
+	}
+	if s.Workload.Name == reservedName {
+		return []string{"metadata.name " + reservedName + " is reserved: the workload gets no policy and stays closed; create it under another name"}
+	}
+	var unresolved []string
+	for _, f := range flows.Of(&s, s.Workload).All() {
+		if f.Closed != "" {
+			unresolved = append(unresolved, f.Path+" "+f.Closed)
+		}
+	}
+	return unresolved
 }
