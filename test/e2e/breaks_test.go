@@ -90,7 +90,8 @@ func stage(b control.Break, namespace string) staged {
 			continue
 		}
 		created := fresh(workload.DeepCopy(), namespace)
-		Expect(admin.Create(ctx, created)).To(Succeed())
+		// The API server's own guards see the label a moment after it is set.
+		Eventually(func() error { return admin.Create(ctx, created) }).Should(Succeed())
 		if workload.Name == controltest.WorkloadName {
 			result.workload = created
 		}
