@@ -22,13 +22,14 @@ var _ = add(control.Control{
 		"with externalIPs, fails unless the PHIWorkload behind it declares callers of its target ports by address (an ipBlock, or a gateway with " +
 		"cidrs) and externalTrafficPolicy is Local, so that policies see these addresses; loadBalancerSourceRanges and allocateLoadBalancerNodePorts " +
 		"stand in for neither. A Service without a selector leads where its EndpointSlices say, and one of type ExternalName out of the cluster, " +
-		"where policies hold the callers: neither is a finding. EndpointSlices written by hand fail unless every address lies in an ipBlock that a PHIWorkload " +
-		"of the namespace declares. Only live: that every pod of the namespace is closed by default, that no pod shares the node's network, that " +
-		"declared ipBlocks lie inside the profile's ranges, that declared Services select pods, and that the network plugin enforces policies " +
-		"at all: a probe has seen a denied connection dropped (Tested), or the profile states it (Attested). Without either the verdict stays " +
-		"Unknown. A flow that cannot be resolved stays closed, and condition FlowsResolved names it: a peer that does not exist, a vendor, a " +
-		"target port that is a name. Where the cluster's resolver (the Service kube-system/kube-dns, unless network.dns names one) or the " +
-		"addresses of an API server that the PHIWorkload declares are not found, the verdict is Unknown, a policy in place that leads out further stays as it is, and egress that others open is Unknown as well.",
+		"where policies hold the callers: neither is a finding. EndpointSlices written by hand fail unless every address lies in an ipBlock " +
+		"that a PHIWorkload of the namespace declares. Only live: that every pod of the namespace is closed by default, that no pod shares the " +
+		"node's network, that declared ipBlocks lie inside the profile's ranges, that declared Services select pods, and that the network plugin " +
+		"enforces policies at all: a probe has seen a denied connection dropped (Tested), or the profile states it (Attested). Without either the " +
+		"verdict stays Unknown. A flow that cannot be resolved stays closed, and condition FlowsResolved names it: a peer that does not exist, a " +
+		"vendor, a target port that is a name. Where the cluster's resolver (the Service kube-system/kube-dns, unless network.dns names one) or " +
+		"the addresses of an API server that the PHIWorkload declares are not found, the verdict is Unknown, a policy in place that leads out " +
+		"further stays as it is, and egress that others open is Unknown as well.",
 	Parameters: []control.Parameter{
 		{Path: "network.dns", Basis: control.BasisProfile, Meaning: "Where pods resolve names. Empty means as discovered: the pods behind the Service kube-system/kube-dns."},
 		{Path: "network.gateways", Basis: control.BasisProfile, Meaning: "The ingress controllers and load balancers that workloads may name as callers."},

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
@@ -71,6 +72,11 @@ func opensUnclaimed(s *control.Subject, world reach.World) []control.Finding {
 		findings = append(findings, found.But("narrow spec.podSelector to pods of a PHIWorkload, or apply the PHIWorkload first"))
 	}
 	return findings
+}
+
+// worldAround holds some policies of the subject's namespace.
+func worldAround(s *control.Subject, policies ...networkingv1.NetworkPolicy) reach.World {
+	return reach.World{Policies: policies, Namespaces: map[string]labels.Set{s.Namespace.Name: s.Namespace.Labels}}
 }
 
 // livePods are pods with what selectors look at.
