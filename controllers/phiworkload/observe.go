@@ -37,7 +37,7 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 	if s.subject, err = r.Loader.Subject(ctx, s.scene, s.workload, evidence); err != nil {
 		return fmt.Errorf("reading the subject: %w", err)
 	}
-	s.subject.Profile = s.effective.Parameters
+	s.subject = s.subject.Under(s.effective.Parameters)
 	if s.occupied, err = r.isOccupied(ctx, s); err != nil {
 		return err
 	}

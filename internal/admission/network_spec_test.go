@@ -9,10 +9,12 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
 	"github.com/hipaa-operator/hipaa-operator/internal/witness"
 )
 
@@ -59,6 +61,60 @@ var _ = Describe("The network of a PHI namespace", func() {
 		Expect(tenant.Get(ctx, client.ObjectKeyFromObject(opened), opened)).To(Succeed())
 		opened.Spec.Ingress = opening(ns, "").Spec.Ingress
 		Expect(tenant.Update(ctx, opened)).To(MatchError(ContainSubstring("network-isolation")))
+	})
+
+	It("is not opened ahead of the PHIWorkload that would have to declare it", func(ctx SpecContext) {
+		early := phitest.Policy("early").Namespace(ns).Selecting("app", "lab").Ingress(phitest.Peer(nil, phitest.Labels("app", "patient-api")), phitest.TCP(8080)).Obj()
+		refused := MatchError(And(ContainSubstring("spec.ingress[0].from[0] opens pods that no PHIWorkload claims"), ContainSubstring("apply the PHIWorkload first")))
+		err := tenant.Create(ctx, early.DeepCopy())
+		AddReportEntry("refusal", err.Error())
+		Expect(err).To(refused)
+		Expect(tenant.Create(ctx, closing(ns, "closes-what-nobody-claims"))).To(Succeed())
+
+		By("and is admitted at once when that has been applied, whatever the cache knows")
+		lab := phitest.Workload("lab").Namespace(ns).Port("http", 8080).From(phitest.FromWorkload("patient-api")).Obj()
+		Expect(tenant.Create(ctx, lab)).To(Succeed())
+		Expect(tenant.Create(ctx, early.DeepCopy())).To(Succeed())
+
+		By("and not widened beyond the pods of that workload")
+		Expect(tenant.Get(ctx, client.ObjectKeyFromObject(early), early)).To(Succeed())
+		early.Spec.PodSelector = *phitest.Labels()
+		Expect(tenant.Update(ctx, early)).To(refused)
+	})
+
+	It("is not opened where no PHIWorkload is", func(ctx SpecContext) {
+		empty := namespace(ctx, "enforce")
+		Expect(tenant.Create(ctx, opening(empty, "let-in"))).To(MatchError(ContainSubstring("opens pods that no PHIWorkload claims: anyone may connect")))
+		Expect(tenant.Create(ctx, closing(empty, "shut"))).To(Succeed())
+	})
+
+	It("is exposed by Services to declared addresses only, and where policies see them", func(ctx SpecContext) {
+		service := func(name, app string, change func(*corev1.ServiceSpec)) *corev1.Service {
+			built := phitest.Service(name).Namespace(ns).Selecting("app", app).Port("http", 80, intstr.FromInt32(8080)).Obj()
+			change(&built.Spec)
+			return built
+		}
+		nodePort := func(spec *corev1.ServiceSpec) { spec.Type = corev1.ServiceTypeNodePort }
+		local := func(spec *corev1.ServiceSpec) {
+			spec.Type, spec.ExternalTrafficPolicy = corev1.ServiceTypeLoadBalancer, corev1.ServiceExternalTrafficPolicyLocal
+		}
+		err := tenant.Create(ctx, service("out", "patient-api", nodePort))
+		AddReportEntry("refusal", err.Error())
+		Expect(err).To(MatchError(And(ContainSubstring("network-isolation"), ContainSubstring("spec.type is NodePort"), ContainSubstring("use type ClusterIP"))))
+		Expect(tenant.Create(ctx, service("out", "patient-api", local))).To(MatchError(ContainSubstring("declares no caller by address")))
+		Expect(tenant.Create(ctx, service("out", "nobody", local))).To(MatchError(ContainSubstring("reach pods that no PHIWorkload claims")))
+		Expect(tenant.Create(ctx, service("out", "patient-api", func(spec *corev1.ServiceSpec) { spec.ExternalIPs = []string{"203.0.113.9"} }))).
+			To(MatchError(ContainSubstring("spec.externalIPs[0] lets callers")))
+		inside := service("inside", "patient-api", func(*corev1.ServiceSpec) {})
+		Expect(tenant.Create(ctx, inside)).To(Succeed())
+		nodePort(&inside.Spec)
+		Expect(tenant.Update(ctx, inside)).To(MatchError(ContainSubstring("spec.type is NodePort")))
+
+		By("and to a workload applied a moment ago as well")
+		edge := phitest.Workload("edge").Namespace(ns).Port("http", 8080).From(phitest.FromBlock("198.51.100.0/24")).Obj()
+		Expect(tenant.Create(ctx, edge)).To(Succeed())
+		Expect(tenant.Create(ctx, service("edge", "edge", local))).To(Succeed())
+		Expect(tenant.Create(ctx, service("edge-everywhere", "edge", nodePort))).To(MatchError(ContainSubstring("spec.externalTrafficPolicy is not Local")))
 	})
 
 	It("is not rerouted by endpoints that somebody wrote", func(ctx SpecContext) {

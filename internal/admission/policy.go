@@ -2,6 +2,7 @@ package admission
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	networkingv1 "k8s.io/api/networking/v1"
@@ -17,18 +18,38 @@ import (
 
 var policyKind = networkingv1.SchemeGroupVersion.WithKind("NetworkPolicy")
 
-// validatePolicy judges NetworkPolicies under the rules of every workload of the
-// namespace, and remembers who let one in that drift control may ask about.
+// validatePolicy judges NetworkPolicies under the rules of every workload and of
+// the namespace, and remembers who let one in that drift control may ask about.
 func (g *Gate) validatePolicy(ctx context.Context, req admission.Request) (answer, error) {
 	owned := false
 	a, err := validate(ctx, g, &req, policyKind, func(ctx context.Context, h *hearing, policy *networkingv1.NetworkPolicy) (engine.Decision, error) {
 		owned = owned || hipaav1.IsOwned(policy)
-		return h.judge(ctx, h.scene.Workloads, policy)
+		return h.afresh(ctx, func() (engine.Decision, error) { return judgePolicy(ctx, h, policy) })
 	})
 	if err == nil && a.Allowed && (owned || found(a.decision)) {
 		g.remember(ctx, &req, req.Name)
 	}
 	return a, err
+}
+
+// judgePolicy asks under every workload about its own pods, and under the namespace
+// about those that no workload claims. So a workload that the cache does not have
+// yet lets nothing pass: its pods count as claimed by nobody.
+func judgePolicy(ctx context.Context, h *hearing, policy *networkingv1.NetworkPolicy) (engine.Decision, error) {
+	return h.judge(ctx, append(slices.Clone(h.scene.Workloads), nil), policy)
+}
+
+// afresh judges, and where the answer would be no, once more with the workloads
+// that the API server has: one may have been applied together with the object.
+func (h *hearing) afresh(ctx context.Context, judge func() (engine.Decision, error)) (engine.Decision, error) {
+	d, err := judge()
+	if err != nil || len(d.Denied) == 0 {
+		return d, err
+	}
+	if err := h.gate.Loader.WorkloadsLive(ctx, h.scene); err != nil {
+		return d, err
+	}
+	return judge()
 }
 
 // patienceOfMemory bounds how long a request waits for its author to be written

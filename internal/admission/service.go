@@ -21,7 +21,9 @@ func (g *Gate) validateService(ctx context.Context, req admission.Request) (answ
 }
 
 func judgeService(ctx context.Context, h *hearing, service *corev1.Service) (engine.Decision, error) {
-	return h.judge(ctx, h.reachable(service.Spec.Selector), service)
+	return h.afresh(ctx, func() (engine.Decision, error) {
+		return h.judge(ctx, h.reachable(service.Spec.Selector), service)
+	})
 }
 
 // reachable are the workloads that a Service's selector leads to, told by the

@@ -17,6 +17,12 @@ const (
 	// IsolationProof is a probe's result, or a statement, that the network plugin
 	// enforces NetworkPolicies.
 	IsolationProof
+	// Resolvers and APIServer are read with FlowPeers. They stand in World.Missing
+	// by themselves where nothing was found although every cluster has it: where
+	// names are resolved, and the API server that a workload declares to call.
+	// Controls are asked all the same, and say what they cannot tell.
+	Resolvers
+	APIServer
 	endOfEvidence
 )
 
@@ -28,6 +34,8 @@ var evidenceNames = map[Evidence]string{
 	NetworkPolicies: "network policies",
 	FlowPeers:       "the peers of declared flows",
 	IsolationProof:  "proof that the network plugin enforces policies",
+	Resolvers:       "where names are resolved",
+	APIServer:       "the addresses of the API server",
 }
 
 // Has reports whether every source of other is in the set.

@@ -150,6 +150,16 @@ func nameOf(o metav1.Object) string {
 	return o.GetGenerateName()
 }
 
+// Under returns the subject under a profile. What the profile itself names is not
+// missing any more.
+func (s Subject) Under(p *Profile) Subject {
+	s.Profile = p
+	if len(p.Network.DNS) > 0 {
+		delete(s.World.Missing, Resolvers)
+	}
+	return s
+}
+
 // Of returns the subject with another object under judgement.
 func (s Subject) Of(object metav1.Object) Subject {
 	s.Pod, s.Claim, s.Service, s.Policy, s.Slice, s.Connection = nil, nil, nil, nil, nil, nil

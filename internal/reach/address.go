@@ -114,13 +114,6 @@ func (r addressRange) minus(holes addressSet, left addressSet) addressSet {
 	return append(left, r)
 }
 
-func (s addressSet) has(a netip.Addr) bool {
-	a = a.Unmap().WithZone("")
-	return slices.ContainsFunc(s, func(r addressRange) bool {
-		return a.BitLen() == r.first.BitLen() && !a.Less(r.first) && !r.last.Less(a)
-	})
-}
-
 // sample returns an address of a set that is not empty, and rather not the first of a block, which names the network.
 func (s addressSet) sample() netip.Addr {
 	if s[0].first.Less(s[0].last) {

@@ -2,6 +2,7 @@ package reach
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -21,6 +22,13 @@ func prefixes(t testing.TB, texts ...string) []netip.Prefix {
 }
 
 func (r addressRange) String() string { return r.first.String() + "-" + r.last.String() }
+
+func (s addressSet) has(a netip.Addr) bool {
+	a = a.Unmap().WithZone("")
+	return slices.ContainsFunc(s, func(r addressRange) bool {
+		return a.BitLen() == r.first.BitLen() && !a.Less(r.first) && !r.last.Less(a)
+	})
+}
 
 func show(s addressSet) []string {
 	var shown []string

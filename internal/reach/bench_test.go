@@ -67,14 +67,3 @@ func BenchmarkWidenings(b *testing.B) {
 		}
 	})
 }
-
-func BenchmarkReach(b *testing.B) {
-	w, _, _ := crowded(b)
-	c := Connection{From: Endpoint{Namespace: "ehr", Labels: map[string]string{"app": "portal-49"}}, To: Endpoint{Namespace: "ehr", Labels: map[string]string{"app": "db"}}, Port: 5432}
-	b.ReportAllocs()
-	for b.Loop() {
-		if w.Reach(c).Verdict != Reachable {
-			b.Fatal("not reachable")
-		}
-	}
-}

@@ -25,7 +25,7 @@ type segment struct {
 }
 
 // declare compiles flows. What they do not say exactly they do not allow.
-func declare(flows []Flow, names portNames) *declared {
+func declare(flows []Flow) *declared {
 	d := &declared{}
 	var perLane [lanes][]claim
 	for _, f := range flows {
@@ -38,7 +38,7 @@ func declare(flows []Flow, names portNames) *declared {
 		}
 		d.note(c)
 		for _, r := range f.Ports {
-			for _, s := range r.spans(names) {
+			for _, s := range r.spans() {
 				perLane[s.lane] = append(perLane[s.lane], claim{s, c})
 			}
 		}

@@ -2,7 +2,6 @@ package reach
 
 import (
 	"net/netip"
-	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -33,30 +32,4 @@ func exampleOf(s selection, o opening) *Example {
 	}
 	e.Namespace, e.Pod = o.stranger.pods.sample(ofNamespace), o.stranger.pods.sample(ofPod)
 	return e
-}
-
-// String names the peer and the port, such as "pod with app=web in namespace lab, TCP 5432".
-func (e *Example) String() string {
-	port := string(e.Protocol) + " " + strconv.Itoa(int(e.Port))
-	if e.Port == 0 {
-		port = string(e.Protocol) + " protocols"
-	}
-	if e.Address.IsValid() {
-		return "address " + e.Address.String() + ", " + port
-	}
-	pod := "pod"
-	if len(e.Pod) > 0 {
-		pod += " with " + labelPhrase(e.Pod)
-	}
-	own := labels.Set{}
-	for k, v := range e.Namespace {
-		if k != namespaceName.name {
-			own[k] = v
-		}
-	}
-	pod += " in namespace " + token(e.Namespace[namespaceName.name])
-	if len(own) > 0 {
-		pod += " with " + labelPhrase(own)
-	}
-	return pod + ", " + port
 }

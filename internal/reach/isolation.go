@@ -4,8 +4,8 @@ import "k8s.io/apimachinery/pkg/labels"
 
 // Isolation tells whether every pod of a target is closed in a direction save for what policies permit.
 type Isolation struct {
-	// Isolated holds only if each pod that the target's selector could ever select, and each live pod, is selected by
-	// at least one policy of the direction.
+	// Isolated holds only if each pod that the target could ever hold, and each live pod, is selected by at least one
+	// policy of the direction.
 	Isolated bool
 	// By names the policies that select some or all of these pods, sorted.
 	By []string
@@ -40,7 +40,7 @@ func (w World) isolated(target Pods, d Direction) Isolation {
 		}
 	}
 	budget := searchEffort
-	left, p := whole.remainder(covers, &budget)
+	left, p := whole.remainder(append(covers, target.excepted()...), &budget)
 	i.Isolated = p == covered
 	if p == open {
 		i.Escapes = left.sample(ofPod)

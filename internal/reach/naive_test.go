@@ -42,6 +42,10 @@ func naiveSelects(s *metav1.LabelSelector, l labels.Set) bool {
 	return err == nil && selector.Matches(l)
 }
 
+func naiveIsTarget(target Pods, l labels.Set) bool {
+	return naiveSelects(&target.Selector, l) && !slices.ContainsFunc(target.Except, func(s metav1.LabelSelector) bool { return naiveSelects(&s, l) })
+}
+
 func naiveIsPeer(peer networkingv1.NetworkPolicyPeer, policyNamespace string, e end, how plugin) bool {
 	if peer.IPBlock != nil {
 		if e.namespace != "" && !how.blocksMatchPods {

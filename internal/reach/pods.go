@@ -1,6 +1,8 @@
 package reach
 
 import (
+	"slices"
+
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -11,44 +13,30 @@ type Pods struct {
 	Namespace string
 	// Selector picks the pods; empty means every pod of the namespace.
 	Selector metav1.LabelSelector
-	// Ports are the container ports of these pods, complete; they resolve the names in ingress rules. Nil means they
-	// are not known, and a name may be any port.
-	Ports []corev1.ContainerPort
-	// Live are pods that count as target even where their labels no longer satisfy the selector.
+	// Except are pods that are no target, by what selects them. One that Kubernetes would not accept excepts nobody.
+	Except []metav1.LabelSelector
+	// Live are pods that count as target even where their labels no longer satisfy the selector, or are excepted.
 	Live []corev1.Pod
 }
 
 func (p Pods) box() box { return boundingBox(ofPod, &p.Selector) }
 
-func (p Pods) portNames() portNames {
-	names := portNames{complete: p.Ports != nil}
-	names.add(p.Ports)
-	for i := range p.Live {
-		names.add(PortsOf(&p.Live[i].Spec))
-	}
-	return names
-}
-
-// PortsOf lists the ports of the containers that stay for the life of a pod: native sidecars count, other init
-// containers do not. The list is complete, hence never nil.
-func PortsOf(spec *corev1.PodSpec) []corev1.ContainerPort {
-	ports := []corev1.ContainerPort{}
-	for i := range spec.Containers {
-		ports = append(ports, spec.Containers[i].Ports...)
-	}
-	for i := range spec.InitContainers {
-		c := &spec.InitContainers[i]
-		if c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways {
-			ports = append(ports, c.Ports...)
+func (p Pods) excepted() []box {
+	var boxes []box
+	for i := range p.Except {
+		if b, ok := exactBox(ofPod, &p.Except[i]); ok {
+			boxes = append(boxes, b)
 		}
 	}
-	return ports
+	slices.SortStableFunc(boxes, widerFirst)
+	return boxes
 }
 
 // selection is how a policy and a target meet.
 type selection struct {
-	live   int        // how many live pods the policy selects now
-	sample labels.Set // labels of one pod that it selects, a live one if there is any
+	live     int        // how many live pods the policy selects now
+	sample   labels.Set // labels of one pod that it selects, a live one if there is any
+	presumed bool       // the search for such a pod was given up: there is no sample, and perhaps no such pod
 }
 
 // selectedBy tells whether a policy could select any pod of the target, now or later.
@@ -68,6 +56,13 @@ func (p Pods) selectedBy(target, policy box) (selection, bool) {
 	if target.disjoint(policy) {
 		return s, false
 	}
-	s.sample = target.intersect(policy).sample(ofPod)
+	budget := searchEffort
+	left, found := target.intersect(policy).remainder(p.excepted(), &budget)
+	if found == covered {
+		return s, false
+	}
+	if s.presumed = found == undecided; !s.presumed {
+		s.sample = left.sample(ofPod)
+	}
 	return s, true
 }

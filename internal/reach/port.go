@@ -26,7 +26,7 @@ type PortRange struct {
 }
 
 // spans is what a declared range allows: nothing where it makes no sense.
-func (r PortRange) spans(names portNames) []span {
+func (r PortRange) spans() []span {
 	if r.Protocol == AnyProtocol {
 		return everySpan()
 	}
@@ -38,9 +38,6 @@ func (r PortRange) spans(names portNames) []span {
 		return []span{wholeLane(others)}
 	}
 	if r.Name != "" {
-		if numbers, resolved := names.lookup(l, r.Name); resolved {
-			return single(l, numbers)
-		}
 		return []span{{lane: l, first: firstPort, last: lastPort, name: r.Name}}
 	}
 	last := cmp.Or(r.Last, r.First)
@@ -48,14 +45,6 @@ func (r PortRange) spans(names portNames) []span {
 		return nil
 	}
 	return []span{{lane: l, first: r.First, last: last}}
-}
-
-func single(l lane, numbers []int32) []span {
-	var s []span
-	for _, n := range numbers {
-		s = append(s, span{lane: l, first: n, last: n})
-	}
-	return s
 }
 
 // portRanges writes spans as they would be declared.

@@ -4,7 +4,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	corev1 "k8s.io/api/core/v1"
 )
 
 func TestJoinedPorts(t *testing.T) {
@@ -49,31 +48,5 @@ func TestIsPortName(t *testing.T) {
 		if got := isPortName(give); got != want {
 			t.Errorf("isPortName(%q) = %v, want %v", give, got, want)
 		}
-	}
-}
-
-func TestPortNames(t *testing.T) {
-	target := Pods{
-		Ports: []corev1.ContainerPort{{Name: "pg", ContainerPort: 5432}, {Name: "pg", ContainerPort: 5432}, {ContainerPort: 9}},
-		Live: []corev1.Pod{{Spec: corev1.PodSpec{Containers: []corev1.Container{{Ports: []corev1.ContainerPort{
-			{Name: "pg", ContainerPort: 5433}, {Name: "dns", ContainerPort: 53, Protocol: corev1.ProtocolUDP}, {Name: "bad", ContainerPort: 70000},
-		}}}}}},
-	}
-	type answer struct {
-		Numbers  []int32
-		Resolved bool
-	}
-	ask := func(l lane, name string) answer {
-		numbers, resolved := target.portNames().lookup(l, name)
-		return answer{numbers, resolved}
-	}
-	got := map[string]answer{"pg": ask(tcp, "pg"), "dns": ask(udp, "dns"), "dns on TCP": ask(tcp, "dns"), "bad": ask(tcp, "bad")}
-	want := map[string]answer{"pg": {[]int32{5432, 5433}, true}, "dns": {[]int32{53}, true}, "dns on TCP": {nil, true}, "bad": {nil, true}}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("names (-want +got):\n%s", diff)
-	}
-	target.Ports = nil
-	if ask(tcp, "pg").Resolved {
-		t.Error("live pods alone are taken for all pods")
 	}
 }

@@ -2,7 +2,6 @@ package reach
 
 import (
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -19,8 +18,6 @@ type trial struct {
 	target  Pods
 	allowed Allowed
 	found   []Widening
-	// named is what ports of the target's pods may be called, beyond what is known.
-	named [][]corev1.ContainerPort
 }
 
 var (
@@ -32,11 +29,7 @@ func newTrial(d dice) trial {
 	t := trial{target: Pods{Namespace: "ehr", Selector: *d.selector(podKeys...)}}
 	flow := func() Flow { return d.flow("ehr") }
 	t.allowed = Allowed{Ingress: times(d, 3, flow), Egress: times(d, 3, flow)}
-	t.named = [][]corev1.ContainerPort{namedOnce, namedOther, {}}
-	if d.chance(50) {
-		t.target.Ports = pick(d, namedOnce, namedOther, []corev1.ContainerPort{})
-		t.named = [][]corev1.ContainerPort{t.target.Ports}
-	}
+	t.target.Except = times(d, 3, func() metav1.LabelSelector { return *d.selector(podKeys...) })
 	if d.chance(50) {
 		t.world.Namespaces = map[string]labels.Set{}
 		for _, name := range namespaceNames {
@@ -93,7 +86,7 @@ func trials(*testing.T) int {
 // couldSelect enumerates the labels of pods.
 func couldSelect(target Pods, p networkingv1.NetworkPolicy) bool {
 	for _, e := range everyPeer(nil, nil) {
-		if e.namespace != "" && naiveSelects(&target.Selector, e.pod) && naiveSelects(&p.Spec.PodSelector, e.pod) {
+		if e.namespace != "" && naiveIsTarget(target, e.pod) && naiveSelects(&p.Spec.PodSelector, e.pod) {
 			return true
 		}
 	}
@@ -136,7 +129,7 @@ func (tr trial) checkPlace(t *testing.T, seed uint64, p networkingv1.NetworkPoli
 			reported = append(reported, Flow{w.Peer, w.Ports})
 		}
 	}
-	for _, names := range tr.named {
+	for _, names := range [][]corev1.ContainerPort{namedOnce, namedOther, {}} {
 		if s.direction == Egress {
 			names = namedOther
 		}
@@ -201,7 +194,7 @@ func (tr trial) checkExample(t *testing.T, seed uint64, w Widening) {
 	if e.Port == 0 && e.Protocol != OtherProtocols {
 		t.Errorf("seed %d: %s %s: example without a port: %v", seed, w.Policy, w.Path, e)
 	}
-	selected := end{namespace: tr.target.Namespace, pod: e.Selected, ports: tr.target.Ports}
+	selected := end{namespace: tr.target.Namespace, pod: e.Selected}
 	peer := end{namespace: e.Namespace[corev1.LabelMetadataName], namespaceLabels: e.Namespace, pod: e.Pod, address: e.Address}
 	k := knock{peer: peer, listener: selected, protocol: e.Protocol, port: e.Port}
 	how := plugin{unlistedApply: true}
@@ -215,19 +208,19 @@ func (tr trial) checkExample(t *testing.T, seed uint64, w Widening) {
 	if w.Direction == Egress {
 		k.listener = k.peer
 	}
-	if !naiveSelects(&tr.target.Selector, e.Selected) {
+	if !naiveIsTarget(tr.target, e.Selected) {
 		t.Errorf("seed %d: %v is no pod of the target", seed, e.Selected)
 	}
 	for _, p := range tr.world.Policies {
 		if p.Name == w.Policy && !(naiveSelects(&p.Spec.PodSelector, e.Selected) && naiveOpen([]networkingv1.NetworkPolicy{p}, w.Direction, selected, k, how)) {
-			t.Errorf("seed %d: %s %s does not permit its example %s", seed, w.Policy, w.Path, w.Example)
+			t.Errorf("seed %d: %s %s does not permit its example %+v", seed, w.Policy, w.Path, e)
 		}
 	}
 	if naiveDeclared(tr.flows(w.Direction), k) {
-		t.Errorf("seed %d: %s %s: example %s is declared", seed, w.Policy, w.Path, w.Example)
+		t.Errorf("seed %d: %s %s: example %+v is declared", seed, w.Policy, w.Path, e)
 	}
 	if !naiveDeclared([]Flow{{w.Peer, w.Ports}}, k) {
-		t.Errorf("seed %d: %s %s: example %s is not what it opens: %s", seed, w.Policy, w.Path, w.Example, w.Opens)
+		t.Errorf("seed %d: %s %s: example %+v is not what it opens: %s", seed, w.Policy, w.Path, e, w.Opens)
 	}
 }
 
@@ -252,10 +245,11 @@ func TestDeclaringTheWideningsLeavesNone(t *testing.T) {
 // TestIsolatedAgreesWithEnumeration asks every pod that the target could have.
 func TestIsolatedAgreesWithEnumeration(t *testing.T) {
 	closed, escaped := 0, 0
-	pods := slices.DeleteFunc(everyPeer(nil, nil), func(e end) bool { return e.namespace != "ehr" || e.namespaceLabels["team"] != "" })
+	pods := everyPodLabels()
 	for seed := range uint64(10 * trials(t)) {
 		d := newDice(seed)
 		target := Pods{Namespace: "ehr", Selector: *d.selector(podKeys...)}
+		target.Except = times(d, 2, func() metav1.LabelSelector { return *d.selector(podKeys...) })
 		var w World
 		for i := range 4 {
 			w.Policies = append(w.Policies, d.policy("ehr", fmt.Sprint("p", i)))
@@ -263,8 +257,8 @@ func TestIsolatedAgreesWithEnumeration(t *testing.T) {
 		ingress, egress := w.Isolated(target)
 		for direction, got := range map[Direction]Isolation{Ingress: ingress, Egress: egress} {
 			want := true
-			for _, e := range pods {
-				want = want && (!naiveSelects(&target.Selector, e.pod) || naiveIsolated(w.Policies, direction, e.pod))
+			for _, pod := range pods {
+				want = want && (!naiveIsTarget(target, pod) || naiveIsolated(w.Policies, direction, pod))
 			}
 			if got.Isolated != want {
 				t.Fatalf("seed %d: %s isolated = %v, want %v", seed, direction, got.Isolated, want)
@@ -274,7 +268,7 @@ func TestIsolatedAgreesWithEnumeration(t *testing.T) {
 				continue
 			}
 			escaped++
-			if !naiveSelects(&target.Selector, got.Escapes) || naiveIsolated(w.Policies, direction, got.Escapes) {
+			if !naiveIsTarget(target, got.Escapes) || naiveIsolated(w.Policies, direction, got.Escapes) {
 				t.Fatalf("seed %d: %s: %v does not escape", seed, direction, got.Escapes)
 			}
 		}
@@ -293,80 +287,39 @@ func naiveIsolated(policies []networkingv1.NetworkPolicy, d Direction, pod label
 	return false
 }
 
-// TestReachAgreesWithEveryPlugin: a sure verdict is that of every network plugin, and with all facts at hand a side is
-// Unknown only where plugins differ.
-func TestReachAgreesWithEveryPlugin(t *testing.T) {
-	plugins := []plugin{{}, {blocksMatchPods: true}, {unlistedApply: true}, {true, true}}
-	seen := map[Verdict]int{}
-	for seed := range uint64(2 * trials(t)) {
+// TestSelectedByAgreesWithEnumeration: a policy that opens everything widens a target exactly if some pod is selected by
+// the policy and by the target's selector, and excepted by nobody. The labels of every pod that selectors over these keys
+// and values can tell apart are tried one by one.
+func TestSelectedByAgreesWithEnumeration(t *testing.T) {
+	pods := everyPodLabels()
+	missed, hit := 0, 0
+	for seed := range uint64(25 * trials(t)) {
 		d := newDice(seed)
-		w := World{Namespaces: map[string]labels.Set{}}
-		for _, name := range namespaceNames {
-			w.Namespaces[name] = with(labels.Set{}, "team", pick(d, "", "a", "b"))
+		target := Pods{Namespace: "ehr", Selector: *d.selector(podKeys...)}
+		for range d.IntN(7) {
+			target.Except = append(target.Except, *d.selector(podKeys...))
 		}
-		for i := range d.IntN(5) {
-			w.Policies = append(w.Policies, d.policy(pick(d, namespaceNames...), fmt.Sprint("p", i)))
+		p := networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: "ehr", Name: "open"}}
+		p.Spec.PodSelector, p.Spec.Ingress = *d.selector(podKeys...), []networkingv1.NetworkPolicyIngressRule{{}}
+		want := slices.ContainsFunc(pods, func(pod labels.Set) bool {
+			return naiveIsTarget(target, pod) && naiveSelects(&p.Spec.PodSelector, pod)
+		})
+		got := World{Policies: []networkingv1.NetworkPolicy{p}}.Widenings(target, Allowed{})
+		if (len(got) > 0) != want {
+			t.Fatalf("seed %d: %d widenings of %+v by a policy for %+v; is there such a pod: %v", seed, len(got), target, p.Spec.PodSelector, want)
 		}
-		for range 40 {
-			k, from, to := d.knock(w)
-			got := w.Reach(Connection{From: endpoint(from), To: endpoint(to), Protocol: k.protocol, Port: k.port})
-			seen[got.Verdict]++
-			var leave, enter, pass []bool
-			for _, how := range plugins {
-				out, in := naiveLeave(w, from, to, k, how), naiveEnter(w, from, to, k, how)
-				leave, enter, pass = append(leave, out), append(enter, in), append(pass, out && in)
-			}
-			if got.Egress.Verdict != agreed(leave) || got.Ingress.Verdict != agreed(enter) ||
-				got.Verdict != Unknown && got.Verdict != agreed(pass) {
-				t.Fatalf("seed %d: from %v to %v on %s %d is %+v, want leaving %s, entering %s", seed, from, to, k.protocol, k.port,
-					got, agreed(leave), agreed(enter))
-			}
+		if !want {
+			missed++
+			continue
+		}
+		hit++
+		if e := got[0].Example; e == nil || got[0].Presumed || !naiveIsTarget(target, e.Selected) || !naiveSelects(&p.Spec.PodSelector, e.Selected) {
+			t.Fatalf("seed %d: %+v is no pod of %+v that a policy for %+v selects", seed, got[0], target, p.Spec.PodSelector)
 		}
 	}
-	if seen[Reachable] == 0 || seen[Unreachable] == 0 || seen[Unknown] == 0 {
-		t.Errorf("verdicts seen: %v; some are missing", seen)
+	if missed == 0 || hit == 0 {
+		t.Errorf("%d policies that select nobody, %d that do; the test sees one side only", missed, hit)
 	}
-}
-
-// agreed is the verdict that all plugins share.
-func agreed(open []bool) Verdict {
-	switch {
-	case !slices.Contains(open, false):
-		return Reachable
-	case !slices.Contains(open, true):
-		return Unreachable
-	}
-	return Unknown
-}
-
-func naiveLeave(w World, from, to end, k knock, how plugin) bool {
-	k.peer = to
-	return from.namespace == "" || naiveOpen(w.Policies, Egress, from, k, how)
-}
-
-func naiveEnter(w World, from, to end, k knock, how plugin) bool {
-	k.peer = from
-	return to.namespace == "" || naiveOpen(w.Policies, Ingress, to, k, how)
-}
-
-func (d dice) knock(w World) (k knock, from, to end) {
-	from, to = d.end(w), d.end(w)
-	return knock{listener: to, protocol: pick(d, protocols...), port: pick(d, portNumbers...)}, from, to
-}
-
-func (d dice) end(w World) end {
-	a := netip.MustParseAddr(pick(d, addresses...))
-	if d.chance(20) {
-		return end{address: a, ports: []corev1.ContainerPort{}}
-	}
-	name := pick(d, namespaceNames...)
-	in := labels.Merge(w.Namespaces[name], labels.Set{corev1.LabelMetadataName: name})
-	pod := with(with(labels.Set{}, "app", pick(d, "", "a", "b")), "tier", pick(d, "", "a", "b"))
-	return end{namespace: name, namespaceLabels: in, pod: pod, ports: pick(d, namedOnce, namedOther), address: a}
-}
-
-func endpoint(e end) Endpoint {
-	return Endpoint{Namespace: e.namespace, Labels: e.pod, Ports: e.ports, Addresses: []netip.Addr{e.address}}
 }
 
 // TestLivePodsCountAsTheyAre: a pod that the policy selects while its target's selector does not is still judged.

@@ -259,6 +259,17 @@ func everyPeer(known map[string]labels.Set, ports []corev1.ContainerPort) []end 
 	return peers
 }
 
+// everyPodLabels are the labels of pods that selectors can tell apart.
+func everyPodLabels() []labels.Set {
+	var pods []labels.Set
+	for _, e := range everyPeer(nil, nil) {
+		if e.namespace == "ehr" && e.namespaceLabels["team"] == "" {
+			pods = append(pods, e.pod)
+		}
+	}
+	return pods
+}
+
 func with(l labels.Set, key, value string) labels.Set {
 	if value == "" {
 		return l

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 )
 
 // Sentences are bounded, because they end up in conditions, and say how much they leave out.
@@ -114,10 +113,6 @@ func selectorPhrase(s *metav1.LabelSelector) string {
 		}
 	}
 	return enumerate(parts, ",")
-}
-
-func labelPhrase(l labels.Set) string {
-	return selectorPhrase(&metav1.LabelSelector{MatchLabels: l})
 }
 
 func portsPhrase(ports []PortRange) string {

@@ -20,11 +20,11 @@ var (
 )
 
 // ServiceFlow turns a Service into the flow to the pods behind it: policies judge a connection after the Service's
-// address has been translated, so only its selector and target ports count. Named target ports become the numbers that
-// the backends' container ports give them, and stay names where backends do not tell.
+// address has been translated, so only its selector and target ports count. Named target ports stay names: only the pods
+// know their numbers.
 //
 // The error is ErrNoSelector or ErrNoPorts; only a change of the Service lifts it.
-func ServiceFlow(service *corev1.Service, backends []corev1.ContainerPort) (Flow, error) {
+func ServiceFlow(service *corev1.Service) (Flow, error) {
 	fail := func(err error) (Flow, error) {
 		return Flow{}, fmt.Errorf("resolving service %s/%s: %w", service.Namespace, service.Name, err)
 	}
@@ -34,34 +34,24 @@ func ServiceFlow(service *corev1.Service, backends []corev1.ContainerPort) (Flow
 	if len(service.Spec.Ports) == 0 {
 		return fail(ErrNoPorts)
 	}
-	var names portNames
-	names.add(backends)
 	f := Flow{Peer: PodPeer{
 		Namespaces:  []string{service.Namespace},
 		PodSelector: metav1.LabelSelector{MatchLabels: maps.Clone(service.Spec.Selector)},
 	}}
 	for _, p := range service.Spec.Ports {
-		f.Ports = append(f.Ports, targetPorts(p, names)...)
+		f.Ports = append(f.Ports, targetPort(p))
 	}
 	return f, nil
 }
 
-func targetPorts(p corev1.ServicePort, names portNames) []PortRange {
+func targetPort(p corev1.ServicePort) PortRange {
 	protocol := cmp.Or(p.Protocol, corev1.ProtocolTCP)
 	switch {
 	case p.TargetPort.Type == intstr.Int:
-		return []PortRange{{Protocol: protocol, First: cmp.Or(p.TargetPort.IntVal, p.Port)}}
+		return PortRange{Protocol: protocol, First: cmp.Or(p.TargetPort.IntVal, p.Port)}
 	case p.TargetPort.StrVal == "":
-		return []PortRange{{Protocol: protocol, First: p.Port}}
+		return PortRange{Protocol: protocol, First: p.Port}
+	default:
+		return PortRange{Protocol: protocol, Name: p.TargetPort.StrVal}
 	}
-	l, known := laneOf(protocol)
-	numbers, _ := names.lookup(l, p.TargetPort.StrVal)
-	if !known || len(numbers) == 0 {
-		return []PortRange{{Protocol: protocol, Name: p.TargetPort.StrVal}}
-	}
-	var ranges []PortRange
-	for _, n := range numbers {
-		ranges = append(ranges, PortRange{Protocol: protocol, First: n})
-	}
-	return ranges
 }

@@ -14,10 +14,9 @@ func TestServiceFlow(t *testing.T) {
 	peer := PodPeer{Namespaces: []string{"ehr"}, PodSelector: metav1.LabelSelector{MatchLabels: map[string]string{"app": "db"}}}
 	selecting := map[string]string{"app": "db"}
 	tests := map[string]struct {
-		give     corev1.ServiceSpec
-		backends []corev1.ContainerPort
-		want     Flow
-		err      error
+		give corev1.ServiceSpec
+		want Flow
+		err  error
 	}{
 		"a target port by number": {
 			give: corev1.ServiceSpec{Selector: selecting, Ports: []corev1.ServicePort{{Port: 80, TargetPort: intstr.FromInt32(8080)}}},
@@ -27,17 +26,7 @@ func TestServiceFlow(t *testing.T) {
 			give: corev1.ServiceSpec{Selector: selecting, Ports: []corev1.ServicePort{{Port: 53, Protocol: "UDP"}}},
 			want: Flow{peer, []PortRange{{Protocol: "UDP", First: 53}}},
 		},
-		"a target port by name": {
-			give:     corev1.ServiceSpec{Selector: selecting, Ports: []corev1.ServicePort{{Port: 80, TargetPort: intstr.FromString("pg")}}},
-			backends: []corev1.ContainerPort{{Name: "pg", ContainerPort: 53, Protocol: "UDP"}, {Name: "pg", ContainerPort: 5432}},
-			want:     Flow{peer, []PortRange{{Protocol: "TCP", First: 5432}}},
-		},
-		"a name with two numbers during a rollout": {
-			give:     corev1.ServiceSpec{Selector: selecting, Ports: []corev1.ServicePort{{Port: 80, TargetPort: intstr.FromString("pg")}}},
-			backends: []corev1.ContainerPort{{Name: "pg", ContainerPort: 5432}, {Name: "pg", ContainerPort: 5433}},
-			want:     Flow{peer, []PortRange{{Protocol: "TCP", First: 5432}, {Protocol: "TCP", First: 5433}}},
-		},
-		"a name that cannot be resolved stays a name": {
+		"a target port by name stays a name": {
 			give: corev1.ServiceSpec{Selector: selecting, Ports: []corev1.ServicePort{{Port: 80, TargetPort: intstr.FromString("pg")}}},
 			want: Flow{peer, []PortRange{{Protocol: "TCP", Name: "pg"}}},
 		},
@@ -57,7 +46,7 @@ func TestServiceFlow(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			got, err := ServiceFlow(&corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "ehr", Name: "db"}, Spec: tt.give}, tt.backends)
+			got, err := ServiceFlow(&corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "ehr", Name: "db"}, Spec: tt.give})
 			if !errors.Is(err, tt.err) {
 				t.Fatalf("error = %v, want %v", err, tt.err)
 			}
@@ -74,7 +63,7 @@ func TestServiceFlowCoversThePolicyOfThatService(t *testing.T) {
 		Selector: map[string]string{"app": "db"},
 		Ports:    []corev1.ServicePort{{Port: 80, TargetPort: intstr.FromInt32(5432)}, {Port: 81, TargetPort: intstr.FromString("metrics")}},
 	}}
-	flow, err := ServiceFlow(service, nil)
+	flow, err := ServiceFlow(service)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,22 +73,5 @@ func TestServiceFlowCoversThePolicyOfThatService(t *testing.T) {
 	w.Policies = append(w.Policies, p)
 	if got := w.Widenings(database(t), Allowed{Egress: []Flow{flow}}); len(got) > 0 {
 		t.Errorf("widenings = %v", foundIn(got))
-	}
-}
-
-func TestPortsOf(t *testing.T) {
-	always := corev1.ContainerRestartPolicyAlways
-	port := func(n int32) []corev1.ContainerPort { return []corev1.ContainerPort{{ContainerPort: n}} }
-	got := PortsOf(&corev1.PodSpec{
-		Containers: []corev1.Container{{Ports: port(1)}, {}},
-		InitContainers: []corev1.Container{
-			{Ports: port(2)}, {Ports: port(3), RestartPolicy: &always},
-		},
-	})
-	if diff := cmp.Diff([]corev1.ContainerPort{{ContainerPort: 1}, {ContainerPort: 3}}, got); diff != "" {
-		t.Errorf("ports (-want +got):\n%s", diff)
-	}
-	if PortsOf(&corev1.PodSpec{}) == nil {
-		t.Error("a complete list is nil, which means not known")
 	}
 }

@@ -52,18 +52,18 @@ func everySpan() []span {
 
 // ruleSpans is what the ports of a rule open, sorted and joined. What the API server would refuse is read as the most
 // that it could mean.
-func ruleSpans(ports []networkingv1.NetworkPolicyPort, names portNames) []span {
+func ruleSpans(ports []networkingv1.NetworkPolicyPort) []span {
 	if len(ports) == 0 {
 		return everySpan()
 	}
 	var s []span
 	for _, p := range ports {
-		s = append(s, portSpans(p, names)...)
+		s = append(s, portSpans(p)...)
 	}
 	return joined(s)
 }
 
-func portSpans(p networkingv1.NetworkPolicyPort, names portNames) []span {
+func portSpans(p networkingv1.NetworkPolicyPort) []span {
 	protocol := corev1.ProtocolTCP
 	if p.Protocol != nil {
 		protocol = *p.Protocol
@@ -78,9 +78,6 @@ func portSpans(p networkingv1.NetworkPolicyPort, names portNames) []span {
 		return []span{numericSpan(l, p)}
 	case p.EndPort != nil || !isPortName(p.Port.StrVal):
 		return []span{wholeLane(l)}
-	}
-	if numbers, resolved := names.lookup(l, p.Port.StrVal); resolved {
-		return single(l, numbers)
 	}
 	return []span{{lane: l, first: firstPort, last: lastPort, name: p.Port.StrVal}}
 }

@@ -20,6 +20,9 @@ type Widening struct {
 	// Example is one connection that the policy permits and nobody declared. Nil means the search for one was given up,
 	// as happens only with dozens of selectors that cut through one another.
 	Example *Example
+	// Presumed tells that the search for a pod of the target that the policy selects was given up: there may be none. It
+	// takes dozens of selectors that cut through one another.
+	Presumed bool
 	// SelectsNow counts the live pods of the target that the policy selects already; at zero it waits for a pod whose
 	// labels the target's selector permits.
 	SelectsNow int
@@ -34,7 +37,7 @@ type Widening struct {
 //
 // A target that no policy isolates is open without any widening: ask Isolated too.
 func (w World) Widenings(target Pods, allowed Allowed) []Widening {
-	q := inquiry{world: w, target: target, allowed: allowed, box: target.box(), names: target.portNames()}
+	q := inquiry{world: w, target: target, allowed: allowed, box: target.box()}
 	var found []Widening
 	for _, policy := range w.in(target.Namespace, presumed) {
 		found = append(found, q.judge(policy)...)
@@ -48,23 +51,21 @@ type inquiry struct {
 	target          Pods
 	allowed         Allowed
 	box             box
-	names           portNames
 	ingress, egress *declared // compiled when first needed
 }
 
-// side returns what is declared for a direction, and the names of the ports on its listening side: for egress these
-// belong to pods of which nothing is known.
-func (q *inquiry) side(d Direction) (*declared, portNames) {
+// side returns what is declared for a direction.
+func (q *inquiry) side(d Direction) *declared {
 	if d == Egress {
 		if q.egress == nil {
-			q.egress = declare(q.allowed.Egress, portNames{})
+			q.egress = declare(q.allowed.Egress)
 		}
-		return q.egress, portNames{}
+		return q.egress
 	}
 	if q.ingress == nil {
-		q.ingress = declare(q.allowed.Ingress, q.names)
+		q.ingress = declare(q.allowed.Ingress)
 	}
-	return q.ingress, q.names
+	return q.ingress
 }
 
 func (q *inquiry) judge(policy *networkingv1.NetworkPolicy) []Widening {
@@ -75,9 +76,8 @@ func (q *inquiry) judge(policy *networkingv1.NetworkPolicy) []Widening {
 	budget := searchEffort
 	var found []Widening
 	for _, r := range rulesOf(policy) {
-		declared, names := q.side(r.direction)
-		ports := ruleSpans(r.ports, names)
-		s := search{world: q.world, declared: declared, effort: &budget}
+		ports := ruleSpans(r.ports)
+		s := search{world: q.world, declared: q.side(r.direction), effort: &budget}
 		for _, p := range r.places(q.target.Namespace) {
 			for _, o := range s.openings(p, ports) {
 				found = append(found, q.widening(policy, p, o, selected))
@@ -95,6 +95,7 @@ func (q *inquiry) widening(policy *networkingv1.NetworkPolicy, p place, o openin
 		Direction:  p.rule.direction,
 		Peer:       o.party.peer,
 		Ports:      portRanges(o.ports),
+		Presumed:   s.presumed,
 		SelectsNow: s.live,
 		Unlisted:   !affects(policy, p.rule.direction),
 	}

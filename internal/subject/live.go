@@ -34,6 +34,7 @@ func (l *Loader) Subject(ctx context.Context, sc *Scene, w *hipaav1.PHIWorkload,
 	}
 	if needs.Has(control.FlowPeers) {
 		world.note(control.FlowPeers, l.flowPeers(ctx, world, workloadsOf(sc, w)))
+		world.noteAbsent(w)
 	}
 	return subject, nil
 }

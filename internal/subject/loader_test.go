@@ -282,6 +282,55 @@ func TestFlowPeers(t *testing.T) {
 	}
 }
 
+func TestWhatEveryClusterHasIsMissedWhereItIsGone(t *testing.T) {
+	calling := workload("api", map[string]string{"app": "api"})
+	calling.Spec.Egress = &hipaav1.Egress{To: []hipaav1.EgressPeer{{KubernetesAPI: &hipaav1.KubernetesAPIPeer{}}}}
+	quiet := workload("quiet", map[string]string{"app": "quiet"})
+	dns := &corev1.Service{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "kube-system", Name: "kube-dns"},
+		Spec:       corev1.ServiceSpec{Selector: map[string]string{"k8s-app": "kube-dns"}, Ports: []corev1.ServicePort{{Port: 53}}},
+	}
+	withoutPods := dns.DeepCopy()
+	withoutPods.Spec.Selector = nil
+	endpoints := &discoveryv1.EndpointSlice{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "kubernetes", Labels: map[string]string{discoveryv1.LabelServiceName: "kubernetes"}},
+		Endpoints:  []discoveryv1.Endpoint{{Addresses: []string{"10.0.0.2"}}},
+		Ports:      []discoveryv1.EndpointPort{{Port: ptr.To[int32](6443)}},
+	}
+	for name, tc := range map[string]struct {
+		cluster []client.Object
+		of      *hipaav1.PHIWorkload
+		network control.NetworkParameters
+		want    control.Evidence
+	}{
+		"both are there":                  {cluster: []client.Object{dns, endpoints}, of: calling},
+		"both are gone":                   {of: calling, want: control.Resolvers | control.APIServer},
+		"a resolver that selects no pods": {cluster: []client.Object{withoutPods, endpoints}, of: calling, want: control.Resolvers},
+		"an API server that nobody calls": {cluster: []client.Object{dns}, of: quiet},
+		"a resolver that the profile names": {
+			of: calling, network: control.NetworkParameters{DNS: []hipaav1.DNSServer{{CIDR: "169.254.20.10/32"}}}, want: control.APIServer,
+		},
+		"the namespace alone, which calls nobody": {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			loader := subject.Loader{Cache: reader(t, tc.cluster...), Live: reader(t)}
+			scene := &subject.Scene{Namespace: phiNamespace("ehr"), Workloads: []*hipaav1.PHIWorkload{calling, quiet}}
+			s, err := loader.Subject(t.Context(), scene, tc.of, control.FlowPeers)
+			if err != nil {
+				t.Fatalf("Subject: %v", err)
+			}
+			s = s.Under(&control.Profile{Network: tc.network})
+			var missing control.Evidence
+			for source := range s.World.Missing {
+				missing |= source
+			}
+			if missing != tc.want {
+				t.Errorf("missing %q, want %q", missing, tc.want)
+			}
+		})
+	}
+}
+
 func TestTrimPodKeepsWhatControlsJudge(t *testing.T) {
 	p := pod("api", map[string]string{"app": "api"}, "data")
 	p.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "kubectl"}}

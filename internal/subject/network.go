@@ -29,7 +29,6 @@ func (l *Loader) networkPolicies(ctx context.Context, w *world, namespace string
 // flowPeers reads what the declared flows of workloads refer to. A peer that
 // does not exist stays absent; its flow stays closed.
 func (l *Loader) flowPeers(ctx context.Context, w *world, workloads []*hipaav1.PHIWorkload) error {
-	wantsAPI := false
 	for _, workload := range workloads {
 		if workload.Spec.Access != nil {
 			for _, from := range workload.Spec.Access.From {
@@ -42,7 +41,6 @@ func (l *Loader) flowPeers(ctx context.Context, w *world, workloads []*hipaav1.P
 			continue
 		}
 		for _, to := range workload.Spec.Egress.To {
-			wantsAPI = wantsAPI || to.KubernetesAPI != nil
 			if err := l.workloadPeer(ctx, w, workload.Namespace, to.PHIWorkload); err != nil {
 				return err
 			}
@@ -51,12 +49,31 @@ func (l *Loader) flowPeers(ctx context.Context, w *world, workloads []*hipaav1.P
 			}
 		}
 	}
-	if wantsAPI {
+	if slices.ContainsFunc(workloads, callsAPIServer) {
 		if err := l.apiServer(ctx, w); err != nil {
 			return err
 		}
 	}
 	return l.resolvers(ctx, w)
+}
+
+// noteAbsent says what was not found although every cluster has it. Gone for a
+// moment, it must not pass for gone: the workload's flows would be cut. The
+// namespace as a whole calls nobody, and nothing keeps it from being closed.
+func (w *world) noteAbsent(workload *hipaav1.PHIWorkload) {
+	if _, unread := w.Missing[control.FlowPeers]; unread || workload == nil {
+		return
+	}
+	if len(w.Resolvers) == 0 {
+		w.Missing[control.Resolvers] = "no Service kube-system/kube-dns leads to them"
+	}
+	if len(w.APIServer) == 0 && callsAPIServer(workload) {
+		w.Missing[control.APIServer] = "the Service default/kubernetes has no endpoints"
+	}
+}
+
+func callsAPIServer(w *hipaav1.PHIWorkload) bool {
+	return w.Spec.Egress != nil && slices.ContainsFunc(w.Spec.Egress.To, func(to hipaav1.EgressPeer) bool { return to.KubernetesAPI != nil })
 }
 
 func (l *Loader) workloadPeer(ctx context.Context, w *world, namespace string, peer *hipaav1.PHIWorkloadPeer) error {

@@ -111,12 +111,20 @@ func (l *Loader) ClaimingLive(ctx context.Context, sc *Scene, podLabels map[stri
 	if claiming := sc.Claiming(podLabels); len(claiming) > 0 {
 		return claiming, nil
 	}
+	if err := l.WorkloadsLive(ctx, sc); err != nil {
+		return nil, err
+	}
+	return sc.Claiming(podLabels), nil
+}
+
+// WorkloadsLive puts the workloads that the API server has into the scene.
+func (l *Loader) WorkloadsLive(ctx context.Context, sc *Scene) error {
 	var live hipaav1.PHIWorkloadList
 	if err := l.Live.List(ctx, &live, client.InNamespace(sc.Namespace.Name)); err != nil {
-		return nil, fmt.Errorf("listing workloads of namespace %q live: %w", sc.Namespace.Name, err)
+		return fmt.Errorf("listing workloads of namespace %q live: %w", sc.Namespace.Name, err)
 	}
 	sc.setWorkloads(live.Items)
-	return sc.Claiming(podLabels), nil
+	return nil
 }
 
 // Stage is the stage of a workload; nil asks for that of the namespace, which

@@ -70,6 +70,8 @@ var _ = Describe("Real applications", Ordered, func() {
 			"StatefulSet/mysql-sts": {"pod-hardening"},
 			"StatefulSet/redis":     {"pod-hardening"},
 			"StatefulSet/sentinel":  {"pod-hardening"},
+			"Service/openemr":       {"network-isolation"}, // a load balancer for callers that nobody declares
+			"Service/phpmyadmin":    {"network-isolation"}, // the database's console on a port of every node
 		}))
 
 		By("its claims, written without a class, got the profile's encrypted one")

@@ -17,14 +17,21 @@ var _ = add(control.Control{
 	Decides: "The operator owns one NetworkPolicy that closes every pod of a PHI namespace, hipaa-default-deny, and one for each PHIWorkload " +
 		"with its declared flows and name resolution, in port numbers. At admission and live, any other NetworkPolicy is held against what the " +
 		"PHIWorkloads declare: a rule that opens more to a pod that a PHIWorkload selects fails, and one that could do so for a pod with further " +
-		"labels is Unknown, which refuses as well. EndpointSlices written by hand fail unless every address lies in an ipBlock that a PHIWorkload " +
-		"of the namespace declares. Only live: that every pod of the namespace is closed by default, that no pod shares the node's network, that " +
-		"declared ipBlocks lie inside the profile's ranges, that declared Services select pods, and that the network plugin enforces policies " +
-		"at all: a probe has seen a denied connection dropped (Tested), or the profile states it (Attested). Without either the verdict stays " +
-		"Unknown. A flow that cannot be resolved stays closed, and condition FlowsResolved names it: a peer that does not exist, a vendor, a " +
-		"target port that is a name.",
+		"labels is Unknown, which refuses as well. At admission a rule that opens more than name resolution to pods that no PHIWorkload of the " +
+		"namespace selects fails too, so a PHIWorkload is applied before the policies for its pods. A Service of type NodePort or LoadBalancer, or " +
+		"with externalIPs, fails unless the PHIWorkload behind it declares callers of its target ports by address (an ipBlock, or a gateway with " +
+		"cidrs) and externalTrafficPolicy is Local, so that policies see these addresses; loadBalancerSourceRanges and allocateLoadBalancerNodePorts " +
+		"stand in for neither. A Service without a selector leads where its EndpointSlices say, and one of type ExternalName out of the cluster, " +
+		"where policies hold the callers: neither is a finding. EndpointSlices written by hand fail unless every address lies in an ipBlock " +
+		"that a PHIWorkload of the namespace declares. Only live: that every pod of the namespace is closed by default, that no pod shares the " +
+		"node's network, that declared ipBlocks lie inside the profile's ranges, that declared Services select pods, and that the network plugin " +
+		"enforces policies at all: a probe has seen a denied connection dropped (Tested), or the profile states it (Attested). Without either the " +
+		"verdict stays Unknown. A flow that cannot be resolved stays closed, and condition FlowsResolved names it: a peer that does not exist, a " +
+		"vendor, a target port that is a name. Where the cluster's resolver (the Service kube-system/kube-dns, unless network.dns names one) or " +
+		"the addresses of an API server that the PHIWorkload declares are not found, the verdict is Unknown, a policy in place that leads out " +
+		"further stays as it is, and egress that others open is Unknown as well.",
 	Parameters: []control.Parameter{
-		{Path: "network.dns", Basis: control.BasisProfile, Meaning: "Where pods resolve names. Empty means as discovered."},
+		{Path: "network.dns", Basis: control.BasisProfile, Meaning: "Where pods resolve names. Empty means as discovered: the pods behind the Service kube-system/kube-dns."},
 		{Path: "network.gateways", Basis: control.BasisProfile, Meaning: "The ingress controllers and load balancers that workloads may name as callers."},
 		{
 			Path: "network.externalRanges", Basis: control.BasisProfile,
@@ -52,11 +59,13 @@ spec:
     to:
     - phiWorkload: {name: patient-db}
 `,
-	Judges:    control.Policies | control.Slices | control.Workloads,
+	Judges:    control.Services | control.Policies | control.Slices | control.Workloads,
 	Needs:     control.FlowPeers,
 	NeedsLive: control.NetworkPolicies | control.IsolationProof,
 	Check: func(s control.Subject) []control.Finding {
 		switch s.Kind() {
+		case control.Services:
+			return checkService(&s)
 		case control.Policies:
 			return checkPolicy(&s)
 		case control.Slices:

@@ -10,23 +10,23 @@ import (
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/control"
+	"github.com/hipaa-operator/hipaa-operator/internal/flows"
 	"github.com/hipaa-operator/hipaa-operator/internal/reach"
 )
 
 // checkIsolation judges what is true of the workload as a whole. All of it is
 // live: policies come after the workload, and proof after both.
 func checkIsolation(s *control.Subject) []control.Finding {
-	findings := escapes(s)
+	findings := append(gaps(s), escapes(s)...)
 	closedBy, closed := closedByDefault(s)
 	if !closed {
 		findings = append(findings, control.Failed("", "not every pod of namespace %s is closed by default", s.Namespace.Name).
 			But("the operator puts NetworkPolicy %s back in mode Enforce; in other modes apply it yourself", defaultDenyName).OnlyLive())
 	}
 	if s.Workload != nil {
-		d := declaration{subject: s, workload: s.Workload}
-		for _, f := range slices.Concat(d.ingress(), d.egress()) {
-			if f.fault != nil {
-				findings = append(findings, *f.fault)
+		for _, f := range flows.Of(s, s.Workload).All() {
+			if f.Fault != nil {
+				findings = append(findings, *f.Fault)
 			}
 		}
 	}

@@ -1,14 +1,19 @@
 package catalog
 
 import (
+	"maps"
+	"slices"
+
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/control"
+	"github.com/hipaa-operator/hipaa-operator/internal/flows"
 	"github.com/hipaa-operator/hipaa-operator/internal/reach"
 )
 
@@ -27,7 +32,7 @@ func ownedPolicies(s control.Subject) []client.Object {
 	if s.Workload == nil {
 		return []client.Object{defaultDeny(&s)}
 	}
-	if policy := workloadPolicy(&s, s.Workload); policy != nil {
+	if policy := workloadPolicy(&s, s.Workload); policy != nil && !leftAlone(&s, policy.Name) {
 		return []client.Object{policy}
 	}
 	return nil
@@ -44,7 +49,7 @@ func defaultDeny(s *control.Subject) *networkingv1.NetworkPolicy {
 }
 
 func workloadPolicy(s *control.Subject, w *hipaav1.PHIWorkload) *networkingv1.NetworkPolicy {
-	if w.Name == reservedName || !selectsSome(&w.Spec.Selector) {
+	if w.Name == reservedName || !flows.IsParticular(w) {
 		return nil
 	}
 	of := *s
@@ -54,15 +59,15 @@ func workloadPolicy(s *control.Subject, w *hipaav1.PHIWorkload) *networkingv1.Ne
 	}}
 	policy.Spec.PodSelector = *w.Spec.Selector.DeepCopy()
 	policy.Spec.PolicyTypes = bothDirections()
-	d := declaration{subject: s, workload: w}
-	for _, f := range d.ingress() {
-		if f.opens() {
-			policy.Spec.Ingress = append(policy.Spec.Ingress, networkingv1.NetworkPolicyIngressRule{From: policyPeers(f.peers), Ports: policyPorts(f.ports)})
+	declared := flows.Of(s, w)
+	for _, f := range declared.Ingress {
+		if f.Opens() {
+			policy.Spec.Ingress = append(policy.Spec.Ingress, networkingv1.NetworkPolicyIngressRule{From: policyPeers(f.Peers), Ports: policyPorts(f.Ports)})
 		}
 	}
-	for _, f := range d.egress() {
-		if f.opens() {
-			policy.Spec.Egress = append(policy.Spec.Egress, networkingv1.NetworkPolicyEgressRule{To: policyPeers(f.peers), Ports: policyPorts(f.ports)})
+	for _, f := range declared.Egress {
+		if f.Opens() {
+			policy.Spec.Egress = append(policy.Spec.Egress, networkingv1.NetworkPolicyEgressRule{To: policyPeers(f.Peers), Ports: policyPorts(f.Ports)})
 		}
 	}
 	return policy
@@ -108,4 +113,62 @@ func policyPorts(ports []reach.PortRange) []networkingv1.NetworkPolicyPort {
 		list[i] = networkingv1.NetworkPolicyPort{Protocol: &p.Protocol, Port: &number}
 	}
 	return list
+}
+
+// isOwned reports whether a policy is as the operator wants it. The policy of
+// another workload is that one's to judge as long as it selects nothing but its
+// pods: what its flows refer to was not read.
+func isOwned(s *control.Subject, policy *networkingv1.NetworkPolicy) bool {
+	if policy.Name == defaultDenyName {
+		return apiequality.Semantic.DeepEqual(policy.Spec, defaultDeny(s).Spec)
+	}
+	for _, w := range judgedWorkloads(s) {
+		if policy.Name != ownedPrefix+w.Name {
+			continue
+		}
+		want := workloadPolicy(s, w)
+		if want == nil {
+			return false
+		}
+		if w != s.Workload {
+			return apiequality.Semantic.DeepEqual(policy.Spec.PodSelector, want.Spec.PodSelector)
+		}
+		return apiequality.Semantic.DeepEqual(policy.Spec, want.Spec)
+	}
+	return false
+}
+
+// judgedWorkloads are those of the subject's namespace, sorted by name.
+func judgedWorkloads(s *control.Subject) []*hipaav1.PHIWorkload {
+	byName := map[string]*hipaav1.PHIWorkload{}
+	for key, w := range s.World.Workloads {
+		if w != nil && key.Namespace == s.Namespace.Name {
+			byName[key.Name] = w
+		}
+	}
+	if s.Workload != nil {
+		byName[s.Workload.Name] = s.Workload
+	}
+	list := make([]*hipaav1.PHIWorkload, 0, len(byName))
+	for _, name := range slices.Sorted(maps.Keys(byName)) {
+		list = append(list, byName[name])
+	}
+	return list
+}
+
+// unresolvedFlows says what of the declaration stays closed.
+func unresolvedFlows(s control.Subject) []string {
+	if s.Workload == nil {
+		return nil
+	}
+	if s.Workload.Name == reservedName {
+		return []string{"metadata.name " + reservedName + " is reserved: the workload gets no policy and stays closed; create it under another name"}
+	}
+	var unresolved []string
+	for _, f := range flows.Of(&s, s.Workload).All() {
+		if f.Closed != "" {
+			unresolved = append(unresolved, f.Path+" "+f.Closed)
+		}
+	}
+	return unresolved
 }

@@ -8,6 +8,7 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 
 	"github.com/hipaa-operator/hipaa-operator/internal/control"
+	"github.com/hipaa-operator/hipaa-operator/internal/flows"
 	"github.com/hipaa-operator/hipaa-operator/internal/reach"
 )
 
@@ -38,22 +39,7 @@ func checkSlice(s *control.Subject) []control.Finding {
 func declaredBlocks(s *control.Subject) []reach.Block {
 	var blocks []reach.Block
 	for _, w := range judgedWorkloads(s) {
-		if w.Spec.Egress == nil {
-			continue
-		}
-		for i := range w.Spec.Egress.To {
-			peer := w.Spec.Egress.To[i].IPBlock
-			if peer == nil {
-				continue
-			}
-			var f flow
-			declaration{subject: s, workload: w}.block(&f, peer)
-			for _, p := range f.peers {
-				if b, isBlock := p.(reach.Block); isBlock {
-					blocks = append(blocks, b)
-				}
-			}
-		}
+		blocks = append(blocks, flows.Blocks(s, w)...)
 	}
 	return blocks
 }

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"testing"
 	"time"
@@ -12,7 +13,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/yaml"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
@@ -151,155 +151,39 @@ func TestNoRuleIsWiderThanItsDeclaration(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeResolvedStaysClosedAndIsNamed(t *testing.T) {
-	const noDNS = "name resolution is not possible: no resolver was discovered; name one in network.dns of the profile"
-	api := func() *phitest.WorkloadBuilder { return phitest.Workload("api").Port("http", 8080) }
+func TestWhatStaysClosedIsNamed(t *testing.T) {
 	for name, tc := range map[string]struct {
-		give     town
-		workload *phitest.WorkloadBuilder
-		want     []string
+		give *phitest.WorkloadBuilder
+		want []string
 	}{
-		"a caller that does not exist": {
-			workload: api().From(phitest.FromWorkload("portal")),
-			want:     []string{"spec.access.from[0] PHIWorkload ehr/portal does not exist"},
-		},
-		"a gateway that no profile declares": {
-			workload: api().From(phitest.FromGateway("edge")),
-			want:     []string{`spec.access.from[0] the profile declares no gateway "edge"`},
-		},
-		"a caller of a port that is not declared": {
-			workload: api().From(phitest.OnPorts(phitest.FromPods(nil, nil), "https")),
-			want:     []string{"spec.access.from[0] names ports that spec.ports does not have: https"},
-		},
-		"a caller of a workload without ports": {
-			workload: phitest.Workload("api").From(phitest.FromPods(nil, nil)),
-			want:     []string{"spec.access.from[0] opens no port: spec.ports is empty"},
-		},
-		"a vendor": {
-			workload: api().To(phitest.ToVendor("eprescribe")),
-			want:     []string{`spec.egress.to[0] vendor "eprescribe": egress to vendors stays closed until the cluster has a path for them`},
-		},
-		"a service that does not exist": {
-			workload: api().To(phitest.ToService("lab", "results")),
-			want:     []string{"spec.egress.to[0] Service lab/results does not exist"},
-		},
-		"a service whose target port is a name": {
-			give:     town{services: []*corev1.Service{phitest.Service("results").Port("http", 80, intstr.FromString("http")).Obj()}},
-			workload: api().To(phitest.ToService("", "results")),
-			want: []string{"spec.egress.to[0] Service ehr/results has target ports that are names (http): " +
-				"give their numbers in the Service, or declare pods with ports"},
-		},
-		"a service without a selector": {
-			give:     town{services: []*corev1.Service{phitest.Service("results").Selecting().Port("http", 80, intstr.FromInt32(80)).Obj()}},
-			workload: api().To(phitest.ToService("", "results")),
-			want:     []string{"spec.egress.to[0] Service ehr/results selects no pods"},
-		},
-		"a headless service without ports": {
-			give:     town{services: []*corev1.Service{phitest.Service("results").Obj()}},
-			workload: api().To(phitest.ToService("", "results")),
-			want:     []string{"spec.egress.to[0] Service ehr/results names no port"},
-		},
-		"the API server while nobody knows its addresses": {
-			workload: api().To(phitest.ToKubernetesAPI()),
-			want:     []string{"spec.egress.to[0] the addresses of the API server are not known"},
-		},
-		"a range outside those of one of the profiles": {
-			give: town{network: control.NetworkParameters{ExternalRanges: [][]netip.Prefix{
-				{netip.MustParsePrefix("10.0.0.0/8")}, {netip.MustParsePrefix("10.1.0.0/16")},
-			}}},
-			workload: api().To(phitest.ToBlock("10.1.2.0/24", 443), phitest.ToBlock("10.2.0.0/24", 443), phitest.ToBlock("10.0.0.0/7", 443)),
+		"entries of both directions, and where names are resolved": {
+			give: phitest.Workload("api").Port("http", 8080).From(phitest.FromWorkload("portal")).To(phitest.ToService("lab", "results")),
 			want: []string{
-				"spec.egress.to[1] 10.2.0.0/24 lies outside network.externalRanges of the profile",
-				"spec.egress.to[2] 10.0.0.0/7 lies outside network.externalRanges of the profile",
+				"spec.access.from[0] PHIWorkload ehr/portal does not exist",
+				"spec.egress.to[0] Service lab/results does not exist",
+				"name resolution is not possible: no resolver was discovered; name one in network.dns of the profile",
 			},
 		},
-		"any range where a profile allows none": {
-			give:     town{network: control.NetworkParameters{ExternalRanges: [][]netip.Prefix{{}}}},
-			workload: api().From(phitest.FromBlock("192.0.2.0/24")),
-			want:     []string{"spec.access.from[0] 192.0.2.0/24 lies outside network.externalRanges of the profile"},
-		},
-		"a range that is excepted as a whole": {
-			workload: api().From(phitest.FromBlock("192.0.2.0/25", "192.0.2.0/24")),
-			want:     []string{"spec.access.from[0] excepts the whole range"},
-		},
-		"a gateway of addresses that cannot be read": {
-			give:     town{network: control.NetworkParameters{Gateways: map[string]hipaav1.Gateway{"edge": {Name: "edge", CIDRs: []string{"10.0.0.0/33"}}}}},
-			workload: api().From(phitest.FromGateway("edge")),
-			want:     []string{`spec.access.from[0] gateway "edge" has a range that cannot be read`},
-		},
-		"a gateway of a whole namespace, which names no pods": {
-			give:     town{network: control.NetworkParameters{Gateways: map[string]hipaav1.Gateway{"edge": {Name: "edge", Namespace: "edge"}}}},
-			workload: api().From(phitest.FromGateway("edge")),
-			want:     []string{`spec.access.from[0] gateway "edge" names neither pods nor ranges`},
-		},
-		"a peer that names nobody": {
-			workload: api().From(hipaav1.AccessPeer{}).To(hipaav1.EgressPeer{}),
-			want:     []string{"spec.access.from[0] names nobody", "spec.egress.to[0] names nobody"},
-		},
-		"a selector that cannot be read": {
-			workload: api().From(phitest.FromPods(&metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "a", Operator: "Near"}}}, nil)),
-			want:     []string{"spec.access.from[0] has a selector that cannot be read"},
-		},
-		"a range with an exception that cannot be read": {
-			workload: api().From(phitest.FromBlock("192.0.2.0/24", "192.0.2.0")),
-			want:     []string{"spec.access.from[0] has an exception that cannot be read"},
-		},
-		"IPv4 in the clothes of IPv6": {
-			workload: api().From(phitest.FromBlock("::ffff:10.0.0.0/104")),
-			want:     []string{"spec.access.from[0] has a range that cannot be read"},
-		},
-		"a destination without ports": {
-			workload: api().To(phitest.ToBlock("192.0.2.0/24")),
-			want:     []string{"spec.egress.to[0] names no port"},
-		},
 		"a workload whose name is that of the default deny": {
-			workload: phitest.Workload("default-deny").Port("http", 80).From(phitest.FromPods(nil, nil)),
-			want:     []string{"metadata.name default-deny is reserved: the workload gets no policy and stays closed; create it under another name"},
+			give: phitest.Workload("default-deny").Port("http", 80).From(phitest.FromPods(nil, nil)),
+			want: []string{"metadata.name default-deny is reserved: the workload gets no policy and stays closed; create it under another name"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			tc.give.resolvers = []control.Resolver{dnsPods()}
-			tc.give.workloads = []*hipaav1.PHIWorkload{tc.workload.Obj()}
-			if diff := cmp.Diff(tc.want, isolation.Unresolved(tc.give.subject())); diff != "" {
+			s := town{workloads: []*hipaav1.PHIWorkload{tc.give.Obj()}}.subject()
+			if diff := cmp.Diff(tc.want, isolation.Unresolved(s)); diff != "" {
 				t.Errorf("unresolved (-want +got):\n%s", diff)
 			}
 		})
 	}
-	t.Run("names, where nobody knows who resolves them", func(t *testing.T) {
-		nowhere := town{workloads: []*hipaav1.PHIWorkload{api().Obj()}}
-		if diff := cmp.Diff([]string{noDNS}, isolation.Unresolved(nowhere.subject())); diff != "" {
-			t.Errorf("unresolved (-want +got):\n%s", diff)
-		}
-		if policy := policyOf(t, nowhere.subject()); len(policy.Spec.Egress) > 0 {
-			t.Errorf("opens %v all the same", policy.Spec.Egress)
-		}
-	})
 }
 
 // A PHIWorkload without a selector comes from a file only, and would select the
 // whole namespace.
-func TestASelectorThatSelectsEverythingOpensNothing(t *testing.T) {
-	all := phitest.Workload("all").Port("http", 80).Selecting().Obj()
-	api := phitest.Workload("api").Port("http", 80).To(phitest.ToWorkload("all"), phitest.ToWorkload("api")).Obj()
-	s := town{workloads: []*hipaav1.PHIWorkload{api, all}, resolvers: []control.Resolver{dnsPods()}}.subject()
-	want := []string{"spec.egress.to[0] PHIWorkload ehr/all has a selector that selects no pods in particular"}
-	if diff := cmp.Diff(want, isolation.Unresolved(s)); diff != "" {
-		t.Errorf("unresolved (-want +got):\n%s", diff)
-	}
-	s.Workload = all
+func TestASelectorThatSelectsEverythingOwnsNothing(t *testing.T) {
+	s := town{workloads: []*hipaav1.PHIWorkload{phitest.Workload("all").Port("http", 80).Selecting().Obj()}}.subject()
 	if got := isolation.Objects(s); len(got) > 0 {
 		t.Errorf("owns %v", got)
-	}
-}
-
-func TestDestinationsKeepTheirTransport(t *testing.T) {
-	to := phitest.ToBlock("192.0.2.0/24", 1)
-	to.Ports = []hipaav1.PeerPort{{Port: 1, Protocol: hipaav1.TransportUDP}, {Port: 2, Protocol: hipaav1.TransportSCTP}, {Port: 3}, {Port: 3, Protocol: hipaav1.TransportTCP}}
-	s := town{workloads: []*hipaav1.PHIWorkload{phitest.Workload("api").To(to).Obj()}}.subject()
-	sctp := phitest.TCP(2)
-	sctp.Protocol = ptr.To(corev1.ProtocolSCTP)
-	if diff := cmp.Diff([]networkingv1.NetworkPolicyPort{phitest.UDP(1), sctp, phitest.TCP(3)}, policyOf(t, s).Spec.Egress[0].Ports); diff != "" {
-		t.Errorf("ports (-want +got):\n%s", diff)
 	}
 }
 
@@ -310,24 +194,90 @@ func TestTheReservedNameOwnsNothing(t *testing.T) {
 	}
 }
 
-func TestNamesAreResolvedAsTheProfileSays(t *testing.T) {
-	network := control.NetworkParameters{DNS: []hipaav1.DNSServer{
-		{PodSelector: phitest.Labels("k8s-app", "node-local-dns")},
-		{CIDR: "169.254.20.10/32", Port: 5353},
-	}}
-	s := town{network: network, workloads: []*hipaav1.PHIWorkload{phitest.Workload("api").Obj()}, resolvers: []control.Resolver{dnsPods()}}.subject()
-	want := []networkingv1.NetworkPolicyEgressRule{
-		{
-			To:    []networkingv1.NetworkPolicyPeer{*phitest.Peer(phitest.NamespaceNamed("kube-system"), phitest.Labels("k8s-app", "node-local-dns"))},
-			Ports: []networkingv1.NetworkPolicyPort{phitest.UDP(53), phitest.TCP(53)},
+// What every cluster has and is gone for a moment must not cut a workload off.
+func TestAPolicyThatIsThereIsNotNarrowedByAGap(t *testing.T) {
+	resolves := phitest.Policy("hipaa-api").Selecting("app", "api").
+		Egress(phitest.Peer(phitest.NamespaceNamed("kube-system"), phitest.Labels("k8s-app", "kube-dns")), phitest.UDP(53))
+	there := []*networkingv1.NetworkPolicy{resolves.Obj()}
+	for name, tc := range map[string]struct {
+		missing  []control.Evidence
+		policies []*networkingv1.NetworkPolicy
+		want     int
+	}{
+		"nothing is missing":                      {policies: there, want: 1},
+		"no resolver, and the policy leads to it": {missing: []control.Evidence{control.Resolvers}, policies: there},
+		"no API server, and the policy leads out": {missing: []control.Evidence{control.APIServer}, policies: there},
+		"no resolver, and the policy never led to one": {
+			missing: []control.Evidence{control.Resolvers}, want: 1,
+			policies: []*networkingv1.NetworkPolicy{phitest.Policy("hipaa-api").Selecting("app", "api").Ingress(nil).Obj()},
 		},
-		{
-			To:    []networkingv1.NetworkPolicyPeer{*phitest.Block("169.254.20.10/32")},
-			Ports: []networkingv1.NetworkPolicyPort{phitest.UDP(5353), phitest.TCP(5353)},
+		"no resolver, and no policy yet": {missing: []control.Evidence{control.Resolvers}, want: 1},
+		"no resolver, and only somebody else's policy": {
+			missing: []control.Evidence{control.Resolvers}, want: 1,
+			policies: []*networkingv1.NetworkPolicy{resolves.With(func(p *networkingv1.NetworkPolicy) { p.Name = "theirs" }).Obj()},
 		},
+		"no resolver, and policies were not read": {missing: []control.Evidence{control.Resolvers, control.NetworkPolicies}},
+		"something else": {missing: []control.Evidence{control.IsolationProof}, policies: there, want: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			around := everything()
+			around.policies, around.resolvers = tc.policies, nil
+			s := around.subject()
+			s.World.Missing = map[control.Evidence]string{}
+			for _, source := range tc.missing {
+				s.World.Missing[source] = "gone"
+			}
+			if got := isolation.Objects(s); len(got) != tc.want {
+				t.Errorf("owns %d objects, want %d", len(got), tc.want)
+			}
+			s.Workload = nil
+			if got := isolation.Objects(s); len(got) != 1 {
+				t.Errorf("the namespace owns %d objects, want its default deny whatever is missing", len(got))
+			}
+		})
 	}
-	if diff := cmp.Diff(want, policyOf(t, s).Spec.Egress); diff != "" {
-		t.Errorf("egress (-want +got):\n%s", diff)
+}
+
+// The way to a resolver that is not found cannot be told from one that nobody
+// declared. Everything else is judged as ever.
+func TestAGapIsSaidAndHidesNothingElse(t *testing.T) {
+	dns := phitest.Peer(phitest.NamespaceNamed("kube-system"), phitest.Labels("k8s-app", "kube-dns"))
+	around := everything()
+	around.resolvers = nil
+	for name, tc := range map[string]struct {
+		give *networkingv1.NetworkPolicy // none is the workload as a whole
+		want []string
+	}{
+		"the workload": {want: []string{
+			"Unknown: where names are resolved: nobody leads there; policies in place stay as they are (live)",
+			"Pass: closed by default (hipaa-default-deny), open for declared flows only; a probe saw a denied connection dropped [Tested]",
+		}},
+		"its own policy": {
+			give: phitest.Policy("hipaa-api").Selecting("app", "api").Egress(dns, phitest.UDP(53)).Obj(),
+		},
+		"its own policy, with a way in": {
+			give: phitest.Policy("hipaa-api").Selecting("app", "api").Ingress(nil, phitest.TCP(22)).Egress(dns, phitest.UDP(53)).Obj(),
+			want: []string{"spec.ingress[0] opens PHIWorkload api: anyone may connect to TCP 22"},
+		},
+		"somebody else's way out": {
+			give: phitest.Policy("theirs").Selecting("app", "api").Egress(dns, phitest.UDP(53)).Obj(),
+			want: []string{"Unknown: spec.egress[0].to[0] may open PHIWorkload api: these pods may connect to pods with k8s-app=kube-dns in namespace kube-system on UDP 53"},
+		},
+		"somebody else's way in": {
+			give: phitest.Policy("theirs").Selecting("app", "api").Ingress(nil, phitest.TCP(22)).Obj(),
+			want: []string{"spec.ingress[0] opens PHIWorkload api: anyone may connect to TCP 22"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := around.subject()
+			s.World.Missing = map[control.Evidence]string{control.Resolvers: "nobody leads there"}
+			s.World.Policies = []*networkingv1.NetworkPolicy{phitest.Policy("hipaa-default-deny").Obj()}
+			s.World.Isolation = &control.IsolationResult{Dropped: true}
+			s.Policy = tc.give
+			if diff := cmp.Diff(tc.want, sentences(isolation.Check(s))); diff != "" {
+				t.Errorf("findings (-want +got):\n%s", diff)
+			}
+		})
 	}
 }
 
@@ -337,7 +287,6 @@ func TestPoliciesAreHeldAgainstTheDeclaration(t *testing.T) {
 	for name, tc := range map[string]struct {
 		give *phitest.PolicyBuilder
 		pods []*corev1.Pod
-		all  bool
 		want []string
 	}{
 		"a policy that only closes":            {give: phitest.Policy("deny")},
@@ -378,15 +327,6 @@ func TestPoliciesAreHeldAgainstTheDeclaration(t *testing.T) {
 			want: []string{"Unknown: spec.egress[0] may open PHIWorkload api: these pods may connect to anyone on every port of every protocol " +
 				"(policyTypes leaves out Egress; some network plugins apply the rule all the same)"},
 		},
-		"every workload of the namespace, where the policy is of none": {
-			give: phitest.Policy("p").Ingress(phitest.Peer(nil, phitest.Labels("app", "shop")), phitest.TCP(1)),
-			all:  true,
-			want: []string{
-				"spec.ingress[0].from[0] opens PHIWorkload api: pods with app=shop in namespace ehr may connect to TCP 1",
-				"spec.ingress[0].from[0] opens PHIWorkload db: pods with app=shop in namespace ehr may connect to TCP 1",
-				"spec.ingress[0].from[0] opens PHIWorkload portal: pods with app=shop in namespace ehr may connect to TCP 1",
-			},
-		},
 		"more than anybody would read": {
 			give: phitest.Policy("p").Selecting(api...).With(func(p *networkingv1.NetworkPolicy) {
 				for port := range int32(20) {
@@ -403,14 +343,99 @@ func TestPoliciesAreHeldAgainstTheDeclaration(t *testing.T) {
 			around.pods = tc.pods
 			s := around.subject()
 			s.Policy = tc.give.Obj()
-			if tc.all {
-				s.Workload = nil
-			}
 			if diff := cmp.Diff(tc.want, sentences(isolation.Check(s))); diff != "" {
 				t.Errorf("findings (-want +got):\n%s", diff)
 			}
 		})
 	}
+}
+
+func TestPodsThatNobodyClaimsStayClosed(t *testing.T) {
+	shop := phitest.Peer(nil, phitest.Labels("app", "shop"))
+	claimed := func(app ...string) func(*networkingv1.NetworkPolicy) {
+		return func(p *networkingv1.NetworkPolicy) {
+			p.Spec.PodSelector = metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "app", Operator: metav1.LabelSelectorOpIn, Values: app}}}
+		}
+	}
+	const opened = "spec.ingress[0].from[0] opens pods that no PHIWorkload claims: pods with app=shop in namespace ehr may connect to TCP 1"
+	for name, tc := range map[string]struct {
+		give      *phitest.PolicyBuilder
+		workloads []*hipaav1.PHIWorkload
+		want      []string
+	}{
+		"a policy that only closes": {give: phitest.Policy("p").Selecting("app", "shop")},
+		"the way to the resolver": {
+			give: phitest.Policy("p").Egress(phitest.Peer(phitest.NamespaceNamed("kube-system"), phitest.Labels("k8s-app", "kube-dns")), phitest.UDP(53), phitest.TCP(53)),
+		},
+		"pods of a workload, whatever the policy opens": {give: phitest.Policy("p").Selecting("app", "api").Ingress(nil)},
+		"pods of a workload with a further label":       {give: phitest.Policy("p").Selecting("app", "api", "tier", "x").Ingress(nil)},
+		"pods of several workloads":                     {give: phitest.Policy("p").With(claimed("api", "portal", "db")).Ingress(nil)},
+		"pods of a workload that is applied later": {
+			give: phitest.Policy("p").Selecting("app", "shop").Ingress(shop, phitest.TCP(1)),
+			want: []string{opened},
+		},
+		"pods of which one label alone is claimed": {
+			give: phitest.Policy("p").With(claimed("api", "later")).Ingress(shop, phitest.TCP(1)),
+			want: []string{opened},
+		},
+		"every pod of the namespace": {
+			give: phitest.Policy("p").Ingress(shop, phitest.TCP(1)),
+			want: []string{opened},
+		},
+		"a destination beside the resolver": {
+			give: phitest.Policy("p").Selecting("app", "shop").Egress(phitest.Block("203.0.113.0/24"), phitest.TCP(443)),
+			want: []string{"spec.egress[0].to[0] opens pods that no PHIWorkload claims: these pods may connect to 203.0.113.0/24 on TCP 443"},
+		},
+		"a direction that policyTypes leaves out": {
+			give: phitest.Policy("p").Selecting("app", "shop").Egress(nil).With(func(p *networkingv1.NetworkPolicy) { p.Spec.PolicyTypes = p.Spec.PolicyTypes[:1] }),
+			want: []string{"Unknown: spec.egress[0] may open pods that no PHIWorkload claims: these pods may connect to anyone on every port of every protocol " +
+				"(policyTypes leaves out Egress; some network plugins apply the rule all the same)"},
+		},
+		"claimed by a workload that would claim everything and gets no policy": {
+			give:      phitest.Policy("p").Selecting("app", "shop").Ingress(shop, phitest.TCP(1)),
+			workloads: []*hipaav1.PHIWorkload{phitest.Workload("all").Selecting().Obj()},
+			want:      []string{opened},
+		},
+		"a namespace whose workloads claim every label that a pod may have": {
+			give: phitest.Policy("p").Ingress(shop, phitest.TCP(1)),
+			workloads: []*hipaav1.PHIWorkload{
+				phitest.Workload("rest").Selector(metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
+					{Key: "app", Operator: metav1.LabelSelectorOpNotIn, Values: []string{"api", "portal", "db"}},
+				}}).Obj(),
+			},
+		},
+		"claimed by selectors too tangled to search": {
+			give:      phitest.Policy("p").Ingress(shop, phitest.TCP(1)),
+			workloads: tangled(),
+			want:      []string{"Unknown: spec.ingress[0].from[0] may open pods that no PHIWorkload claims: pods with app=shop in namespace ehr may connect to TCP 1"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			around := everything()
+			around.workloads = append(around.workloads, tc.workloads...)
+			s := around.subject()
+			s.Workload, s.Policy = nil, tc.give.Obj()
+			if diff := cmp.Diff(tc.want, sentences(isolation.Check(s))); diff != "" {
+				t.Errorf("findings (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// tangled are workloads whose selectors cut through one another.
+func tangled() []*hipaav1.PHIWorkload {
+	random := rand.New(rand.NewPCG(1, 2))
+	var workloads []*hipaav1.PHIWorkload
+	for i := range 400 {
+		var selector metav1.LabelSelector
+		for _, key := range random.Perm(40)[:3] {
+			selector.MatchExpressions = append(selector.MatchExpressions, metav1.LabelSelectorRequirement{
+				Key: fmt.Sprint("k", key), Operator: []metav1.LabelSelectorOperator{metav1.LabelSelectorOpExists, metav1.LabelSelectorOpDoesNotExist}[random.IntN(2)],
+			})
+		}
+		workloads = append(workloads, phitest.Workload(fmt.Sprint("w", i)).Selector(selector).Obj())
+	}
+	return workloads
 }
 
 func manyOpenings() []string {

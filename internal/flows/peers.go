@@ -1,4 +1,4 @@
-package catalog
+package flows
 
 import (
 	"cmp"
@@ -15,7 +15,7 @@ import (
 )
 
 // workloadPeer resolves a PHIWorkload to its pods and returns it.
-func (d declaration) workloadPeer(f *flow, peer *hipaav1.PHIWorkloadPeer) *hipaav1.PHIWorkload {
+func (d declaration) workloadPeer(f *Flow, peer *hipaav1.PHIWorkloadPeer) *hipaav1.PHIWorkload {
 	key := types.NamespacedName{Namespace: cmp.Or(peer.Namespace, d.workload.Namespace), Name: peer.Name}
 	w := d.subject.World.Workloads[key]
 	if key.Name == d.workload.Name && key.Namespace == d.workload.Namespace {
@@ -23,39 +23,39 @@ func (d declaration) workloadPeer(f *flow, peer *hipaav1.PHIWorkloadPeer) *hipaa
 	}
 	switch {
 	case w == nil:
-		f.closed = fmt.Sprintf("PHIWorkload %s does not exist", key)
+		f.Closed = fmt.Sprintf("PHIWorkload %s does not exist", key)
 		return nil
-	case !selectsSome(&w.Spec.Selector):
-		f.closed = fmt.Sprintf("PHIWorkload %s has a selector that selects no pods in particular", key)
+	case !IsParticular(w):
+		f.Closed = fmt.Sprintf("PHIWorkload %s has a selector that selects no pods in particular", key)
 		return nil
 	}
-	f.peers = []reach.Peer{reach.PodPeer{Namespaces: []string{key.Namespace}, PodSelector: w.Spec.Selector}}
+	f.Peers = []reach.Peer{reach.PodPeer{Namespaces: []string{key.Namespace}, PodSelector: w.Spec.Selector}}
 	return w
 }
 
 // gateway resolves a gateway of the profile.
-func (d declaration) gateway(f *flow, name string) {
+func (d declaration) gateway(f *Flow, name string) {
 	g, declared := d.subject.Profile.Network.Gateways[name]
 	switch {
 	case !declared:
-		f.closed = fmt.Sprintf("the profile declares no gateway %q", name)
+		f.Closed = fmt.Sprintf("the profile declares no gateway %q", name)
 	case g.Namespace != "" && g.PodSelector != nil && isSelector(g.PodSelector):
-		f.peers = []reach.Peer{reach.PodPeer{Namespaces: []string{g.Namespace}, PodSelector: *g.PodSelector}}
+		f.Peers = []reach.Peer{reach.PodPeer{Namespaces: []string{g.Namespace}, PodSelector: *g.PodSelector}}
 	case len(g.CIDRs) > 0:
 		for _, text := range g.CIDRs {
 			if prefix, ok := prefixOf(text); ok {
-				f.peers = append(f.peers, reach.Block{CIDR: prefix})
+				f.Peers = append(f.Peers, reach.Block{CIDR: prefix})
 			} else {
-				f.closed = fmt.Sprintf("gateway %q has a range that cannot be read", name)
+				f.Closed = fmt.Sprintf("gateway %q has a range that cannot be read", name)
 			}
 		}
 	default:
-		f.closed = fmt.Sprintf("gateway %q names neither pods nor ranges", name)
+		f.Closed = fmt.Sprintf("gateway %q names neither pods nor ranges", name)
 	}
 }
 
 // pods resolves pods that are no PHI workload.
-func (d declaration) pods(f *flow, peer *hipaav1.PodPeer) {
+func (d declaration) pods(f *Flow, peer *hipaav1.PodPeer) {
 	pods := reach.PodPeer{NamespaceSelector: peer.NamespaceSelector}
 	if peer.PodSelector != nil {
 		pods.PodSelector = *peer.PodSelector
@@ -64,17 +64,17 @@ func (d declaration) pods(f *flow, peer *hipaav1.PodPeer) {
 		pods.Namespaces = []string{d.workload.Namespace}
 	}
 	if !isSelector(&pods.PodSelector) || pods.NamespaceSelector != nil && !isSelector(pods.NamespaceSelector) {
-		f.closed = "has a selector that cannot be read"
+		f.Closed = "has a selector that cannot be read"
 		return
 	}
-	f.peers = []reach.Peer{pods}
+	f.Peers = []reach.Peer{pods}
 }
 
 // block resolves a range, inside what every profile allows.
-func (d declaration) block(f *flow, peer *hipaav1.IPBlockPeer) {
+func (d declaration) block(f *Flow, peer *hipaav1.IPBlockPeer) {
 	prefix, readable := prefixOf(peer.CIDR)
 	if !readable {
-		f.closed = "has a range that cannot be read"
+		f.Closed = "has a range that cannot be read"
 		return
 	}
 	b := reach.Block{CIDR: prefix}
@@ -82,10 +82,10 @@ func (d declaration) block(f *flow, peer *hipaav1.IPBlockPeer) {
 		hole, ok := prefixOf(text)
 		switch {
 		case !ok:
-			f.closed = "has an exception that cannot be read"
+			f.Closed = "has an exception that cannot be read"
 			return
 		case contains(hole, prefix):
-			f.closed = "excepts the whole range"
+			f.Closed = "excepts the whole range"
 			return
 		case contains(prefix, hole):
 			b.Except = append(b.Except, hole)
@@ -93,14 +93,36 @@ func (d declaration) block(f *flow, peer *hipaav1.IPBlockPeer) {
 	}
 	for _, ranges := range d.subject.Profile.Network.ExternalRanges {
 		if !slices.ContainsFunc(ranges, func(r netip.Prefix) bool { return contains(r, prefix) }) {
-			f.closed = prefix.String() + " lies outside network.externalRanges of the profile"
-			fault := control.Failed(f.path+".ipBlock", "lies outside network.externalRanges of the profile, and stays closed").
+			f.Closed = prefix.String() + " lies outside network.externalRanges of the profile"
+			fault := control.Failed(f.Path+".ipBlock", "lies outside network.externalRanges of the profile, and stays closed").
 				But("narrow it, or ask the security team for the range").OnlyLive()
-			f.fault = &fault
+			f.Fault = &fault
 			return
 		}
 	}
-	f.peers = []reach.Peer{b}
+	f.Peers = []reach.Peer{b}
+}
+
+// Blocks are the ranges that a workload may call, by whichever ports.
+func Blocks(s *control.Subject, w *hipaav1.PHIWorkload) []reach.Block {
+	if w.Spec.Egress == nil {
+		return nil
+	}
+	var blocks []reach.Block
+	for i := range w.Spec.Egress.To {
+		peer := w.Spec.Egress.To[i].IPBlock
+		if peer == nil {
+			continue
+		}
+		var f Flow
+		declaration{subject: s, workload: w}.block(&f, peer)
+		for _, p := range f.Peers {
+			if b, isBlock := p.(reach.Block); isBlock {
+				blocks = append(blocks, b)
+			}
+		}
+	}
+	return blocks
 }
 
 // contains reports whether all of inner lies in outer.
@@ -123,8 +145,10 @@ func isSelector(s *metav1.LabelSelector) bool {
 	return err == nil
 }
 
-// selectsSome reports whether a selector asks for anything. An empty one would
-// open, or open to, every pod of the namespace.
-func selectsSome(s *metav1.LabelSelector) bool {
+// IsParticular reports whether a workload's selector asks for anything. An empty
+// one, which no API server lets in, would open, or open to, every pod of the
+// namespace.
+func IsParticular(w *hipaav1.PHIWorkload) bool {
+	s := &w.Spec.Selector
 	return len(s.MatchLabels)+len(s.MatchExpressions) > 0 && isSelector(s)
 }

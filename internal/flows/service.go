@@ -1,4 +1,4 @@
-package catalog
+package flows
 
 import (
 	"cmp"
@@ -16,36 +16,36 @@ import (
 // service resolves a Service to its pods and the numbers of its target ports. A
 // named one cannot be told without its pods, and policies with names are not
 // enforced alike by all network plugins: it stays closed.
-func (d declaration) service(f *flow, peer *hipaav1.ServicePeer) {
+func (d declaration) service(f *Flow, peer *hipaav1.ServicePeer) {
 	key := types.NamespacedName{Namespace: cmp.Or(peer.Namespace, d.workload.Namespace), Name: peer.Name}
 	service := d.subject.World.Services[key]
 	if service == nil {
-		f.closed = fmt.Sprintf("Service %s does not exist", key)
+		f.Closed = fmt.Sprintf("Service %s does not exist", key)
 		return
 	}
-	resolved, err := reach.ServiceFlow(service, nil)
+	resolved, err := reach.ServiceFlow(service)
 	if err != nil {
-		f.closed = fmt.Sprintf("Service %s names no port", key)
+		f.Closed = fmt.Sprintf("Service %s names no port", key)
 		if errors.Is(err, reach.ErrNoSelector) {
-			f.closed = fmt.Sprintf("Service %s selects no pods", key)
-			fault := control.Failed(f.path+".service", "names Service %s, which selects no pods, and stays closed", key).
+			f.Closed = fmt.Sprintf("Service %s selects no pods", key)
+			fault := control.Failed(f.Path+".service", "names Service %s, which selects no pods, and stays closed", key).
 				But("declare its addresses as ipBlock with ports, or give the Service a selector").OnlyLive()
-			f.fault = &fault
+			f.Fault = &fault
 		}
 		return
 	}
-	f.ports = nil
+	f.Ports = nil
 	var named []string
 	for _, p := range resolved.Ports {
 		if p.Name != "" {
 			named = append(named, p.Name)
 			continue
 		}
-		f.ports = appendPort(f.ports, p.Protocol, p.First)
+		f.Ports = appendPort(f.Ports, p.Protocol, p.First)
 	}
 	if len(named) > 0 {
-		f.closed = fmt.Sprintf("Service %s has target ports that are names (%s): give their numbers in the Service, or declare pods with ports",
+		f.Closed = fmt.Sprintf("Service %s has target ports that are names (%s): give their numbers in the Service, or declare pods with ports",
 			key, strings.Join(named, ", "))
 	}
-	f.peers = []reach.Peer{resolved.Peer}
+	f.Peers = []reach.Peer{resolved.Peer}
 }
