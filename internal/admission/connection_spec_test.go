@@ -178,8 +178,7 @@ var _ = Describe("Reaching into a pod", func() {
 		grant := phitest.Exception("change-4711", "patient-api", "privileged-access").Namespace(ns).Expires(metav1.NewTime(time.Now().Add(time.Hour))).Obj()
 		Expect(tess.Create(ctx, grant)).To(Succeed())
 		Expect(ways["attach"].ask(ctx, tess, ns, "patient-api")).To(MatchError(ContainSubstring("privileged-access")), "nobody has approved it")
-		Expect(as("anna@example.org", "approvers").Status().Patch(ctx, grant,
-			client.RawPatch("application/merge-patch+json", []byte(`{"status":{"approval":{"decision":"Approved"}}}`)))).To(Succeed())
+		Expect(officer("anna@example.org").Status().Patch(ctx, grant, approve(grant))).To(Succeed())
 		Eventually(func() bool { return apierrors.IsForbidden(ways["attach"].ask(ctx, tess, ns, "patient-api")) }).Should(BeFalse())
 		for _, w := range ways {
 			tess.warned.texts = nil

@@ -16,6 +16,18 @@ import (
 	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
 )
 
+func merge(text string) client.Patch { return client.RawPatch("application/merge-patch+json", []byte(text)) }
+
+// decide is a decision on what somebody has read.
+func decide(decision hipaav1.Decision, read *hipaav1.ControlException) client.Patch {
+	GinkgoHelper()
+	digest, err := read.Spec.Digest()
+	Expect(err).NotTo(HaveOccurred())
+	return merge(fmt.Sprintf(`{"status":{"approval":{"decision":%q,"specDigest":%q}}}`, decision, digest))
+}
+
+func approve(read *hipaav1.ControlException) client.Patch { return decide(hipaav1.DecisionApproved, read) }
+
 var _ = Describe("An exception", func() {
 	var (
 		exception       *hipaav1.ControlException
@@ -24,14 +36,6 @@ var _ = Describe("An exception", func() {
 		ns              string
 		withdraw        client.Patch
 	)
-	merge := func(text string) client.Patch { return client.RawPatch("application/merge-patch+json", []byte(text)) }
-	decide := func(decision hipaav1.Decision, read *hipaav1.ControlException) client.Patch {
-		GinkgoHelper()
-		digest, err := read.Spec.Digest()
-		Expect(err).NotTo(HaveOccurred())
-		return merge(fmt.Sprintf(`{"status":{"approval":{"decision":%q,"specDigest":%q}}}`, decision, digest))
-	}
-	approve := func(read *hipaav1.ControlException) client.Patch { return decide(hipaav1.DecisionApproved, read) }
 	state := func(ctx SpecContext) engine.ExceptionState {
 		GinkgoHelper()
 		Expect(admin.Get(ctx, client.ObjectKeyFromObject(exception), exception)).To(Succeed())

@@ -50,6 +50,8 @@ func TestAnUpdateHidesNoNewFaultBehindAnOldOne(t *testing.T) {
 		ObjectMeta: metav1.ObjectMeta{Namespace: "ehr", Name: "patient-api"},
 		Subsets:    []corev1.EndpointSubset{{Addresses: []corev1.EndpointAddress{{IP: "198.51.100.1"}}}}, //nolint:staticcheck // as above
 	}
+	exposed := phitest.Service("patient-api").Obj()
+	exposed.Spec.ExternalIPs = []string{"203.0.113.7"}
 	pod := labelled(t, unitGate(t, catalog.All(), reader(t, world()...)))
 	pod.Spec.EphemeralContainers = []corev1.EphemeralContainer{ephemeral("look")}
 	deployment := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "ehr", Name: "patient-api"}}
@@ -75,6 +77,11 @@ func TestAnUpdateHidesNoNewFaultBehindAnOldOne(t *testing.T) {
 			p.Annotations = map[string]string{"note": "to be deleted"}
 			p.Finalizers = []string{"example.org/audit"}
 		}),
+		"another external address of an exposed Service": edited("/validate/services", exposed, false, func(s *corev1.Service) {
+			s.Spec.ExternalIPs = append(s.Spec.ExternalIPs, "203.0.113.8")
+		}),
+		"an exposed Service that is exposed no more": edited("/validate/services", exposed, true, func(s *corev1.Service) { s.Spec.ExternalIPs = nil }),
+		"labels of an exposed Service":               edited("/validate/services", exposed, true, func(s *corev1.Service) { s.Labels = map[string]string{"team": "other"} }),
 		"one hand-written address for another": edited("/validate/endpoints", slice, false, func(s *discoveryv1.EndpointSlice) {
 			s.Endpoints[1].Addresses = []string{"203.0.113.66"}
 		}),

@@ -54,8 +54,8 @@ func validate[T any, P namespaced[T]](ctx context.Context, g *Gate, req *admissi
 }
 
 // sameWhole reports whether an update leaves alone what is judged as a whole.
-// Findings about policies and addresses count and cut what they tell, so that a
-// new opening would hide behind the sentence about an old one. Labels, annotations
+// Findings about policies, addresses and Services count and cut what they tell, so
+// that a new opening would hide behind the sentence about an old one. Labels, annotations
 // and finalizers can always be changed, and everything deleted.
 func sameWhole(old, updated any) bool {
 	return apiequality.Semantic.DeepEqual(wholeOf(old), wholeOf(updated))
@@ -67,6 +67,11 @@ func wholeOf(object any) any {
 	switch o := object.(type) {
 	case *networkingv1.NetworkPolicy:
 		return o.Spec
+	case *corev1.Service:
+		return corev1.ServiceSpec{
+			Type: o.Spec.Type, Selector: o.Spec.Selector, Ports: o.Spec.Ports,
+			ExternalIPs: o.Spec.ExternalIPs, ExternalTrafficPolicy: o.Spec.ExternalTrafficPolicy,
+		}
 	case *discoveryv1.EndpointSlice:
 		return discoveryv1.EndpointSlice{AddressType: o.AddressType, Endpoints: o.Endpoints, Ports: o.Ports}
 	case *corev1.Endpoints: //nolint:staticcheck // deprecated, and still served

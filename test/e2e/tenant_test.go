@@ -201,8 +201,10 @@ var _ = Describe("A hostile tenant", Ordered, ContinueOnFailure, func() {
 		grantRules(namespace, "officer@example.org", rbacv1.PolicyRule{
 			APIGroups: []string{hipaav1.GroupName}, Resources: []string{"controlexceptions", "controlexceptions/status"}, Verbs: []string{"get", "patch", "approve"},
 		})
+		digest, err := grantOf.Spec.Digest()
+		Expect(err).NotTo(HaveOccurred())
 		Expect(as("officer@example.org").SubResource("status").Patch(ctx, grantOf,
-			client.RawPatch(types.MergePatchType, []byte(`{"status":{"approval":{"decision":"Approved"}}}`)))).To(Succeed())
+			client.RawPatch(types.MergePatchType, []byte(`{"status":{"approval":{"decision":"Approved","specDigest":"`+digest+`"}}}`)))).To(Succeed())
 		Eventually(func() error { return debug(tenant, pod, tools) }).Should(Succeed())
 		refused(debug(tenant, pod, corev1.EphemeralContainer{EphemeralContainerCommon: corev1.EphemeralContainerCommon{
 			Name: "more", Image: "registry.example.org/tools:1", SecurityContext: privileged.SecurityContext,
