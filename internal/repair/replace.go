@@ -257,7 +257,7 @@ func (n *round) obstacle(m *maker, b barePod) (reason, message string) {
 		return hipaav1.ReasonReplacementNeedsPerson, "no controller would recreate it"
 	case m.finishes:
 		return hipaav1.ReasonReplacementPending, "it belongs to a Job and runs to its end"
-	case m.template == nil:
+	case !m.makes:
 		return hipaav1.ReasonReplacementNeedsPerson, "the operator cannot tell what its controller would create in its place"
 	}
 	if refusal := n.judged(m.replacement(b.pod), true); refusal != "" {
