@@ -56,7 +56,7 @@ var _ = BeforeSuite(func() {
 	cluster, err = controllerstest.Start(filepath.Join("..", ".."))
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(func() error { return cluster.Stop() })
-	kubernetes, err := cluster.RunControllerManager("replicaset", "disruption", "namespace", "job")
+	kubernetes, err := cluster.RunControllerManager("replicaset", "statefulset", "disruption", "namespace", "job")
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(kubernetes.Stop)
 	startOperator()
