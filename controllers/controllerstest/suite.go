@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-	. "github.com/onsi/ginkgo/v2"
-	. "github.com/onsi/gomega"
+	"github.com/onsi/ginkgo/v2"
+	"github.com/onsi/gomega"
 	eventsv1 "k8s.io/api/events/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -42,18 +42,18 @@ func RunSuite(t *testing.T, about string) {
 	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
 		t.Skip("needs a real API server: KUBEBUILDER_ASSETS is not set, make test sets it")
 	}
-	RegisterFailHandler(Fail)
-	RunSpecs(t, about+" on a real API server")
+	gomega.RegisterFailHandler(ginkgo.Fail)
+	ginkgo.RunSpecs(t, about+" on a real API server")
 }
 
 // StartSuite starts an API server and Kubernetes' own controllers of the given
 // names, until the suite ends.
 func StartSuite(kubernetes ...string) *Cluster {
-	GinkgoHelper()
+	ginkgo.GinkgoHelper()
 	ctrllog.SetLogger(logr.Discard())
 	c, err := Start(filepath.Join("..", ".."))
-	Expect(err).NotTo(HaveOccurred())
-	DeferCleanup(func() error {
+	gomega.Expect(err).NotTo(gomega.HaveOccurred())
+	ginkgo.DeferCleanup(func() error {
 		if c.operator == nil {
 			return c.Stop()
 		}
@@ -61,8 +61,8 @@ func StartSuite(kubernetes ...string) *Cluster {
 	})
 	if len(kubernetes) > 0 {
 		manager, err := c.RunControllerManager(kubernetes...)
-		Expect(err).NotTo(HaveOccurred())
-		DeferCleanup(manager.Stop)
+		gomega.Expect(err).NotTo(gomega.HaveOccurred())
+		ginkgo.DeferCleanup(manager.Stop)
 	}
 	return c
 }
@@ -70,33 +70,33 @@ func StartSuite(kubernetes ...string) *Cluster {
 // StartOperator starts an operator with these controls, until the suite ends. A
 // spec that stops it starts another one.
 func (c *Cluster) StartOperator(catalog []control.Control, d controllers.Dependencies) *Operator {
-	GinkgoHelper()
+	ginkgo.GinkgoHelper()
 	var err error
 	d.Engine, err = engine.New(catalog)
-	Expect(err).NotTo(HaveOccurred())
+	gomega.Expect(err).NotTo(gomega.HaveOccurred())
 	d.Clock = clock.RealClock{}
 	c.operator, err = c.Run(d)
-	Expect(err).NotTo(HaveOccurred())
+	gomega.Expect(err).NotTo(gomega.HaveOccurred())
 	return c.operator
 }
 
 // Create creates an object.
 func Create[T client.Object](ctx context.Context, c *Cluster, object T) T {
-	GinkgoHelper()
-	Expect(c.Admin.Create(ctx, object)).To(Succeed())
+	ginkgo.GinkgoHelper()
+	gomega.Expect(c.Admin.Create(ctx, object)).To(gomega.Succeed())
 	return object
 }
 
 // Update reads an object, changes it and writes it under the name kubectl-edit.
 func Update[T client.Object](ctx context.Context, c *Cluster, object T, change func(T)) {
-	GinkgoHelper()
-	Eventually(func() error {
+	ginkgo.GinkgoHelper()
+	gomega.Eventually(func() error {
 		if err := c.Admin.Get(ctx, client.ObjectKeyFromObject(object), object); err != nil {
 			return err
 		}
 		change(object)
 		return c.Admin.Update(ctx, object, client.FieldOwner("kubectl-edit"))
-	}, Patience, Interval).Should(Succeed())
+	}, Patience, Interval).Should(gomega.Succeed())
 }
 
 // Condition reads an object and tells status and reason of a condition in one
@@ -136,8 +136,8 @@ func (c *Cluster) Events(ctx context.Context, object client.Object) func() []str
 
 // Approve decides about an exception as admission would have stamped it.
 func (c *Cluster) Approve(ctx context.Context, x *hipaav1.ControlException) {
-	GinkgoHelper()
-	Eventually(func() error {
+	ginkgo.GinkgoHelper()
+	gomega.Eventually(func() error {
 		if err := c.Admin.Get(ctx, client.ObjectKeyFromObject(x), x); err != nil {
 			return err
 		}
@@ -148,5 +148,5 @@ func (c *Cluster) Approve(ctx context.Context, x *hipaav1.ControlException) {
 		now := metav1.Now()
 		x.Status.Approval = &hipaav1.Approval{Decision: hipaav1.DecisionApproved, Approver: "officer@example.org", Time: &now, SpecDigest: digest}
 		return c.Admin.Status().Update(ctx, x, client.FieldOwner("officer"))
-	}, Patience, Interval).Should(Succeed())
+	}, Patience, Interval).Should(gomega.Succeed())
 }

@@ -88,7 +88,7 @@ func TestEveryKindMakesPods(t *testing.T) {
 func TestListsHoldEveryKind(t *testing.T) {
 	held := map[string]bool{}
 	for _, list := range Lists() {
-		item, is := reflect.New(reflect.TypeOf(list).Elem().FieldByIndex(items(t, list)).Type.Elem()).Interface().(runtime.Object)
+		item, is := reflect.TypeAssert[runtime.Object](reflect.New(items(t, list)))
 		if !is {
 			t.Fatalf("%T holds no objects", list)
 		}
@@ -103,13 +103,14 @@ func TestListsHoldEveryKind(t *testing.T) {
 	}
 }
 
-func items(t *testing.T, list List) []int {
+// items is the type of what a list holds.
+func items(t *testing.T, list List) reflect.Type {
 	t.Helper()
 	field, found := reflect.TypeOf(list).Elem().FieldByName("Items")
 	if !found {
 		t.Fatalf("%T has no items", list)
 	}
-	return field.Index
+	return field.Type.Elem()
 }
 
 // mounted lists volumes, each with its claim.

@@ -48,9 +48,9 @@ func TestACrowdTakesNoMoreThanThePace(t *testing.T) {
 			taken = append(taken, now.Sub(phitest.Epoch))
 		}
 	}
-	var want []time.Duration
-	for i := range crowd * pods {
-		want = append(want, max(0, time.Duration(i+1-evictionBurst))*evictionInterval)
+	want := make([]time.Duration, crowd*pods)
+	for i := evictionBurst; i < len(want); i++ {
+		want[i] = want[i-1] + evictionInterval
 	}
 	if diff := cmp.Diff(want, taken); diff != "" {
 		t.Errorf("taken at (-want +got):\n%s", diff)
