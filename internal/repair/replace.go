@@ -106,11 +106,20 @@ func (r *Replacer) Replace(ctx context.Context, c Case) (Protection, error) {
 type barePod struct {
 	pod *corev1.Pod
 	// lacks is what the pod is interrupted for, and minor what can wait until it
-	// restarts, by the ids of controls.
-	lacks, minor []string
+	// restarts.
+	lacks, minor []engine.Violation
 }
 
 func (b barePod) worthIt() bool { return len(b.lacks) > 0 }
+
+// controlsOf are the controls that are violated, each once.
+func controlsOf(violations []engine.Violation) []string {
+	controls := make([]string, 0, len(violations))
+	for _, v := range violations {
+		controls = append(controls, v.ControlID)
+	}
+	return slices.Compact(controls)
+}
 
 // unprotected are the pods that admission would refuse as they are, the ones
 // that are not ready first: nobody misses those. What is only unknown is no
@@ -126,13 +135,12 @@ func (r *Replacer) unprotected(c Case, pods []*corev1.Pod) []barePod {
 			switch {
 			case v.Verdict != hipaav1.VerdictFail:
 			case r.Engine.Replaces(v.ControlID):
-				b.lacks = append(b.lacks, v.ControlID)
+				b.lacks = append(b.lacks, v)
 			default:
-				b.minor = append(b.minor, v.ControlID)
+				b.minor = append(b.minor, v)
 			}
 		}
 		if len(b.lacks)+len(b.minor) > 0 {
-			b.lacks, b.minor = slices.Compact(b.lacks), slices.Compact(b.minor)
 			bare = append(bare, b)
 		}
 	}
@@ -167,7 +175,7 @@ func (p *Protection) await(bare []barePod) []barePod {
 		if b.worthIt() {
 			return false
 		}
-		p.stay(b, hipaav1.ReasonReplacementAwaitsRestart, "waits for its next restart: what it lacks is worth no interruption ("+strings.Join(b.minor, ", ")+")")
+		p.stay(b, hipaav1.ReasonReplacementAwaitsRestart, "waits for its next restart: what it lacks is worth no interruption ("+strings.Join(controlsOf(b.minor), ", ")+")")
 		return true
 	})
 }

@@ -170,7 +170,7 @@ func (n *round) excused(b barePod) string {
 		if x.Spec.WorkloadRef.Name != n.Workload.Name || !engine.HasExcused(x, b.pod.CreationTimestamp.Time) {
 			continue
 		}
-		if slices.Contains(b.lacks, x.Spec.ControlID) {
+		if slices.Contains(controlsOf(b.lacks), x.Spec.ControlID) {
 			return x.Name
 		}
 	}
@@ -197,7 +197,8 @@ func (n *round) evict(ctx context.Context, m *maker, b barePod) error {
 	metrics.Evicted(metrics.EvictionDone)
 	n.budget.take(m.group, isReady(b.pod))
 	n.pace.took(n.Clock.Now())
-	n.protection.Evicted = append(n.protection.Evicted, Evicted{Pod: client.ObjectKeyFromObject(b.pod), Controls: b.lacks})
-	log.FromContext(ctx).Info("Evicted pod without its safeguards", "pod", klog.KObj(b.pod), "controls", strings.Join(b.lacks, ","))
+	controls := controlsOf(b.lacks)
+	n.protection.Evicted = append(n.protection.Evicted, Evicted{Pod: client.ObjectKeyFromObject(b.pod), Controls: controls})
+	log.FromContext(ctx).Info("Evicted pod without its safeguards", "pod", klog.KObj(b.pod), "controls", strings.Join(controls, ","))
 	return nil
 }
