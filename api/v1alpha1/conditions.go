@@ -156,7 +156,8 @@ const (
 	ReasonNoPods = "NoPods"
 
 	// ReasonReplacementPending means that pods without their safeguards are
-	// being replaced, within the profile's window and budget.
+	// being replaced, within the profile's window and budget, and the pace of the
+	// cluster.
 	ReasonReplacementPending = "ReplacementPending"
 
 	// ReasonReplacementWouldBeRefused means that a pod without its safeguards
@@ -164,9 +165,12 @@ const (
 	ReasonReplacementWouldBeRefused = "ReplacementWouldBeRefused"
 
 	// ReasonReplacementNeedsPerson means that a pod without its safeguards runs
-	// on, because the workload is PatientCare, nothing would recreate the pod, or
-	// people put something into it while it ran.
+	// on, because the workload is PatientCare or nothing would recreate the pod.
 	ReasonReplacementNeedsPerson = "ReplacementNeedsPerson"
+
+	// ReasonReplacementAwaitsRestart means that a pod runs without a safeguard that
+	// is worth no interruption. It gets it when it next restarts.
+	ReasonReplacementAwaitsRestart = "ReplacementAwaitsRestart"
 
 	// ReasonPodsLive means that a deleted workload waits for its last pod.
 	ReasonPodsLive = "PodsLive"

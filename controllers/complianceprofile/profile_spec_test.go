@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/controllers/controllerstest"
 	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
 )
 
@@ -22,53 +23,53 @@ var _ = Describe("A ComplianceProfile", func() {
 		}
 		create(ctx, phitest.Namespace("not-counted").Label("place", "counting").WithoutPHI().Obj())
 		Eventually(counts(ctx, p), patience, interval).Should(Equal([]int32{2, 2, 2}))
-		update(ctx, p, func(p *hipaav1.ComplianceProfile) {
+		controllerstest.Update(ctx, cluster, p, func(p *hipaav1.ComplianceProfile) {
 			p.Spec.DefaultMode = hipaav1.ModeEnforce
 			p.Spec.Rollout = &hipaav1.RolloutParameters{EnforceBy: &metav1.Time{Time: time.Now().Add(-time.Minute)}}
 		})
 		Eventually(counts(ctx, p), patience, interval).Should(Equal([]int32{2, 2, 0}))
-		Expect(condition(ctx, p, hipaav1.ConditionReady)()).To(Equal("True Valid"))
+		Expect(cluster.Condition(ctx, p, hipaav1.ConditionReady)()).To(Equal("True Valid"))
 		phitest.ExpectLawfulConditions(GinkgoT(), p)
 	})
 
 	It("says what it names that does not exist, until it does", func(ctx context.Context) {
 		p := create(ctx, phitest.Profile("extending").OnlyByName().Extends("base").Obj())
-		Eventually(condition(ctx, p, hipaav1.ConditionValid), patience, interval).Should(Equal("False ProfileNotFound"))
+		Eventually(cluster.Condition(ctx, p, hipaav1.ConditionValid), patience, interval).Should(Equal("False ProfileNotFound"))
 		phitest.ExpectLawfulConditions(GinkgoT(), p)
 		create(ctx, phitest.Profile("base").OnlyByName().Obj())
-		Eventually(condition(ctx, p, hipaav1.ConditionValid), patience, interval).Should(Equal("True Valid"))
-		update(ctx, p, func(p *hipaav1.ComplianceProfile) {
+		Eventually(cluster.Condition(ctx, p, hipaav1.ConditionValid), patience, interval).Should(Equal("True Valid"))
+		controllerstest.Update(ctx, cluster, p, func(p *hipaav1.ComplianceProfile) {
 			p.Spec.Controls = []hipaav1.ControlSetting{{ID: "no-such-control", Mode: hipaav1.ModeWarn}}
 		})
-		Eventually(condition(ctx, p, hipaav1.ConditionReady), patience, interval).Should(Equal("False UnknownControl"))
-		Eventually(told(ctx, p), patience, interval).Should(ContainElements(hipaav1.ReasonProfileNotFound, hipaav1.ReasonValid, hipaav1.ReasonUnknownControl))
+		Eventually(cluster.Condition(ctx, p, hipaav1.ConditionReady), patience, interval).Should(Equal("False UnknownControl"))
+		Eventually(cluster.Events(ctx, p), patience, interval).Should(ContainElements(hipaav1.ReasonProfileNotFound, hipaav1.ReasonValid, hipaav1.ReasonUnknownControl))
 		phitest.ExpectLawfulConditions(GinkgoT(), p)
 	})
 
 	It("says that a pause holds it, and when it is over", func(ctx context.Context) {
 		p := create(ctx, phitest.Profile("paused").OnlyByName().Obj())
-		Eventually(condition(ctx, p, hipaav1.ConditionNotPaused), patience, interval).Should(Equal("True Running"))
-		update(ctx, p, func(p *hipaav1.ComplianceProfile) {
+		Eventually(cluster.Condition(ctx, p, hipaav1.ConditionNotPaused), patience, interval).Should(Equal("True Running"))
+		controllerstest.Update(ctx, cluster, p, func(p *hipaav1.ComplianceProfile) {
 			p.Spec.Pause = &hipaav1.Pause{Reason: "an outage of the laboratory system", Until: metav1.NewTime(time.Now().Add(3 * time.Second))}
 		})
-		Eventually(condition(ctx, p, hipaav1.ConditionNotPaused), patience, interval).Should(Equal("False Paused"))
-		Expect(condition(ctx, p, hipaav1.ConditionReady)()).To(Equal("True Valid"))
+		Eventually(cluster.Condition(ctx, p, hipaav1.ConditionNotPaused), patience, interval).Should(Equal("False Paused"))
+		Expect(cluster.Condition(ctx, p, hipaav1.ConditionReady)()).To(Equal("True Valid"))
 		phitest.ExpectLawfulConditions(GinkgoT(), p)
 		// Nothing but time passes.
-		Eventually(condition(ctx, p, hipaav1.ConditionNotPaused), patience, interval).Should(Equal("True Running"))
-		Eventually(told(ctx, p), patience, interval).Should(ContainElements(hipaav1.ReasonPaused, hipaav1.ReasonRunning))
+		Eventually(cluster.Condition(ctx, p, hipaav1.ConditionNotPaused), patience, interval).Should(Equal("True Running"))
+		Eventually(cluster.Events(ctx, p), patience, interval).Should(ContainElements(hipaav1.ReasonPaused, hipaav1.ReasonRunning))
 		phitest.ExpectLawfulConditions(GinkgoT(), p)
 	})
 
 	It("follows the guard of admission", func(ctx context.Context) {
 		p := create(ctx, phitest.Profile("guarded").OnlyByName().Obj())
-		Eventually(condition(ctx, p, hipaav1.ConditionAdmissionGuarded), patience, interval).Should(Equal("True AsInstalled"))
+		Eventually(cluster.Condition(ctx, p, hipaav1.ConditionAdmissionGuarded), patience, interval).Should(Equal("True AsInstalled"))
 		admission.becomes(metav1.ConditionFalse, hipaav1.ReasonInternalError)
-		Eventually(condition(ctx, p, hipaav1.ConditionReady), patience, interval).Should(Equal("Unknown InternalError"))
+		Eventually(cluster.Condition(ctx, p, hipaav1.ConditionReady), patience, interval).Should(Equal("Unknown InternalError"))
 		phitest.ExpectLawfulConditions(GinkgoT(), p)
 		admission.becomes(metav1.ConditionTrue, hipaav1.ReasonAdmissionRestored)
-		Eventually(condition(ctx, p, hipaav1.ConditionAdmissionGuarded), patience, interval).Should(Equal("True AdmissionRestored"))
-		Expect(condition(ctx, p, hipaav1.ConditionReady)()).To(Equal("True Valid"))
+		Eventually(cluster.Condition(ctx, p, hipaav1.ConditionAdmissionGuarded), patience, interval).Should(Equal("True AdmissionRestored"))
+		Expect(cluster.Condition(ctx, p, hipaav1.ConditionReady)()).To(Equal("True Valid"))
 		phitest.ExpectLawfulConditions(GinkgoT(), p)
 	})
 })

@@ -6,7 +6,6 @@ package controllerstest
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -28,14 +27,6 @@ import (
 	"github.com/hipaa-operator/hipaa-operator/internal/subject"
 )
 
-// MissingAssets says why a suite cannot run; empty if it can.
-func MissingAssets() string {
-	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
-		return "needs a real API server: KUBEBUILDER_ASSETS is not set, make test sets it"
-	}
-	return ""
-}
-
 // Cluster is an API server with the kinds of this project.
 type Cluster struct {
 	// Admin does as people do.
@@ -46,6 +37,8 @@ type Cluster struct {
 	environment *envtest.Environment
 	config      *rest.Config
 	writes      writes
+	// operator is the one that StartOperator started last.
+	operator *Operator
 }
 
 // Start starts an API server. Root leads from the test's folder to that of the

@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/controllers/controllerstest"
 	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
 )
 
@@ -75,7 +76,7 @@ var _ = Describe("A PHI namespace", func() {
 		unlabel(ctx, n)
 		old := phitest.Pod("api").Namespace(n.Name).Obj()
 		Expect(cluster.Admin.Create(ctx, old)).To(Succeed())
-		aged(old)
+		controllerstest.Age(old)
 		profile := govern(ctx, n, hipaav1.ModeEnforce)
 		declare(ctx, n)
 		Eventually(told(ctx, n), patience, interval).Should(ContainElement(hipaav1.EventPodsPredate))

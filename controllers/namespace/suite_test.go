@@ -3,13 +3,11 @@ package namespace_test
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/go-logr/logr"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
@@ -18,25 +16,23 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/controllers"
 	"github.com/hipaa-operator/hipaa-operator/controllers/controllerstest"
 	"github.com/hipaa-operator/hipaa-operator/internal/control/catalog"
-	"github.com/hipaa-operator/hipaa-operator/internal/engine"
 	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
 )
 
-func TestController(t *testing.T) {
-	if missing := controllerstest.MissingAssets(); missing != "" {
-		t.Skip(missing)
-	}
-	RegisterFailHandler(Fail)
-	RunSpecs(t, "Namespaces on a real API server")
-}
+func TestController(t *testing.T) { controllerstest.RunSuite(t, "Namespaces") }
+
+const (
+	patience = controllerstest.Patience
+	interval = controllerstest.Interval
+	awhile   = controllerstest.Awhile
+	deny     = "hipaa-default-deny"
+)
 
 var (
 	cluster *controllerstest.Cluster
@@ -44,23 +40,9 @@ var (
 )
 
 var _ = BeforeSuite(func() {
-	ctrllog.SetLogger(logr.Discard())
-	judge, err := engine.New(catalog.All())
-	Expect(err).NotTo(HaveOccurred())
-	cluster, err = controllerstest.Start(filepath.Join("..", ".."))
-	Expect(err).NotTo(HaveOccurred())
-	DeferCleanup(func() error { return cluster.Stop() })
-	operator, err := cluster.Run(controllers.Dependencies{Engine: judge, Clock: clock.RealClock{}})
-	Expect(err).NotTo(HaveOccurred())
-	DeferCleanup(operator.Stop)
+	cluster = controllerstest.StartSuite()
+	cluster.StartOperator(catalog.All(), controllers.Dependencies{})
 })
-
-const (
-	patience = 15 * time.Second
-	interval = 20 * time.Millisecond
-	awhile   = 1500 * time.Millisecond
-	deny     = "hipaa-default-deny"
-)
 
 func newNamespace(ctx context.Context, labels ...string) *corev1.Namespace {
 	GinkgoHelper()
@@ -69,8 +51,7 @@ func newNamespace(ctx context.Context, labels ...string) *corev1.Namespace {
 		n.Label(labels[i], labels[i+1])
 	}
 	namespace := n.Label("place", n.Obj().Name).Obj()
-	Expect(cluster.Admin.Create(ctx, namespace)).To(Succeed())
-	return namespace
+	return controllerstest.Create(ctx, cluster, namespace)
 }
 
 func govern(ctx context.Context, n *corev1.Namespace, mode hipaav1.Mode) *hipaav1.ComplianceProfile {
@@ -139,13 +120,6 @@ func declare(ctx context.Context, n *corev1.Namespace) {
 	Expect(cluster.Admin.Get(ctx, client.ObjectKeyFromObject(n), n)).To(Succeed())
 	n.Labels[hipaav1.LabelPHI] = hipaav1.LabelPHIValue
 	Expect(cluster.Admin.Update(ctx, n)).To(Succeed())
-}
-
-// aged waits until what is created from now on is younger, by the API server's
-// whole seconds.
-func aged(object client.Object) {
-	GinkgoHelper()
-	Eventually(func() time.Duration { return time.Since(object.GetCreationTimestamp().Time) }, patience, interval).Should(BeNumerically(">", time.Second))
 }
 
 // force takes a workload away without waiting for its pods.

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/controllers/controllerstest"
 	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
 )
 
@@ -26,13 +27,6 @@ func (p place) accept(ctx context.Context, workload, digest string) {
 			{Namespace: p.name, Name: workload, Digest: digest},
 		}}
 	})
-}
-
-// aged waits until what is created from now on is younger, by the API server's
-// whole seconds.
-func aged(object client.Object) {
-	GinkgoHelper()
-	Eventually(func() time.Duration { return time.Since(object.GetCreationTimestamp().Time) }, patience, interval).Should(BeNumerically(">", time.Second))
 }
 
 func (p place) owned(ctx context.Context) func() []string {
@@ -111,7 +105,7 @@ var _ = Describe("Adoption", func() {
 	It("begins with a preview where pods ran before the workload was declared, though the profile enforces", func(ctx context.Context) {
 		p := newPlace(ctx, base())
 		old := create(ctx, p.pod("api").Obj())
-		aged(old)
+		controllerstest.Age(old)
 		create(ctx, p.workload("api").Port("http", 8080).Obj())
 		create(ctx, p.workload("new").Obj())
 		p.becomes(ctx, "api", hipaav1.ConditionEnforced, "False PreviewNotEmpty")

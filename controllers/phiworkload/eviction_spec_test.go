@@ -171,6 +171,18 @@ var _ = Describe("Pods that run without their safeguards", func() {
 
 	It("stay where the API server refuses the next pod for a reason of its own", func(ctx context.Context) {
 		begin(ctx, base(), business, 2)
+		update(ctx, &appsv1.ReplicaSet{ObjectMeta: metav1.ObjectMeta{Namespace: p.name, Name: "web"}}, func(set *appsv1.ReplicaSet) {
+			set.Spec.Template.Spec.PriorityClassName = "nobody-made-it"
+		})
+		create(ctx, w)
+		p.becomes(ctx, "web", hipaav1.ConditionPodsProtected, "False ReplacementWouldBeRefused")
+		Expect(message(ctx, p, "web")).To(ContainSubstring("the API server refuses the pod that comes after it (Forbidden)"))
+		Expect(bare(ctx, p)()).To(HaveLen(2))
+		p.lawful(ctx, "web")
+	})
+
+	It("wait for a ResourceQuota that has no room for the next pod", func(ctx context.Context) {
+		begin(ctx, base(), business, 2)
 		full := create(ctx, &corev1.ResourceQuota{
 			ObjectMeta: metav1.ObjectMeta{Namespace: p.name, Name: "full"},
 			Spec:       corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{corev1.ResourcePods: quantity("2")}},
@@ -178,8 +190,22 @@ var _ = Describe("Pods that run without their safeguards", func() {
 		full.Status = corev1.ResourceQuotaStatus{Hard: full.Spec.Hard, Used: full.Spec.Hard}
 		Expect(cluster.Admin.Status().Update(ctx, full)).To(Succeed())
 		create(ctx, w)
-		p.becomes(ctx, "web", hipaav1.ConditionPodsProtected, "False ReplacementWouldBeRefused")
+		p.becomes(ctx, "web", hipaav1.ConditionPodsProtected, "False ReplacementPending")
+		Expect(message(ctx, p, "web")).To(ContainSubstring("a ResourceQuota has no room"))
 		Expect(bare(ctx, p)()).To(HaveLen(2))
+		p.lawful(ctx, "web")
+	})
+
+	It("wait for their next restart where they lack no more than labels", func(ctx context.Context) {
+		p = newPlace(ctx, base(hipaav1.ModeEnforce))
+		w = p.workload("web").Obj()
+		replicas(ctx, p, w, 2, phitest.Pod("web").Of(w).Obj())
+		create(ctx, w)
+		p.becomes(ctx, "web", hipaav1.ConditionPodsProtected, "False ReplacementAwaitsRestart")
+		p.stays(ctx, "web", hipaav1.ConditionPodsProtected, "False ReplacementAwaitsRestart")
+		Expect(message(ctx, p, "web")).To(ContainSubstring("data-classification"))
+		Expect(readyPods(ctx, p)).To(Equal(2))
+		p.becomes(ctx, "web", hipaav1.ConditionSafeguardsMet, "False SafeguardsFailing")
 		p.lawful(ctx, "web")
 	})
 

@@ -358,6 +358,7 @@ func (r *report) podsProtected() (metav1.ConditionStatus, string, string) {
 func urgency(reason string) int {
 	return slices.Index([]string{
 		hipaav1.ReasonReplacementWouldBeRefused, hipaav1.ReasonReplacementNeedsPerson, hipaav1.ReasonReplacementPending,
+		hipaav1.ReasonReplacementAwaitsRestart,
 	}, reason)
 }
 

@@ -163,6 +163,12 @@ func TestConditionsOfAStatus(t *testing.T) {
 			},
 			want: map[string]string{"PodsProtected": "False ReplacementNeedsPerson"},
 		},
+		"what waits for a restart comes last": {
+			give: func(s *scope) {
+				s.protection = repair.Protection{Pods: 3, Stays: []repair.Stay{stay(hipaav1.ReasonReplacementAwaitsRestart), stay(hipaav1.ReasonReplacementPending)}}
+			},
+			want: map[string]string{"PodsProtected": "False ReplacementPending"},
+		},
 		"what the next pod lacks comes first": {
 			give: func(s *scope) {
 				s.protection = repair.Protection{Pods: 3, Stays: []repair.Stay{stay(hipaav1.ReasonReplacementNeedsPerson), stay(hipaav1.ReasonReplacementWouldBeRefused)}}

@@ -78,5 +78,9 @@ var sliceAddress = regexp.MustCompile(`^endpoints\[(\d+)\](\.addresses\[0\])?`)
 // mirroredPath is where in an Endpoints object the path of its mirror stands.
 // Addresses count on into those that are not ready.
 func mirroredPath(subset int, path string) string {
-	return joinPath(fmt.Sprintf("subsets[%d]", subset), sliceAddress.ReplaceAllString(path, "addresses[$1].ip"))
+	at := fmt.Sprintf("subsets[%d]", subset)
+	if path == "" {
+		return at
+	}
+	return at + "." + sliceAddress.ReplaceAllString(path, "addresses[$1].ip")
 }

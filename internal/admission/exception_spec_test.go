@@ -16,7 +16,9 @@ import (
 	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
 )
 
-func merge(text string) client.Patch { return client.RawPatch("application/merge-patch+json", []byte(text)) }
+func merge(text string) client.Patch {
+	return client.RawPatch("application/merge-patch+json", []byte(text))
+}
 
 // decide is a decision on what somebody has read.
 func decide(decision hipaav1.Decision, read *hipaav1.ControlException) client.Patch {
@@ -26,7 +28,9 @@ func decide(decision hipaav1.Decision, read *hipaav1.ControlException) client.Pa
 	return merge(fmt.Sprintf(`{"status":{"approval":{"decision":%q,"specDigest":%q}}}`, decision, digest))
 }
 
-func approve(read *hipaav1.ControlException) client.Patch { return decide(hipaav1.DecisionApproved, read) }
+func approve(read *hipaav1.ControlException) client.Patch {
+	return decide(hipaav1.DecisionApproved, read)
+}
 
 var _ = Describe("An exception", func() {
 	var (

@@ -4,7 +4,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -127,39 +126,5 @@ func TestEndpointsAreMirroredWithTheirPaths(t *testing.T) {
 		if got := mirroredPath(3, give); got != want {
 			t.Errorf("%q: got %q, want %q", give, got, want)
 		}
-	}
-}
-
-func TestFindingsAreNamedWhereTheyStandInTheTemplate(t *testing.T) {
-	set := &appsv1.StatefulSet{ObjectMeta: metav1.ObjectMeta{Namespace: "ehr", Name: "db"}}
-	pod := phitest.Pod("db").Mounts("config", "shared").Mounts("data", "ignored").Obj()
-	set.Spec.Template = corev1.PodTemplateSpec{ObjectMeta: pod.ObjectMeta, Spec: pod.Spec}
-	set.Spec.VolumeClaimTemplates = []corev1.PersistentVolumeClaim{*phitest.Claim("data").Obj()}
-	tpl := &template{object: set, kind: "StatefulSet", path: "spec.template", pod: &set.Spec.Template, claims: set.Spec.VolumeClaimTemplates}
-
-	first := tpl.firstPod()
-	tpl.mount(first)
-	var volumes []string
-	for _, v := range first.Spec.Volumes {
-		volumes = append(volumes, v.Name+"="+v.PersistentVolumeClaim.ClaimName)
-	}
-	if diff := cmp.Diff([]string{"config=shared", "data=data-db-0"}, volumes); diff != "" {
-		t.Errorf("volumes of the first pod (-want +got):\n%s", diff)
-	}
-	d := tpl.named(engine.Decision{Denied: []engine.Violation{
-		{Path: "spec.volumes[0]"}, {Path: "spec.volumes[1]"}, {Path: "spec.containers[0].image"}, {},
-	}})
-	var got []string
-	for _, v := range d.Denied {
-		got = append(got, v.Object+" "+v.Path)
-	}
-	want := []string{
-		"StatefulSet/db spec.template.spec.volumes[0]",
-		"StatefulSet/db spec.volumeClaimTemplates[0]",
-		"StatefulSet/db spec.template.spec.containers[0].image",
-		"StatefulSet/db spec.template",
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("named (-want +got):\n%s", diff)
 	}
 }

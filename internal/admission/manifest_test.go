@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/yaml"
 
 	"github.com/hipaa-operator/hipaa-operator/config"
@@ -16,6 +17,7 @@ import (
 	"github.com/hipaa-operator/hipaa-operator/internal/control"
 	"github.com/hipaa-operator/hipaa-operator/internal/control/catalog"
 	"github.com/hipaa-operator/hipaa-operator/internal/engine"
+	"github.com/hipaa-operator/hipaa-operator/internal/podtemplate"
 )
 
 func manifest[T any](t *testing.T, name string) *T {
@@ -93,6 +95,29 @@ func TestManifestsAskAboutEveryWayIntoAPod(t *testing.T) {
 	want := []string{"pods/exec", "pods/attach", "pods/portforward", "pods/proxy", "services/proxy"}
 	if diff := cmp.Diff(want, asked); diff != "" {
 		t.Errorf("resources of CONNECT (-want +asked):\n%s", diff)
+	}
+}
+
+func TestManifestsAskAboutEveryKindThatMakesPods(t *testing.T) {
+	var asked, makers []string
+	for _, hook := range manifest[admissionregistrationv1.ValidatingWebhookConfiguration](t, "webhook/validating.yaml").Webhooks {
+		for _, rule := range hook.Rules {
+			if *hook.ClientConfig.Service.Path == "/validate/templates" {
+				asked = append(asked, rule.Resources...)
+			}
+		}
+	}
+	for _, list := range podtemplate.Lists() {
+		kinds, _, err := clientgoscheme.Scheme.ObjectKinds(list)
+		if err != nil {
+			t.Fatal(err)
+		}
+		makers = append(makers, strings.ToLower(strings.TrimSuffix(kinds[0].Kind, "List"))+"s")
+	}
+	slices.Sort(asked)
+	slices.Sort(makers)
+	if diff := cmp.Diff(makers, asked); diff != "" {
+		t.Errorf("kinds (-make pods +asked about):\n%s", diff)
 	}
 }
 

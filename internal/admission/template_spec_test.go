@@ -66,6 +66,10 @@ var _ = Describe("A pod template in a PHI namespace", func() {
 				JobTemplate: batchv1.JobTemplateSpec{Spec: batchv1.JobSpec{Template: once(bad())}},
 			}}
 		}, "spec.jobTemplate.spec.template"),
+		Entry("ReplicationController", func() client.Object {
+			t := bad()
+			return &corev1.ReplicationController{ObjectMeta: meta(), Spec: corev1.ReplicationControllerSpec{Selector: selector.MatchLabels, Template: &t}}
+		}, "spec.template"),
 	)
 
 	It("stays as it was written", func(ctx SpecContext) {
@@ -106,6 +110,18 @@ var _ = Describe("A pod template in a PHI namespace", func() {
 		set.Spec.VolumeClaimTemplates[0].Spec.StorageClassName = ptr.To(phitest.EncryptedClass)
 		Expect(tenant.Create(ctx, set)).To(Succeed())
 		Expect(tenant.warned.texts).To(BeEmpty())
+	})
+
+	It("is told the volume of the template, whatever stands before it in the pod", func(ctx SpecContext) {
+		pod := phitest.Pod("patient-api").Volume("data", corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}).
+			Volume("node", corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/"}})
+		set := &appsv1.StatefulSet{ObjectMeta: meta(), Spec: appsv1.StatefulSetSpec{Selector: selector, Template: template(pod)}}
+		claims := []corev1.PersistentVolumeClaim{*phitest.Claim("data").Class(phitest.EncryptedClass).Obj(), *phitest.Claim("wal").Class(phitest.EncryptedClass).Obj()}
+		for i := range claims {
+			claims[i].Namespace = ""
+		}
+		set.Spec.VolumeClaimTemplates = claims
+		Expect(tenant.Create(ctx, set)).To(MatchError(ContainSubstring("spec.template.spec.volumes[1]")))
 	})
 
 	It("may be scaled, and is judged again when it changes", func(ctx SpecContext) {

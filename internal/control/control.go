@@ -56,6 +56,12 @@ type Control struct {
 	// Objects could not turn into anything. It stays closed. Optional.
 	Unresolved func(Subject) []string
 
+	// Replaces says that to run on without the safeguard is worse than to be
+	// interrupted: a running pod that violates the control is evicted, as far as
+	// continuity, windows and budgets let it, and comes back through admission.
+	// Where it does not say so, the pod is reported until it restarts by itself.
+	Replaces bool
+
 	// Satisfy does, in tests, what only people can do to meet the control.
 	// Optional.
 	Satisfy func(*Subject)

@@ -92,8 +92,19 @@ func acts(c *Control) string {
 	if c.Objects != nil {
 		rows = append(rows, "- owns objects in the namespace and corrects what departs from them;")
 	}
-	rows = append(rows, "- refuses what violates the control, and reports it live.")
+	rows = append(rows, "- refuses what violates the control, and reports it live;", replaces(c))
 	return "In mode Enforce it\n" + strings.Join(rows, "\n")
+}
+
+func replaces(c *Control) string {
+	switch {
+	case !c.Judges.Has(Pods):
+		return "- interrupts no running pod."
+	case c.Replaces:
+		return "- evicts running pods that violate it, as far as continuity, windows and budgets let it, so that they come back through admission."
+	default:
+		return "- interrupts no running pod that violates it: that is reported until the pod restarts."
+	}
 }
 
 func (p *page) parameters(parameters []Parameter) {

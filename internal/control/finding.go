@@ -28,9 +28,6 @@ type Finding struct {
 	// Live marks what cannot decide at admission: the object under admission is
 	// not refused for it.
 	Live bool
-	// Stays marks what refuses the change that brings it, and is no reason to take
-	// the object away once it is there.
-	Stays bool
 }
 
 // Failed is a violation at a path.
@@ -73,12 +70,6 @@ func (f Finding) As(key string) Finding {
 // OnlyLive marks the finding as one that cannot decide at admission.
 func (f Finding) OnlyLive() Finding {
 	f.Live = true
-	return f
-}
-
-// ThatStays marks the finding as one for which nothing that runs is taken away.
-func (f Finding) ThatStays() Finding {
-	f.Stays = true
 	return f
 }
 

@@ -95,8 +95,8 @@ func TestRulesetsAreParsed(t *testing.T) {
 }
 
 func TestAFindingCarriesWhatItIsGiven(t *testing.T) {
-	got := control.Failed("spec.a", "is %d", 1).But("set it to %d", 2).OnlyLive().ThatStays().Known("Tested")
-	want := control.Finding{Verdict: "Fail", Path: "spec.a", Message: "is 1", Remedy: "set it to 2", Live: true, Stays: true, Class: "Tested"}
+	got := control.Failed("spec.a", "is %d", 1).But("set it to %d", 2).OnlyLive().Known("Tested")
+	want := control.Finding{Verdict: "Fail", Path: "spec.a", Message: "is 1", Remedy: "set it to 2", Live: true, Class: "Tested"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("finding (-want +got):\n%s", diff)
 	}

@@ -50,8 +50,6 @@ type Violation struct {
 	Key string
 	// Verdict is Fail, or Unknown where evidence was missing.
 	Verdict hipaav1.Verdict
-	// Stays says that nothing that runs is taken away for it.
-	Stays bool
 	// ExceptedBy names the exception that covers it; empty if none does.
 	ExceptedBy string
 }
@@ -70,7 +68,6 @@ func violation(c *control.Control, s *control.Subject, f control.Finding) Violat
 		Remedy:    remedy,
 		Key:       f.Key,
 		Verdict:   f.Verdict,
-		Stays:     f.Stays,
 	}
 }
 

@@ -62,3 +62,15 @@ func (r Ruling) exception(workload *hipaav1.PHIWorkload, controlID string) *hipa
 	}
 	return found
 }
+
+// HasExcused reports whether an exception counted for the workload of this UID, for
+// however short a time, while what is there since an instant was there. Whether it
+// still counts is [StateOf].
+func HasExcused(x *hipaav1.ControlException, workload types.UID, since time.Time) bool {
+	end := x.Spec.Expires.Time
+	if !since.Before(end) || StateOf(x, workload, end.Add(-1)) != ExceptionInForce {
+		return false
+	}
+	decided := x.Status.Approval.Time
+	return decided == nil || decided.Time.Before(end)
+}

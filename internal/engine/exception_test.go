@@ -59,6 +59,34 @@ func TestAnExceptionCountsFromItsApprovalToItsExactEnd(t *testing.T) {
 	}
 }
 
+func TestAnExceptionHasExcusedWhatItCountedFor(t *testing.T) {
+	end := phitest.After(time.Hour)
+	request := func() *phitest.ExceptionBuilder { return phitest.Exception("x", "api", first).Expires(end) }
+	late := request().ApprovedBy("lead").Obj()
+	late.Status.Approval.Time = &end
+	for name, tc := range map[string]struct {
+		give  *hipaav1.ControlException
+		of    types.UID
+		since time.Duration
+		want  bool
+	}{
+		"another workload by the same name": {give: request().ApprovedBy("lead").Obj(), of: "another"},
+		"what began before it was approved": {give: request().ApprovedBy("lead").Obj(), since: -time.Hour, want: true},
+		"what began while it counted":       {give: request().ApprovedBy("lead").Obj(), since: time.Minute, want: true},
+		"what began at its end":             {give: request().ApprovedBy("lead").Obj(), since: time.Hour},
+		"nobody has decided":                {give: request().Obj()},
+		"denied":                            {give: request().DeniedBy("lead").Obj()},
+		"approved before its text changed":  {give: request().ApprovedBy("lead").Because("something else altogether").Obj()},
+		"approved when it had ended":        {give: late},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := engine.HasExcused(tc.give, cmp.Or(tc.of, phitest.UIDOf("api")), phitest.Epoch.Add(tc.since)); got != tc.want {
+				t.Errorf("HasExcused() = %v, want %v", got, tc.want)
+			}
+		})
+	}
+}
+
 func TestAnExceptionCoversItsControlAndWorkloadOnly(t *testing.T) {
 	e := newEngine(t, finding(first, control.Pods, control.Failed("spec", "is wrong")))
 	effective := resolve(t, e, phitest.Profile("a"))

@@ -87,7 +87,7 @@ func readManifest(text []byte, baseURL string) (installed, error) {
 	if err := yaml.Unmarshal(text, &tree.Object); err != nil {
 		return installed{}, fmt.Errorf("parsing: %w", err)
 	}
-	if err := beside(tree, baseURL); err != nil {
+	if err := Beside(tree, baseURL); err != nil {
 		return installed{}, err
 	}
 	object, err := typed(tree)

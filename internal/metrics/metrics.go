@@ -40,7 +40,8 @@ type EvictionResult string
 // Ends of an attempt to replace a pod.
 const (
 	EvictionDone EvictionResult = "evicted"
-	// EvictionHeld is an eviction that a PodDisruptionBudget does not allow now.
+	// EvictionHeld is an eviction that a PodDisruptionBudget does not allow now, or
+	// after which a ResourceQuota has no room for the next pod.
 	EvictionHeld EvictionResult = "held-by-budget"
 	// EvictionRefused is a pod that stays because admission would refuse the pod
 	// that comes after it.

@@ -44,7 +44,7 @@ var reasonForm = regexp.MustCompile(`^[A-Z][A-Za-z]*$`)
 //     reason, and True with neither;
 //   - kstatus comes to the same conclusion.
 func UnlawfulConditions(object client.Object) []string {
-	conditions, observed := conditionsOf(object)
+	conditions, observed := ConditionsOf(object)
 	l := laws{object: object, conditions: conditions, byType: map[string]metav1.Condition{}}
 	l.complete()
 	l.summary(observed)
@@ -52,7 +52,9 @@ func UnlawfulConditions(object client.Object) []string {
 	return l.broken
 }
 
-func conditionsOf(object client.Object) (conditions []metav1.Condition, observed int64) {
+// ConditionsOf are the conditions of an object of ours, and the generation of which
+// they speak.
+func ConditionsOf(object client.Object) (conditions []metav1.Condition, observed int64) {
 	switch o := object.(type) {
 	case *hipaav1.PHIWorkload:
 		return o.Status.Conditions, o.Status.ObservedGeneration

@@ -133,29 +133,30 @@ func stamp(object client.Object, workload string) {
 // run compares with the cache, and where that differs with the API server:
 // what the cache says may be old.
 func (c *correction) run(ctx context.Context) ([]Drift, error) {
-	for _, source := range []client.Reader{c.Client, c.Live} {
-		live, err := c.read(ctx, source)
-		if err != nil {
-			return nil, err
-		}
-		switch {
-		case live != nil:
-			differing, err := c.differences(live)
-			if err != nil {
-				return nil, err
-			}
-			if len(differing) == 0 {
-				c.memory.saw(c.key, c.encoded, c.Clock.Now())
-				return nil, nil
-			}
-			if source == c.Live {
-				return c.changed(ctx, live, differing)
-			}
-		case source == c.Live:
-			return c.missing(ctx)
-		}
+	live, differing, err := c.compare(ctx, c.Client)
+	if err == nil && (live == nil || len(differing) > 0) {
+		live, differing, err = c.compare(ctx, c.Live)
 	}
+	switch {
+	case err != nil:
+		return nil, err
+	case live == nil:
+		return c.missing(ctx)
+	case len(differing) > 0:
+		return c.changed(ctx, live, differing)
+	}
+	c.memory.saw(c.key, c.encoded, c.Clock.Now())
 	return nil, nil
+}
+
+// compare reads the object, nil where it is not there, and tells what differs.
+func (c *correction) compare(ctx context.Context, source client.Reader) (client.Object, []difference, error) {
+	live, err := c.read(ctx, source)
+	if err != nil || live == nil {
+		return nil, nil, err
+	}
+	differing, err := c.differences(live)
+	return live, differing, err
 }
 
 func (c *correction) read(ctx context.Context, source client.Reader) (client.Object, error) {
@@ -279,19 +280,13 @@ func (c *Corrector) Lacking(ctx context.Context, o Order) (appear, change []engi
 		if err != nil {
 			return nil, nil, err
 		}
-		live, err := one.read(ctx, c.Client)
-		if err != nil {
+		live, differing, err := one.compare(ctx, c.Client)
+		switch {
+		case err != nil:
 			return nil, nil, err
-		}
-		if live == nil {
+		case live == nil:
 			appear = append(appear, owned)
-			continue
-		}
-		differing, err := one.differences(live)
-		if err != nil {
-			return nil, nil, err
-		}
-		if len(differing) > 0 {
+		case len(differing) > 0:
 			change = append(change, owned)
 		}
 	}

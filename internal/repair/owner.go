@@ -12,6 +12,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/hipaa-operator/hipaa-operator/internal/podtemplate"
 )
 
 // maker is the controller of a pod.
@@ -23,8 +25,9 @@ type maker struct {
 	group types.UID
 	// wanted is how many pods it keeps.
 	wanted int
-	// template of its pods; nil where it makes no more of them.
-	template *corev1.PodTemplateSpec
+	// makes says that it goes on making pods of template.
+	makes    bool
+	template podtemplate.Template
 	// finishes says that its pods run to an end of their own.
 	finishes bool
 }
@@ -93,38 +96,31 @@ func emptyController(ref *metav1.OwnerReference) client.Object {
 }
 
 func (m *maker) describe() {
+	m.template, m.makes = podtemplate.Of(m.object)
 	switch o := m.object.(type) {
 	case *appsv1.ReplicaSet:
-		m.template, m.wanted = &o.Spec.Template, int(ptr.Deref(o.Spec.Replicas, 1))
+		m.wanted = int(ptr.Deref(o.Spec.Replicas, 1))
 	case *appsv1.StatefulSet:
-		m.template, m.wanted = &o.Spec.Template, int(ptr.Deref(o.Spec.Replicas, 1))
+		m.wanted = int(ptr.Deref(o.Spec.Replicas, 1))
 	case *appsv1.DaemonSet:
-		m.template, m.wanted = &o.Spec.Template, int(o.Status.DesiredNumberScheduled)
+		m.wanted = int(o.Status.DesiredNumberScheduled)
 	case *corev1.ReplicationController:
-		m.template, m.wanted = o.Spec.Template, int(ptr.Deref(o.Spec.Replicas, 1))
+		m.wanted = int(ptr.Deref(o.Spec.Replicas, 1))
 	case *batchv1.Job:
-		m.finishes = true
+		m.finishes, m.makes = true, false
 	}
 }
 
 // replacement is the pod that the controller would make in place of one that it
-// loses.
+// loses. It has no name: the other one still has it.
 func (m *maker) replacement(lost *corev1.Pod) *corev1.Pod {
-	pod := podFrom(m.template, m.object)
+	pod := m.template.InPlaceOf(lost)
+	pod.Name = ""
 	if ref := metav1.GetControllerOf(lost); ref != nil {
 		// Only the controller itself may say that it blocks the owner's deletion.
 		pod.OwnerReferences = []metav1.OwnerReference{{
 			APIVersion: ref.APIVersion, Kind: ref.Kind, Name: ref.Name, UID: ref.UID, Controller: ptr.To(true),
 		}}
-	}
-	if set, ok := m.object.(*appsv1.StatefulSet); ok {
-		pod.Spec.Hostname, pod.Spec.Subdomain = lost.Spec.Hostname, set.Spec.ServiceName
-		for _, key := range []string{appsv1.StatefulSetPodNameLabel, appsv1.PodIndexLabel} {
-			if value, set := lost.Labels[key]; set {
-				metav1.SetMetaDataLabel(&pod.ObjectMeta, key, value)
-			}
-		}
-		mountClaims(pod, set, lost.Name)
 	}
 	return pod
 }

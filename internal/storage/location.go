@@ -1,6 +1,11 @@
 package storage
 
-import corev1 "k8s.io/api/core/v1"
+import (
+	"reflect"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+)
 
 // location is where the data of a volume source lives.
 type location struct {
@@ -11,72 +16,64 @@ type location struct {
 	field string
 }
 
-// locate finds the source of a persistent volume. Fields from before CSI name the driver that now serves them.
-func locate(s *corev1.PersistentVolumeSource) location {
-	switch {
-	case s.CSI != nil:
-		return location{KindAttached, s.CSI.Driver, "csi"}
-	case s.AWSElasticBlockStore != nil:
-		return location{KindAttached, "kubernetes.io/aws-ebs", "awsElasticBlockStore"}
-	case s.GCEPersistentDisk != nil:
-		return location{KindAttached, "kubernetes.io/gce-pd", "gcePersistentDisk"}
-	case s.AzureDisk != nil:
-		return location{KindAttached, "kubernetes.io/azure-disk", "azureDisk"}
-	case s.AzureFile != nil:
-		return location{KindAttached, "kubernetes.io/azure-file", "azureFile"}
-	case s.Cinder != nil:
-		return location{KindAttached, "kubernetes.io/cinder", "cinder"}
-	case s.VsphereVolume != nil:
-		return location{KindAttached, "kubernetes.io/vsphere-volume", "vsphereVolume"}
-	case s.PortworxVolume != nil:
-		return location{KindAttached, "kubernetes.io/portworx-volume", "portworxVolume"}
-	case s.HostPath != nil:
-		return location{kind: KindNodeDisk, field: "hostPath"}
-	case s.Local != nil:
-		return location{kind: KindNodeDisk, field: "local"}
-	case s.NFS != nil:
-		return location{kind: KindAttached, field: "nfs"}
-	case s.ISCSI != nil:
-		return location{kind: KindAttached, field: "iscsi"}
-	case s.FC != nil:
-		return location{kind: KindAttached, field: "fc"}
-	default:
-		return location{}
+// locations are where each volume source other than CSI keeps its data, by the name of its field, which is the same in
+// persistent volumes and in pods. Fields from before CSI name the driver that now serves them.
+var locations = map[string]location{
+	"awsElasticBlockStore": {kind: KindAttached, driver: "kubernetes.io/aws-ebs"},
+	"gcePersistentDisk":    {kind: KindAttached, driver: "kubernetes.io/gce-pd"},
+	"azureDisk":            {kind: KindAttached, driver: "kubernetes.io/azure-disk"},
+	"azureFile":            {kind: KindAttached, driver: "kubernetes.io/azure-file"},
+	"cinder":               {kind: KindAttached, driver: "kubernetes.io/cinder"},
+	"vsphereVolume":        {kind: KindAttached, driver: "kubernetes.io/vsphere-volume"},
+	"portworxVolume":       {kind: KindAttached, driver: "kubernetes.io/portworx-volume"},
+	"nfs":                  {kind: KindAttached},
+	"iscsi":                {kind: KindAttached},
+	"fc":                   {kind: KindAttached},
+	"hostPath":             {kind: KindNodeDisk},
+	"local":                {kind: KindNodeDisk},
+	"gitRepo":              {kind: KindNodeDisk},
+}
+
+// fieldsOf are the names of the fields of a volume source, of which one is set, in the order of the type.
+func fieldsOf(source reflect.Type) []string {
+	var names []string
+	for field := range source.Fields() {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		names = append(names, name)
 	}
+	return names
+}
+
+var (
+	volumeFields = fieldsOf(reflect.TypeFor[corev1.PersistentVolumeSource]())
+	podFields    = fieldsOf(reflect.TypeFor[corev1.VolumeSource]())
+)
+
+// locate finds the source of a persistent volume.
+func locate(s *corev1.PersistentVolumeSource) location {
+	if s.CSI != nil {
+		return location{KindAttached, s.CSI.Driver, "csi"}
+	}
+	return locateField(reflect.ValueOf(s).Elem(), volumeFields)
 }
 
 // locateInPod finds the source of a pod's volume other than claims and memory.
 func locateInPod(s *corev1.VolumeSource) location {
-	switch {
-	case s.CSI != nil:
+	if s.CSI != nil {
 		return location{KindAttached, s.CSI.Driver, "csi"}
-	case s.HostPath != nil:
-		return location{kind: KindNodeDisk, field: "hostPath"}
-	case s.GitRepo != nil:
-		return location{kind: KindNodeDisk, field: "gitRepo"}
-	case s.AWSElasticBlockStore != nil:
-		return location{KindAttached, "kubernetes.io/aws-ebs", "awsElasticBlockStore"}
-	case s.GCEPersistentDisk != nil:
-		return location{KindAttached, "kubernetes.io/gce-pd", "gcePersistentDisk"}
-	case s.AzureDisk != nil:
-		return location{KindAttached, "kubernetes.io/azure-disk", "azureDisk"}
-	case s.AzureFile != nil:
-		return location{KindAttached, "kubernetes.io/azure-file", "azureFile"}
-	case s.Cinder != nil:
-		return location{KindAttached, "kubernetes.io/cinder", "cinder"}
-	case s.VsphereVolume != nil:
-		return location{KindAttached, "kubernetes.io/vsphere-volume", "vsphereVolume"}
-	case s.PortworxVolume != nil:
-		return location{KindAttached, "kubernetes.io/portworx-volume", "portworxVolume"}
-	case s.NFS != nil:
-		return location{kind: KindAttached, field: "nfs"}
-	case s.ISCSI != nil:
-		return location{kind: KindAttached, field: "iscsi"}
-	case s.FC != nil:
-		return location{kind: KindAttached, field: "fc"}
-	default:
-		return location{}
 	}
+	return locateField(reflect.ValueOf(s).Elem(), podFields)
+}
+
+// locateField finds the field that is set in the table.
+func locateField(source reflect.Value, fields []string) location {
+	for i, name := range fields {
+		if at, known := locations[name]; known && !source.Field(i).IsNil() {
+			at.field = name
+			return at
+		}
+	}
+	return location{}
 }
 
 // verdict grades a location without a driver: all of them are Unknown, each for its reason.

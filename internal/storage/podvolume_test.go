@@ -1,6 +1,8 @@
 package storage
 
 import (
+	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -149,5 +151,21 @@ func TestLocationsOfVolumes(t *testing.T) {
 				t.Errorf("locate = %+v, row %q, want row %q", at, got, tc.want)
 			}
 		})
+	}
+}
+
+// A row whose field neither type has is never found, and a field that is no pointer cannot be asked.
+func TestLocationsAreFields(t *testing.T) {
+	for name := range locations {
+		if !slices.Contains(volumeFields, name) && !slices.Contains(podFields, name) {
+			t.Errorf("no volume source has a field %q", name)
+		}
+	}
+	for _, source := range []reflect.Type{reflect.TypeFor[corev1.PersistentVolumeSource](), reflect.TypeFor[corev1.VolumeSource]()} {
+		for field := range source.Fields() {
+			if field.Type.Kind() != reflect.Pointer {
+				t.Errorf("%s.%s is no pointer", source, field.Name)
+			}
+		}
 	}
 }

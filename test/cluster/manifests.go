@@ -12,6 +12,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/yaml"
+
+	"github.com/hipaa-operator/hipaa-operator/internal/guard"
 )
 
 // Manifests renders config/default into a file, with the one difference that
@@ -32,8 +34,8 @@ func (o *Operator) Manifests(ctx context.Context) (string, error) {
 		if err != nil {
 			return "", fmt.Errorf("decoding config/default: %w", err)
 		}
-		if err := o.reachedByURL(object); err != nil {
-			return "", err
+		if err := guard.Beside(object, o.baseURL()); err != nil {
+			return "", fmt.Errorf("reading %s: %w", object.GetName(), err)
 		}
 		document, err := yaml.Marshal(object.Object)
 		if err != nil {
@@ -47,25 +49,6 @@ func (o *Operator) Manifests(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("writing the operator's manifests: %w", err)
 	}
 	return path, nil
-}
-
-func (o *Operator) reachedByURL(object *unstructured.Unstructured) error {
-	webhooks, found, err := unstructured.NestedSlice(object.Object, "webhooks")
-	if err != nil || !found {
-		return err
-	}
-	for _, entry := range webhooks {
-		webhook, ok := entry.(map[string]any)
-		if !ok {
-			return fmt.Errorf("decoding %s: a webhook is not an object", object.GetName())
-		}
-		path, _, err := unstructured.NestedString(webhook, "clientConfig", "service", "path")
-		if err != nil {
-			return fmt.Errorf("decoding %s: %w", object.GetName(), err)
-		}
-		webhook["clientConfig"] = map[string]any{"url": o.baseURL() + path}
-	}
-	return unstructured.SetNestedSlice(object.Object, webhooks, "webhooks")
 }
 
 // Install applies the operator's manifests.

@@ -5,10 +5,13 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
@@ -107,14 +110,52 @@ var _ = Describe("Drift", Ordered, ContinueOnFailure, func() {
 		Expect(admin.Get(ctx, client.ObjectKeyFromObject(bare), bare)).To(Succeed(), "nothing would bring this pod back, so it stays")
 		Expect(admin.Delete(ctx, bare, client.GracePeriodSeconds(0))).To(Succeed())
 
-		By("a pod of a Deployment that only lacks its labels comes back through admission")
+		By("pods of a Deployment that only lack their labels wait for their next restart, and get them then")
 		deployment := phitest.Deployment("api", 2).Namespace(namespace).Label("app", "api").Obj()
 		bypass(func() {
 			Expect(careless.Create(ctx, deployment)).To(Succeed())
 			Eventually(podsOf(namespace, "app", "api")).Should(HaveLen(2))
 			Eventually(podsOf(namespace, "app", "api")).Should(HaveEach(HaveField("Status.Phase", corev1.PodRunning)))
 		})
-		Eventually(podsOf(namespace, "app", "api"), time.Minute).Should(And(HaveLen(2),
-			HaveEach(HaveField("ObjectMeta.Labels", HaveKeyWithValue(hipaav1.LabelWorkload, "api")))))
+		Eventually(conditionOf(workload, hipaav1.ConditionPodsProtected)).Should(HaveField("Reason", hipaav1.ReasonReplacementAwaitsRestart))
+		labelled := HaveField("ObjectMeta.Labels", HaveKeyWithValue(hipaav1.LabelWorkload, "api"))
+		Expect(podsOf(namespace, "app", "api")()).To(HaveEach(Not(labelled)))
+		Expect(admin.DeleteAllOf(ctx, &corev1.Pod{}, client.InNamespace(namespace), client.MatchingLabels{"app": "api"})).To(Succeed())
+		Eventually(podsOf(namespace, "app", "api"), time.Minute).Should(And(HaveLen(2), HaveEach(labelled)))
+	})
+
+	It("evicts pods that run without a safeguard that is worth it, once their template has it", func() {
+		workload := phitest.Workload("web").Namespace(namespace).Continuity(hipaav1.ContinuityBusiness).Obj()
+		Expect(admin.Create(ctx, workload)).To(Succeed())
+		template := func(pod *phitest.PodBuilder) corev1.PodTemplateSpec {
+			p := pod.Of(workload).Obj()
+			return corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: p.Labels}, Spec: p.Spec}
+		}
+		set := &appsv1.ReplicaSet{
+			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "web"},
+			Spec: appsv1.ReplicaSetSpec{
+				Replicas: ptr.To[int32](3), Selector: &workload.Spec.Selector, Template: template(phitest.Pod("web").Unhardened()),
+			},
+		}
+		bypass(func() {
+			Expect(careless.Create(ctx, set)).To(Succeed())
+			Eventually(podsOf(namespace, "app", "web")).Should(And(HaveLen(3), HaveEach(HaveField("Status.Phase", corev1.PodRunning))))
+		})
+		Eventually(conditionOf(workload, hipaav1.ConditionPodsProtected)).Should(HaveField("Reason", hipaav1.ReasonReplacementWouldBeRefused))
+		Expect(podsOf(namespace, "app", "web")()).To(HaveEach(HaveField("ObjectMeta.DeletionTimestamp", BeNil())))
+
+		By("mending the template, and telling the operator by any change of a pod")
+		patch := client.MergeFrom(set.DeepCopy())
+		set.Spec.Template = template(phitest.Pod("web"))
+		Expect(admin.Patch(ctx, set, patch)).To(Succeed())
+		for _, pod := range podsOf(namespace, "app", "web")() {
+			before := client.MergeFrom(pod.DeepCopy())
+			metav1.SetMetaDataAnnotation(&pod.ObjectMeta, "note", "looked at")
+			Expect(admin.Patch(ctx, &pod, before)).To(Succeed())
+		}
+		Eventually(podsOf(namespace, "app", "web"), 2*time.Minute).Should(And(HaveLen(3),
+			HaveEach(HaveField("ObjectMeta.Labels", HaveKeyWithValue(hipaav1.LabelWorkload, "web"))),
+			HaveEach(HaveField("Spec.SecurityContext.RunAsNonRoot", HaveValue(BeTrue())))))
+		Eventually(conditionOf(workload, hipaav1.ConditionPodsProtected)).Should(HaveField("Reason", hipaav1.ReasonPodsAdmitted))
 	})
 })

@@ -43,8 +43,9 @@ spec:
       allowPrivilegeEscalation: false
       capabilities: {drop: [ALL]}
 `,
-	Judges: control.Pods,
-	Check:  checkHardening,
+	Judges:   control.Pods,
+	Check:    checkHardening,
+	Replaces: true,
 	Satisfy: func(s *control.Subject) {
 		for _, pod := range podsOf(s) {
 			pod.Spec.SecurityContext = &corev1.PodSecurityContext{

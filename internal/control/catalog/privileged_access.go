@@ -92,7 +92,7 @@ func checkEphemeral(pod *corev1.Pod) []control.Finding {
 	var findings []control.Finding
 	for i := range pod.Spec.EphemeralContainers {
 		findings = append(findings, control.Failed(fmt.Sprintf("spec.ephemeralContainers[%d]", i), "is put into a running pod, which takes a grant").
-			But("get a grant first, as for exec; if it is there already, replace the pod when the work is done").ThatStays())
+			But("get a grant first, as for exec; if it is there already, replace the pod when the work is done"))
 	}
 	if len(findings) > 0 {
 		return findings

@@ -55,7 +55,8 @@ spec:
 			return nil
 		}
 	},
-	Default: defaultClass,
+	Default:  defaultClass,
+	Replaces: true,
 	Satisfy: func(s *control.Subject) {
 		const name = "hipaa-encrypted"
 		s.Profile.Storage.EncryptedClass = name

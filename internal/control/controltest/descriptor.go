@@ -40,6 +40,8 @@ func complete(c *control.Control) (broken complaints) {
 	demand(c.Needs&c.NeedsLive == 0, "NeedsLive repeats Needs")
 	demand(len(c.Breaks) >= 3, "has fewer than three Breaks")
 	demand(len(c.Cites) > 0, "cites nothing")
+	demand(!c.Replaces || refusesPods(c), "Replaces pods, and has no Break of a pod that admission refuses")
+	demand(!c.Replaces || c.Severity == control.High || c.Severity == control.Critical, "Replaces pods, and is not severe enough to interrupt them")
 	for _, cite := range c.Cites {
 		demand(hipaa.Known(cite), "cites a paragraph that internal/hipaa does not have: "+cite.String())
 	}
@@ -50,6 +52,17 @@ func complete(c *control.Control) (broken complaints) {
 		demand(isSentence(p.Meaning), "gives no meaning to "+p.Path)
 	}
 	return broken
+}
+
+// refusesPods reports whether a pod that lacks the safeguard comes back with it:
+// what admission does not refuse would be evicted again and again.
+func refusesPods(c *control.Control) bool {
+	for _, b := range c.Breaks {
+		if b.Kind == control.Pods && !b.Reported {
+			return true
+		}
+	}
+	return false
 }
 
 func isSentence(text string) bool {

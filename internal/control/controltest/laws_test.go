@@ -97,7 +97,17 @@ func TestLawsFindWhatBreaksThem(t *testing.T) {
 		"a basis that is not known":       {func(c *control.Control) { c.Parameters[0].Basis = "Hearsay" }, "gives a basis"},
 		"no parameter":                    {func(c *control.Control) { c.Parameters = nil }, "names no parameter"},
 		"two breaks":                      {func(c *control.Control) { delete(c.Breaks, "two") }, "fewer than three Breaks"},
-		"no example":                      {func(c *control.Control) { c.Example = "" }, "example holds no objects"},
+		"a replacement that no admission demands": {
+			func(c *control.Control) {
+				c.Replaces, c.Severity = true, control.High
+				for name, b := range c.Breaks {
+					b.Reported = true
+					c.Breaks[name] = b
+				}
+			}, "has no Break of a pod that admission refuses",
+		},
+		"an interruption for little": {func(c *control.Control) { c.Replaces = true }, "not severe enough"},
+		"no example":                 {func(c *control.Control) { c.Example = "" }, "example holds no objects"},
 		"an example with a field that does not exist": {
 			func(c *control.Control) { c.Example = strings.Replace(c.Example, "image: a", "picture: a", 1) }, "example holds no objects",
 		},
