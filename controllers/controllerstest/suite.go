@@ -161,6 +161,7 @@ func (c *Cluster) Approve(ctx context.Context, x *hipaav1.ControlException) {
 // API server's whole seconds.
 func Age(object client.Object) {
 	ginkgo.GinkgoHelper()
-	gomega.Eventually(func() time.Duration { return time.Since(object.GetCreationTimestamp().Time) }, Patience, Interval).
+	now := clock.RealClock{}
+	gomega.Eventually(func() time.Duration { return now.Since(object.GetCreationTimestamp().Time) }, Patience, Interval).
 		Should(gomega.BeNumerically(">", time.Second))
 }

@@ -117,6 +117,12 @@ func message(ctx context.Context, p place, workload string) string {
 	return ""
 }
 
+// overdue is a profile under which nothing waits for its preview: here pods run
+// before their workload is declared.
+func overdue(classification ...hipaav1.Mode) *phitest.ProfileBuilder {
+	return base(classification...).EnforceBy(metav1.NewTime(time.Now().Add(-time.Hour)))
+}
+
 var _ = Describe("Pods that run without their safeguards", func() {
 	var (
 		p place
@@ -135,7 +141,7 @@ var _ = Describe("Pods that run without their safeguards", func() {
 	business := func(p place) *phitest.WorkloadBuilder { return p.workload("web") }
 
 	It("are replaced one at a time, and never is more than one away", func(ctx context.Context) {
-		begin(ctx, base(), business, 3)
+		begin(ctx, overdue(), business, 3)
 		create(ctx, w)
 		lowest := 3
 		Eventually(func() []string {
@@ -149,7 +155,7 @@ var _ = Describe("Pods that run without their safeguards", func() {
 	})
 
 	It("stay where the next pod would be refused", func(ctx context.Context) {
-		p = newPlace(ctx, base())
+		p = newPlace(ctx, overdue())
 		w = p.workload("web").Obj()
 		replicas(ctx, p, w, 2, phitest.Pod("web").Of(w).Unhardened().Obj())
 		create(ctx, w)
@@ -161,7 +167,7 @@ var _ = Describe("Pods that run without their safeguards", func() {
 	})
 
 	It("stay where only a webhook would make the next pod pass, and there is none", func(ctx context.Context) {
-		begin(ctx, base(hipaav1.ModeEnforce), business, 2)
+		begin(ctx, overdue(hipaav1.ModeEnforce), business, 2)
 		create(ctx, w)
 		p.becomes(ctx, "web", hipaav1.ConditionPodsProtected, "False ReplacementWouldBeRefused")
 		p.stays(ctx, "web", hipaav1.ConditionPodsProtected, "False ReplacementWouldBeRefused")
@@ -170,7 +176,7 @@ var _ = Describe("Pods that run without their safeguards", func() {
 	})
 
 	It("stay where the API server refuses the next pod for a reason of its own", func(ctx context.Context) {
-		begin(ctx, base(), business, 2)
+		begin(ctx, overdue(), business, 2)
 		update(ctx, &appsv1.ReplicaSet{ObjectMeta: metav1.ObjectMeta{Namespace: p.name, Name: "web"}}, func(set *appsv1.ReplicaSet) {
 			set.Spec.Template.Spec.PriorityClassName = "nobody-made-it"
 		})
@@ -182,7 +188,7 @@ var _ = Describe("Pods that run without their safeguards", func() {
 	})
 
 	It("wait for a ResourceQuota that has no room for the next pod", func(ctx context.Context) {
-		begin(ctx, base(), business, 2)
+		begin(ctx, overdue(), business, 2)
 		full := create(ctx, &corev1.ResourceQuota{
 			ObjectMeta: metav1.ObjectMeta{Namespace: p.name, Name: "full"},
 			Spec:       corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{corev1.ResourcePods: quantity("2")}},
@@ -197,7 +203,7 @@ var _ = Describe("Pods that run without their safeguards", func() {
 	})
 
 	It("wait for their next restart where they lack no more than labels", func(ctx context.Context) {
-		p = newPlace(ctx, base(hipaav1.ModeEnforce))
+		p = newPlace(ctx, overdue(hipaav1.ModeEnforce))
 		w = p.workload("web").Obj()
 		replicas(ctx, p, w, 2, phitest.Pod("web").Of(w).Obj())
 		create(ctx, w)
@@ -210,7 +216,7 @@ var _ = Describe("Pods that run without their safeguards", func() {
 	})
 
 	It("stay where care depends on them", func(ctx context.Context) {
-		begin(ctx, base(), func(p place) *phitest.WorkloadBuilder {
+		begin(ctx, overdue(), func(p place) *phitest.WorkloadBuilder {
 			return p.workload("web").Continuity(hipaav1.ContinuityPatientCare)
 		}, 3)
 		create(ctx, w)
@@ -221,7 +227,7 @@ var _ = Describe("Pods that run without their safeguards", func() {
 	})
 
 	It("stay where there is only one of them", func(ctx context.Context) {
-		begin(ctx, base(), business, 1)
+		begin(ctx, overdue(), business, 1)
 		create(ctx, w)
 		p.becomes(ctx, "web", hipaav1.ConditionPodsProtected, "False ReplacementNeedsPerson")
 		p.stays(ctx, "web", hipaav1.ConditionPodsProtected, "False ReplacementNeedsPerson")
@@ -230,7 +236,7 @@ var _ = Describe("Pods that run without their safeguards", func() {
 	})
 
 	It("stay where a profile allows none to be away", func(ctx context.Context) {
-		begin(ctx, base().MaxUnavailable("0"), business, 3)
+		begin(ctx, overdue().MaxUnavailable("0"), business, 3)
 		create(ctx, w)
 		p.becomes(ctx, "web", hipaav1.ConditionPodsProtected, "False ReplacementNeedsPerson")
 		Expect(bare(ctx, p)()).To(HaveLen(3))
@@ -240,7 +246,7 @@ var _ = Describe("Pods that run without their safeguards", func() {
 	It("wait for the window", func(ctx context.Context) {
 		in := func(d time.Duration) string { return time.Now().UTC().Add(d).Format("15:04") }
 		closed := fmt.Sprintf("Mon-Sun %s-%s UTC", in(2*time.Hour), in(3*time.Hour))
-		begin(ctx, base().Window(closed), business, 2)
+		begin(ctx, overdue().Window(closed), business, 2)
 		create(ctx, w)
 		p.becomes(ctx, "web", hipaav1.ConditionPodsProtected, "False ReplacementPending")
 		p.stays(ctx, "web", hipaav1.ConditionPodsProtected, "False ReplacementPending")
@@ -255,7 +261,7 @@ var _ = Describe("Pods that run without their safeguards", func() {
 	})
 
 	It("wait for a PodDisruptionBudget", func(ctx context.Context) {
-		begin(ctx, base(), business, 2)
+		begin(ctx, overdue(), business, 2)
 		budget := create(ctx, &policyv1.PodDisruptionBudget{
 			ObjectMeta: metav1.ObjectMeta{Namespace: p.name, Name: "all"},
 			Spec:       policyv1.PodDisruptionBudgetSpec{MinAvailable: ptr.To(intstr.FromInt32(2)), Selector: &w.Spec.Selector},
@@ -270,7 +276,7 @@ var _ = Describe("Pods that run without their safeguards", func() {
 	})
 
 	It("stop being replaced when the new ones do not become ready", func(ctx context.Context) {
-		begin(ctx, base(), business, 3)
+		begin(ctx, overdue(), business, 3)
 		update(ctx, &appsv1.ReplicaSet{ObjectMeta: metav1.ObjectMeta{Namespace: p.name, Name: "web"}}, func(set *appsv1.ReplicaSet) {
 			set.Spec.Template.Labels["ready"] = "never"
 		})
@@ -283,7 +289,7 @@ var _ = Describe("Pods that run without their safeguards", func() {
 	})
 
 	It("stay where they started under an exception, although it has ended", func(ctx context.Context) {
-		p = newPlace(ctx, base())
+		p = newPlace(ctx, overdue())
 		w = create(ctx, p.workload("web").Obj())
 		x := create(ctx, phitest.Exception("legacy", "web", "pod-hardening").Namespace(p.name).Expires(metav1.NewTime(time.Now().Add(6*time.Second))).Obj())
 		approve(ctx, x)
@@ -298,7 +304,7 @@ var _ = Describe("Pods that run without their safeguards", func() {
 	})
 
 	It("stay where people put something into them while they ran, and say so until they are replaced", func(ctx context.Context) {
-		p = newPlace(ctx, base())
+		p = newPlace(ctx, overdue())
 		w = p.workload("web").Obj()
 		replicas(ctx, p, w, 3, phitest.Pod("web").Of(w).Obj())
 		create(ctx, w)
@@ -311,9 +317,9 @@ var _ = Describe("Pods that run without their safeguards", func() {
 			debugged.Spec.EphemeralContainers = phitest.Pod("x").Debugged("tools").Obj().Spec.EphemeralContainers
 			return cluster.Admin.SubResource("ephemeralcontainers").Update(ctx, debugged)
 		}, patience, interval).Should(Succeed())
-		p.becomes(ctx, "web", hipaav1.ConditionPodsProtected, "False ReplacementNeedsPerson")
-		p.stays(ctx, "web", hipaav1.ConditionPodsProtected, "False ReplacementNeedsPerson")
-		Expect(message(ctx, p, "web")).To(And(ContainSubstring("1 of 3 pods"), ContainSubstring("replace it when the work is done")))
+		p.becomes(ctx, "web", hipaav1.ConditionPodsProtected, "False ReplacementAwaitsRestart")
+		p.stays(ctx, "web", hipaav1.ConditionPodsProtected, "False ReplacementAwaitsRestart")
+		Expect(message(ctx, p, "web")).To(And(ContainSubstring("1 of 3 pods"), ContainSubstring("privileged-access")))
 		Expect(get(ctx, &corev1.Pod{}, client.ObjectKeyFromObject(debugged)).DeletionTimestamp).To(BeNil())
 		p.lawful(ctx, "web")
 
@@ -323,7 +329,7 @@ var _ = Describe("Pods that run without their safeguards", func() {
 	})
 
 	It("stay where nothing would recreate them", func(ctx context.Context) {
-		p = newPlace(ctx, base())
+		p = newPlace(ctx, overdue())
 		w = p.workload("web").Obj()
 		create(ctx, phitest.Pod("alone").Of(w).Unhardened().Obj())
 		create(ctx, w)
@@ -334,7 +340,7 @@ var _ = Describe("Pods that run without their safeguards", func() {
 	})
 
 	It("finish where they belong to a Job", func(ctx context.Context) {
-		p = newPlace(ctx, base())
+		p = newPlace(ctx, overdue())
 		w = p.workload("web").Obj()
 		pod := phitest.Pod("job").Of(w).Unhardened().With(func(pod *corev1.Pod) { pod.Spec.RestartPolicy = corev1.RestartPolicyNever }).Obj()
 		create(ctx, &batchv1.Job{
@@ -350,7 +356,7 @@ var _ = Describe("Pods that run without their safeguards", func() {
 	})
 
 	It("need none while the profile only audits", func(ctx context.Context) {
-		begin(ctx, base().Mode(hipaav1.ModeAudit), business, 2)
+		begin(ctx, overdue().Mode(hipaav1.ModeAudit), business, 2)
 		create(ctx, w)
 		p.becomes(ctx, "web", hipaav1.ConditionPodsProtected, "True PodsAdmitted")
 		p.stays(ctx, "web", hipaav1.ConditionPodsProtected, "True PodsAdmitted")

@@ -33,7 +33,7 @@ import (
 // clinic is a namespace with two workloads. Nobody may reach into db; somebody
 // granted what reaches into api.
 func clinic(mode hipaav1.Mode) []client.Object {
-	api, db := phitest.Workload("api").Obj(), phitest.Workload("db").Obj()
+	api, db := phitest.Workload("api").Stored().Obj(), phitest.Workload("db").Stored().Obj()
 	return []client.Object{
 		phitest.Namespace("ehr").Obj(), phitest.Namespace("shop").WithoutPHI().Obj(), phitest.Profile("strict").Mode(mode).Obj(), api, db,
 		phitest.Pod("api-0").Of(api).Label("tier", "back").Debugged("tools").Obj(),

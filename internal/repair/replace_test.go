@@ -86,7 +86,7 @@ func newWard(t *testing.T) *ward {
 // lacks nothing.
 func (w *ward) workload(name string, n int, lacks ...string) Case {
 	w.t.Helper()
-	declared := phitest.Workload(name).Continuity(hipaav1.ContinuityBusiness).Obj()
+	declared := phitest.Workload(name).Stored().Continuity(hipaav1.ContinuityBusiness).Obj()
 	good := phitest.Pod(name).Of(declared).Obj()
 	set := &appsv1.ReplicaSet{ObjectMeta: named(name), Spec: appsv1.ReplicaSetSpec{
 		Replicas: ptr.To(int32(n)), Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: good.Labels}, Spec: good.Spec},
