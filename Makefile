@@ -61,7 +61,9 @@ help: ## Tell what can be made.
 ### Try it
 .PHONY: demo build images helm
 demo: ## Start a cluster with the operator, show what it does, stay up until Ctrl-C; or KUBECONFIG=FILE IMAGE=REF.
-	go run ./hack/demo $(if $(filter command,$(origin KUBECONFIG)),-kubeconfig $(KUBECONFIG)) $(if $(IMAGE),-image $(IMAGE)) $(DEMO_FLAGS)
+	@mkdir -p $(BIN)
+	$(GO_BUILD) -o $(BIN)/demo ./hack/demo
+	exec $(BIN)/demo $(if $(filter command,$(origin KUBECONFIG)),-kubeconfig $(KUBECONFIG)) $(if $(IMAGE),-image $(IMAGE)) $(DEMO_FLAGS)
 
 build: ## Build every command into bin/.
 	@mkdir -p $(BIN)

@@ -14,11 +14,13 @@ import (
 
 func main() {
 	var options options
-	flag.StringVar(&options.kubeconfig, "kubeconfig", "", "a cluster of yours; empty starts a cluster of its own")
-	flag.StringVar(&options.image, "image", "", "the manager's image, to install on a cluster of yours; empty if the operator is installed there")
-	flag.BoolVar(&options.once, "once", false, "end after the last step instead of staying up")
-	flag.StringVar(&options.root, "root", ".", "the project's root")
-	flag.Parse()
+	// Libraries put flags of their own into the set that all share.
+	flags := flag.NewFlagSet("demo", flag.ExitOnError)
+	flags.StringVar(&options.kubeconfig, "kubeconfig", "", "a cluster of yours; empty starts a cluster of its own")
+	flags.StringVar(&options.image, "image", "", "the manager's image, to install on a cluster of yours; empty if the operator is installed there")
+	flags.BoolVar(&options.once, "once", false, "end after the last step instead of staying up")
+	flags.StringVar(&options.root, "root", ".", "the project's root")
+	_ = flags.Parse(os.Args[1:]) // it ends the process itself
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
