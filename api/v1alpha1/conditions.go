@@ -24,7 +24,8 @@ const (
 	ConditionSelectorUnique = "SelectorUnique"
 
 	// ConditionFlowsResolved is True when every declared caller and destination
-	// has become a rule of a NetworkPolicy. What is not resolved stays closed.
+	// leads to pods or addresses and port numbers, so that it is a rule of a
+	// NetworkPolicy where Enforce takes effect. What is not resolved stays closed.
 	ConditionFlowsResolved = "FlowsResolved"
 
 	// ConditionSafeguardsMet is True when no control fails, is excepted or is
@@ -251,9 +252,9 @@ const (
 	// EventStageChanged reports that a workload entered or left Enforce.
 	EventStageChanged = "StageChanged"
 
-	// EventPodsPredate reports that a namespace which people declared to hold PHI
-	// is not closed yet: pods ran there before that no PHIWorkload claims.
-	EventPodsPredate = "PodsPredateDeclaration"
+	// EventPodsUnclaimed reports that a namespace which people declared to hold PHI
+	// is not closed yet: pods live there that no PHIWorkload claims.
+	EventPodsUnclaimed = "PodsUnclaimed"
 
 	// EventExceptionEnding warns that an exception ends, a week and a day before.
 	EventExceptionEnding = "ExceptionEnding"

@@ -46,6 +46,7 @@ type Reconciler struct {
 func (r *Reconciler) Reconcile(ctx context.Context, n *corev1.Namespace) (ctrl.Result, error) {
 	if !n.DeletionTimestamp.IsZero() {
 		r.standing.clear(n.Name)
+		r.Corrector.Forget(n.Name)
 		return ctrl.Result{}, nil // the API server takes everything away, nothing new in
 	}
 	s := &scope{namespace: n, now: r.Clock.Now()}

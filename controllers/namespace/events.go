@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"sync"
 
+	corev1 "k8s.io/api/core/v1"
+
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/metrics"
 	"github.com/hipaa-operator/hipaa-operator/internal/outcome"
@@ -25,8 +27,11 @@ func (r *Reconciler) announce(s *scope, err error) {
 			outcome.Event{Warning: true, Reason: c.Reason, Action: "Judge", Note: c.Message}.About(s.namespace, r.Events)
 		}
 	}
-	if now[hipaav1.EventPodsPredate] && !told[hipaav1.EventPodsPredate] {
-		outcome.Event{Warning: true, Reason: hipaav1.EventPodsPredate, Action: "Judge", Note: predatingNote(s.predating)}.About(s.namespace, r.Events)
+	if now[hipaav1.EventPodsUnclaimed] && !told[hipaav1.EventPodsUnclaimed] {
+		r.tell(outcome.Event{
+			Warning: true, Reason: hipaav1.EventPodsUnclaimed, Action: "Judge", Note: unclaimedNote(s.unclaimed),
+			Related: &corev1.ObjectReference{APIVersion: "v1", Kind: "Pod", Namespace: s.namespace.Name, Name: s.unclaimed[0]},
+		})
 	}
 	for i := range s.drift {
 		d := &s.drift[i]
@@ -49,8 +54,8 @@ func (r *Reconciler) announce(s *scope, err error) {
 // waiting is for what the namespace waits.
 func (s *scope) waiting() map[string]bool {
 	now := map[string]bool{}
-	if len(s.predating) > 0 {
-		now[hipaav1.EventPodsPredate] = true
+	if len(s.unclaimed) > 0 {
+		now[hipaav1.EventPodsUnclaimed] = true
 	}
 	for i := range s.owned {
 		if !s.owned[i].Enforce {
@@ -64,12 +69,12 @@ func (s *scope) waiting() map[string]bool {
 // namespace does without for now: when they appear, nobody had taken them away.
 func waits(control string) string { return "waits for " + control }
 
-func predatingNote(pods []string) string {
-	return fmt.Sprintf("%d pods ran before the namespace was declared to hold PHI and no PHIWorkload claims them, such as %q: "+
+func unclaimedNote(pods []string) string {
+	return fmt.Sprintf("%d pods live in the namespace that no PHIWorkload claims, such as %q: "+
 		"the namespace is closed once each is claimed, has gone, or rollout.enforceBy of a profile has passed", len(pods), pods[0])
 }
 
-// tell reports drift about the object that drifted: an event about the namespace
+// tell reports about the object that it concerns: an event about the namespace
 // itself would not stand in the namespace, where people look.
 func (r *Reconciler) tell(e outcome.Event) {
 	object := e.Related
@@ -111,7 +116,7 @@ func (st *standing) clear(namespace string) {
 func (st *standing) count() {
 	open := 0
 	for _, told := range st.told {
-		if told[hipaav1.EventPodsPredate] {
+		if told[hipaav1.EventPodsUnclaimed] {
 			open++
 		}
 	}

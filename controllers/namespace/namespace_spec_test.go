@@ -79,7 +79,7 @@ var _ = Describe("A PHI namespace", func() {
 		controllerstest.Age(old)
 		profile := govern(ctx, n, hipaav1.ModeEnforce)
 		declare(ctx, n)
-		Eventually(told(ctx, n), patience, interval).Should(ContainElement(hipaav1.EventPodsPredate))
+		Eventually(told(ctx, n), patience, interval).Should(ContainElement(hipaav1.EventPodsUnclaimed))
 		Consistently(owned(ctx, n), awhile, interval).Should(BeEmpty())
 		w := phitest.Workload("api").Namespace(n.Name).Obj()
 		Expect(cluster.Admin.Create(ctx, w)).To(Succeed())

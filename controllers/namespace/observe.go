@@ -31,8 +31,8 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 	}
 	s.subject.Profile = s.effective.Parameters
 	if s.effective.Enforces() && !s.effective.Overdue(s.now) {
-		if s.predating, err = r.Loader.Predating(ctx, s.scene); err != nil {
-			return fmt.Errorf("looking for pods that predate the declaration: %w", err)
+		if s.unclaimed, err = r.Loader.Unclaimed(ctx, s.scene); err != nil {
+			return fmt.Errorf("looking for pods that nobody claims: %w", err)
 		}
 	}
 	return nil

@@ -24,9 +24,9 @@ type scope struct {
 	scene     *subject.Scene
 	effective *engine.Effective
 	subject   control.Subject
-	// predating are pods that closing the namespace would cut, see
-	// subject.Loader.Predating.
-	predating []string
+	// unclaimed are pods that closing the namespace would cut, see
+	// subject.Loader.Unclaimed.
+	unclaimed []string
 
 	// repair
 	owned []engine.Owned
@@ -48,16 +48,16 @@ func (s *scope) recheckAfter() time.Duration {
 	if s.effective != nil && s.effective.ValidUntil.After(s.now) {
 		after = s.effective.ValidUntil.Sub(s.now)
 	}
-	if (s.strays || len(s.predating) > 0) && (after == 0 || after > podsRecheck) {
+	if (s.strays || len(s.unclaimed) > 0) && (after == 0 || after > podsRecheck) {
 		after = podsRecheck
 	}
 	return after
 }
 
 // stage is that of the namespace: Previewing while one of its workloads is, or
-// while pods predate it.
+// while pods live that nobody claims.
 func (s *scope) stage() hipaav1.Stage {
-	if len(s.predating) > 0 {
+	if len(s.unclaimed) > 0 {
 		return hipaav1.StagePreviewing
 	}
 	return s.scene.Stage(nil)

@@ -79,6 +79,7 @@ var _ = Describe("Adoption", func() {
 			And(HaveField("Object", "Deployment/bad"), HaveField("Controls", ContainElement("data-classification"))),
 			And(HaveField("Object", "Deployment/good"), HaveField("Controls", ConsistOf("data-classification"))),
 			And(HaveField("Object", "Pod/bare"), HaveField("Controls", ConsistOf("data-classification"))),
+			And(HaveField("Object", "Connection/*"), HaveField("Controls", ConsistOf("privileged-access"))),
 		))
 		p.lawful(ctx, "api")
 	})
@@ -102,9 +103,10 @@ var _ = Describe("Adoption", func() {
 	})
 
 	It("begins with a preview where pods ran before the workload was declared, though the profile enforces", func(ctx context.Context) {
-		p := newPlace(ctx, base())
+		p := newPlace(ctx, nil)
 		old := create(ctx, p.pod("api").Obj())
 		controllerstest.Age(old)
+		p.profile(ctx, base())
 		create(ctx, p.workload("api").Port("http", 8080).Obj())
 		create(ctx, p.workload("new").Obj())
 		p.becomes(ctx, "api", hipaav1.ConditionEnforced, "False PreviewNotEmpty")
@@ -117,6 +119,41 @@ var _ = Describe("Adoption", func() {
 		p.accept(ctx, "api", status.Preview.Digest)
 		p.settled(ctx, "api")
 		p.lawful(ctx, "api", "new")
+	})
+
+	It("is not begun by an old pod where the namespace is closed and undeclared pods are refused", func(ctx context.Context) {
+		p := newPlace(ctx, base())
+		Eventually(p.owned(ctx), patience, interval).Should(ConsistOf("hipaa-default-deny"))
+		controllerstest.Age(create(ctx, p.pod("api").Obj()))
+		create(ctx, p.workload("api").Obj())
+		p.settled(ctx, "api")
+		p.lawful(ctx, "api")
+	})
+
+	It("does not forget what waits while its profile is away for a moment", func(ctx context.Context) {
+		p := newPlace(ctx, base().Control("pod-hardening", hipaav1.ModeWarn))
+		w := create(ctx, p.workload("api").Obj())
+		p.settled(ctx, "api")
+		create(ctx, phitest.Pod("bare").Of(w).Unhardened().Obj())
+		gone := get(ctx, &hipaav1.ComplianceProfile{}, types.NamespacedName{Name: p.name})
+		Expect(cluster.Admin.Delete(ctx, gone)).To(Succeed())
+		p.becomes(ctx, "api", hipaav1.ConditionReady, "False NoProfile")
+		p.profile(ctx, base())
+		p.becomes(ctx, "api", hipaav1.ConditionEnforced, "False PreviewNotEmpty")
+		p.stays(ctx, "api", hipaav1.ConditionEnforced, "False PreviewNotEmpty")
+		Expect(p.status(ctx, "api").Controls).To(ContainElement(
+			And(HaveField("ID", "network-isolation"), HaveField("Stage", hipaav1.StageEnforced), HaveField("Mode", hipaav1.ModeEnforce))))
+		p.lawful(ctx, "api")
+	})
+
+	It("previews a control that refuses what leaves nothing behind", func(ctx context.Context) {
+		p := newPlace(ctx, base().Control("privileged-access", hipaav1.ModeWarn))
+		create(ctx, p.workload("api").Obj())
+		p.settled(ctx, "api")
+		p.changeProfile(ctx, func(profile *hipaav1.ComplianceProfile) { profile.Spec.Controls = profile.Spec.Controls[:1] })
+		p.becomes(ctx, "api", hipaav1.ConditionEnforced, "False PreviewNotEmpty")
+		Expect(p.status(ctx, "api").Preview.Refuse).To(ConsistOf(HaveField("Object", "Connection/*")))
+		p.lawful(ctx, "api")
 	})
 
 	It("previews a control that a profile raises to Enforce while the workload runs; the others go on", func(ctx context.Context) {
@@ -336,6 +373,21 @@ var _ = Describe("Two workloads over one pod", func() {
 		p.becomes(ctx, "api", hipaav1.ConditionSelectorUnique, "True Unique")
 		p.becomes(ctx, "tier", hipaav1.ConditionSelectorUnique, "True Unique")
 		p.lawful(ctx, "api", "tier")
+	})
+})
+
+var _ = Describe("A workload that takes the place of another", func() {
+	It("protects the pods by itself, so that the other may go at once", func(ctx context.Context) {
+		p := newPlace(ctx, base())
+		old := create(ctx, p.workload("old").Selecting("app", "api").Obj())
+		p.settled(ctx, "old")
+		create(ctx, phitest.Pod("api-1").Of(old).Obj())
+		create(ctx, p.workload("new").Selecting("app", "api").Obj())
+		p.settled(ctx, "new")
+		Expect(cluster.Admin.Delete(ctx, old)).To(Succeed())
+		Eventually(func() bool { return exists(ctx, &hipaav1.PHIWorkload{}, p.key("old")) }, patience, interval).Should(BeFalse())
+		Eventually(p.owned(ctx), patience, interval).Should(ConsistOf("hipaa-default-deny", "hipaa-new"))
+		p.lawful(ctx, "new")
 	})
 })
 

@@ -6,8 +6,10 @@ package phiworkload
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -139,13 +141,19 @@ func (r *Reconciler) release(ctx context.Context, w *hipaav1.PHIWorkload) (ctrl.
 }
 
 // alive counts the selected pods that have not finished, as the API server has
-// them: what protects them must not go before they do.
+// them: what protects them must not go before they do. Pods that another workload
+// claims and protects need this one no more: it was replaced, or declared over
+// pods that were another's.
 func (r *Reconciler) alive(ctx context.Context, w *hipaav1.PHIWorkload) (int, error) {
 	pods, err := repair.LivePods(ctx, r.Live, w)
 	if err != nil {
 		return 0, fmt.Errorf("counting the pods of a deleted workload: %w", err)
 	}
-	return len(pods), nil
+	scene, err := r.Loader.Scene(ctx, w.Namespace)
+	if err != nil {
+		return 0, fmt.Errorf("reading the scene of a deleted workload: %w", err)
+	}
+	return len(slices.DeleteFunc(pods, func(pod *corev1.Pod) bool { return scene.ProtectedBeside(w, pod) })), nil
 }
 
 // letGo removes what is kept for the workload, reports it, and last takes the

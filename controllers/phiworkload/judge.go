@@ -3,6 +3,7 @@ package phiworkload
 import (
 	"context"
 	"slices"
+	"time"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/engine"
@@ -21,6 +22,7 @@ func (r *Reconciler) judge(ctx context.Context, s *scope) error {
 			return err
 		}
 		a.agreed = agreed(s)
+		s.endsAt(s.now.Add(previewRecheck(s)))
 	}
 	s.ruling = engine.Ruling{Effective: s.effective, Stage: a.next(), Exceptions: s.scene.Exceptions, Now: s.now}
 	switch {
@@ -35,6 +37,15 @@ func (r *Reconciler) judge(ctx context.Context, s *scope) error {
 	s.overlaps = overlaps(s)
 	s.progress = judged
 	return nil
+}
+
+// previewRecheck is when a preview is made again: templates are not watched. It is
+// sooner where somebody waits for it to become empty.
+func previewRecheck(s *scope) time.Duration {
+	if s.goal.Enforces() {
+		return 5 * time.Minute
+	}
+	return time.Hour
 }
 
 // agreed reports whether nothing speaks against enforcing any more.

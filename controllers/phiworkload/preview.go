@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/control"
@@ -60,7 +61,10 @@ func (r *Reconciler) previewOf(ctx context.Context, s *scope) (*hipaav1.Preview,
 		p.objects(r, appear, "would be created")
 		p.objects(r, change, "would be changed")
 	}
-	for _, f := range foreignTo(s, r.Engine.Judge(s.subject, ruling)) {
+	results := r.Engine.Judge(s.subject, ruling)
+	p.later(results)
+	p.connections(r.Engine.Enforcing(control.Connections, s.subject, ruling))
+	for _, f := range foreignTo(s, results) {
 		goes, err := r.mayRemove(ctx, s, f)
 		if err != nil {
 			return nil, fmt.Errorf("previewing: %w", err)
@@ -101,6 +105,36 @@ func (p *previewing) template(e *engine.Engine, ruling engine.Ruling, d *draft) 
 	}
 	if len(changedBy) > 0 {
 		p.change = append(p.change, hipaav1.PreviewEntry{Object: d.Object, Controls: changedBy, Message: "its pods would get what these controls add"})
+	}
+}
+
+// later tells of what is there and stays, and whose next change would be refused:
+// controllers of applications write such objects too, at a failover for instance.
+func (p *previewing) later(results []engine.Result) {
+	kinds := (control.Services | control.Slices).Each()
+	for _, result := range results {
+		if result.Mode != hipaav1.ModeEnforce {
+			continue
+		}
+		told := map[string]bool{}
+		for _, v := range result.Violations {
+			kind, _, _ := strings.Cut(v.Object, "/")
+			counts := v.Verdict == hipaav1.VerdictFail && v.ExceptedBy == "" && !told[v.Object]
+			if counts && slices.ContainsFunc(kinds, func(k control.Kinds) bool { return k.String() == kind }) {
+				told[v.Object] = true
+				p.refuse = append(p.refuse, hipaav1.PreviewEntry{Object: v.Object, Controls: []string{v.ControlID}, Message: "changes of it would be refused: " + v.Sentence()})
+			}
+		}
+	}
+}
+
+// connections tells of what leaves nothing behind by which a preview could know it.
+func (p *previewing) connections(controls []string) {
+	if len(controls) > 0 {
+		p.refuse = append(p.refuse, hipaav1.PreviewEntry{
+			Object: control.Connections.String() + "/*", Controls: controls,
+			Message: "exec, attach, port-forward and proxied requests would be refused without a grant, those of tools too",
+		})
 	}
 }
 

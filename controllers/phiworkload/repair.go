@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	networkingv1 "k8s.io/api/networking/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -113,6 +114,9 @@ func (r *Reconciler) foreign(ctx context.Context, s *scope, f foreignObject) (*r
 	return found, nil
 }
 
+// heldRecheck is when a policy is looked at again that another workload holds.
+const heldRecheck = 30 * time.Second
+
 // mayRemove reports whether taking a policy away cuts nothing that the operator
 // must not cut by itself: flows of a workload that is still Previewing and has no
 // policy of its own yet, or of live pods of one that is PatientCare. What the
@@ -128,14 +132,17 @@ func (r *Reconciler) mayRemove(ctx context.Context, s *scope, f foreignObject) (
 		if disjoint(&policy.Spec.PodSelector, &w.Spec.Selector) {
 			continue
 		}
-		if w.Name != s.workload.Name && s.scene.Stage(w) == hipaav1.StagePreviewing {
+		held := w.Name != s.workload.Name && s.scene.Stage(w) == hipaav1.StagePreviewing
+		if !held && w.Spec.Continuity == hipaav1.ContinuityPatientCare {
+			pods, err := repair.LivePods(ctx, r.Live, w)
+			if err != nil {
+				return false, err
+			}
+			held = len(pods) > 0
+		}
+		if held {
+			s.endsAt(s.now.Add(heldRecheck)) // nothing tells this workload when that changes
 			return false, nil
-		}
-		if w.Spec.Continuity != hipaav1.ContinuityPatientCare {
-			continue
-		}
-		if pods, err := repair.LivePods(ctx, r.Live, w); err != nil || len(pods) > 0 {
-			return false, err
 		}
 	}
 	return true, nil

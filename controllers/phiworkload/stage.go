@@ -1,14 +1,9 @@
 package phiworkload
 
 import (
-	"context"
-	"fmt"
 	"slices"
 
-	corev1 "k8s.io/api/core/v1"
-
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
-	"github.com/hipaa-operator/hipaa-operator/internal/repair"
 	"github.com/hipaa-operator/hipaa-operator/internal/subject"
 )
 
@@ -47,32 +42,13 @@ func (a adoption) next() hipaav1.Stage {
 	}
 }
 
-// isOccupied reports whether a workload that first appears finds pods that ran
-// before it and that no workload in force claims: those of a namespace that
-// people have just declared, or that a profile let run undeclared.
-func (r *Reconciler) isOccupied(ctx context.Context, s *scope) (bool, error) {
-	if s.workload.Status.Stage != "" || !s.goal.Enforces() {
-		return false, nil
-	}
-	pods, err := repair.LivePods(ctx, r.Live, s.workload)
-	if err != nil {
-		return false, fmt.Errorf("looking for pods that ran before the workload: %w", err)
-	}
-	return slices.ContainsFunc(pods, func(pod *corev1.Pod) bool {
-		return pod.CreationTimestamp.Before(&s.workload.CreationTimestamp) &&
-			!slices.ContainsFunc(s.scene.Claiming(pod.Labels), func(other *hipaav1.PHIWorkload) bool {
-				return other.Name != s.workload.Name && other.Status.Stage == hipaav1.StageEnforced
-			})
-	}), nil
-}
-
 // raised lists the controls that profiles enforce and that have not entered
 // Enforce for a workload which is enforced otherwise, sorted.
 func raised(s *scope) []string {
-	entered := subject.Entered(s.workload)
-	if s.workload.Status.Stage != hipaav1.StageEnforced || entered == nil {
+	if s.workload.Status.Stage != hipaav1.StageEnforced {
 		return nil
 	}
+	entered := subject.Entered(s.workload)
 	return slices.DeleteFunc(s.goal.Enforced(), func(id string) bool { return entered[id] })
 }
 

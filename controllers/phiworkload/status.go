@@ -41,7 +41,8 @@ func statusOf(s *scope, stepErr error) hipaav1.PHIWorkloadStatus {
 		next.Preview = s.preview
 	case outcome.IsBlocked(stepErr):
 		next.ObservedGeneration = s.workload.Generation
-		next.Profiles, next.Mode, next.Controls, next.Safeguards, next.Preview = nil, "", nil, nil, nil
+		next.Profiles, next.Mode, next.Safeguards, next.Preview = nil, "", nil, nil
+		next.Controls = unjudged(s.workload.Status.Controls, now)
 	}
 	next.Drift = driftOf(s, now)
 	r := report{
@@ -75,6 +76,23 @@ func controlsOf(s *scope, now metav1.Time) []hipaav1.ControlResult {
 		controls = append(controls, one)
 	}
 	return controls
+}
+
+// unjudged keeps how far each control has come, and nothing else: what has not
+// entered Enforce must not do so because a profile was away for a moment.
+func unjudged(previous []hipaav1.ControlResult, now metav1.Time) []hipaav1.ControlResult {
+	var kept []hipaav1.ControlResult
+	for _, p := range previous {
+		if p.Stage == "" {
+			continue
+		}
+		one := hipaav1.ControlResult{ID: p.ID, Verdict: hipaav1.VerdictUnknown, Stage: p.Stage, Message: "not judged: nothing says by what", Since: now}
+		if p.Verdict == one.Verdict {
+			one.Since = p.Since
+		}
+		kept = append(kept, one)
+	}
+	return kept
 }
 
 func countsOf(controls []hipaav1.ControlResult) *hipaav1.SafeguardCounts {
@@ -269,7 +287,7 @@ func (r *report) flowsResolved() (metav1.ConditionStatus, string, string) {
 	case len(r.subject.World.Missing) > 0:
 		return metav1.ConditionUnknown, hipaav1.ReasonEvidenceMissing, "what flows refer to could not all be read"
 	default:
-		return metav1.ConditionTrue, hipaav1.ReasonResolved, "every declared flow is a rule"
+		return metav1.ConditionTrue, hipaav1.ReasonResolved, "every declared flow leads to pods or addresses, and to port numbers"
 	}
 }
 

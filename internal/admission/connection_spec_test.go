@@ -163,6 +163,7 @@ var _ = Describe("Reaching into a pod", func() {
 		Expect(admin.Get(ctx, client.ObjectKey{Name: ns}, &strict)).To(Succeed())
 		strict.Labels["mode"] = "enforce"
 		Expect(admin.Update(ctx, &strict)).To(Succeed())
+		closeNamespace(ctx, ns)
 		for _, pod := range []string{"patient-api", "gone"} {
 			Eventually(func() error { return ways["attach"].ask(ctx, tess, ns, pod) }).Should(
 				MatchError(And(ContainSubstring("privileged-access"), ContainSubstring("no PHIWorkload claims"))))

@@ -34,11 +34,13 @@ import (
 // granted what reaches into api.
 func clinic(mode hipaav1.Mode) []client.Object {
 	api, db := phitest.Workload("api").Stored().Obj(), phitest.Workload("db").Stored().Obj()
+	closed := phitest.Policy("closed").Obj()
+	closed.Labels = map[string]string{hipaav1.LabelManagedBy: hipaav1.ManagedByValue}
 	return []client.Object{
 		phitest.Namespace("ehr").Obj(), phitest.Namespace("shop").WithoutPHI().Obj(), phitest.Profile("strict").Mode(mode).Obj(), api, db,
 		phitest.Pod("api-0").Of(api).Label("tier", "back").Debugged("tools").Obj(),
 		phitest.Pod("db-0").Of(db).Label("tier", "back").Obj(),
-		phitest.Pod("nobodys").Obj(),
+		phitest.Pod("nobodys").Obj(), closed,
 		phitest.Service("api").Selecting("app", "api").Obj(),
 		phitest.Service("back").Selecting("tier", "back").Obj(),
 		phitest.Service("narrow").Selecting("app", "api", "tier", "back").Obj(),

@@ -55,16 +55,27 @@ func (h *hearing) ruling(ctx context.Context, w *hipaav1.PHIWorkload) (engine.Ru
 		Exceptions: h.scene.Exceptions,
 		Now:        h.now,
 	}
-	if w == nil && ruling.Stage != hipaav1.StagePreviewing && effective.Enforces() && !effective.Overdue(h.now) {
-		predating, err := h.gate.Loader.Predating(ctx, h.scene)
+	if ruling.Stage != hipaav1.StagePreviewing && effective.Enforces() && !effective.Overdue(h.now) {
+		adopting, err := h.adopting(ctx, w, effective)
 		if err != nil {
 			return engine.Ruling{}, err
 		}
-		if len(predating) > 0 {
+		if adopting {
 			ruling.Stage = hipaav1.StagePreviewing
 		}
 	}
 	return ruling, nil
+}
+
+// adopting reports whether what was there before people declared it is still to
+// be previewed: the pods of a workload that nobody has judged yet, or those of the
+// namespace that nobody claims.
+func (h *hearing) adopting(ctx context.Context, w *hipaav1.PHIWorkload, effective *engine.Effective) (bool, error) {
+	if w != nil {
+		return h.gate.Loader.Occupied(ctx, h.scene, w, effective.Undeclared)
+	}
+	unclaimed, err := h.gate.Loader.Unclaimed(ctx, h.scene)
+	return len(unclaimed) > 0, err
 }
 
 // matter is an object before a workload's rules. No workload is the namespace's.
@@ -159,11 +170,13 @@ func joinViolations(a, b []engine.Violation) []engine.Violation {
 }
 
 // without is a decision less what stood against the object before: a change is
-// answered for what it brings. What was only a warning does not excuse a refusal.
+// refused for what it brings. What stood is told as a warning, so that whoever
+// touches the object hears of it; what was only a warning excuses no refusal.
 func without(d, before engine.Decision) engine.Decision {
+	refused := minus(d.Denied, before.Denied)
 	return engine.Decision{
-		Denied:  minus(d.Denied, before.Denied),
-		Warned:  minus(minus(d.Warned, before.Warned), before.Denied),
+		Denied:  refused,
+		Warned:  joinViolations(d.Warned, minus(d.Denied, refused)),
 		Audited: minus(d.Audited, before.Audited),
 	}
 }

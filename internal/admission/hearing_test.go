@@ -22,10 +22,10 @@ func TestAnUpdateIsAnsweredForWhatItBrings(t *testing.T) {
 	tests := map[string]struct {
 		give, before, want engine.Decision
 	}{
-		"what stood before is left out": {
+		"what stood before is a warning": {
 			give:   engine.Decision{Denied: []engine.Violation{a, b}, Warned: []engine.Violation{c}},
 			before: engine.Decision{Denied: []engine.Violation{a}, Warned: []engine.Violation{c}},
-			want:   engine.Decision{Denied: []engine.Violation{b}},
+			want:   engine.Decision{Denied: []engine.Violation{b}, Warned: []engine.Violation{a, c}},
 		},
 		"what was only warned of is refused": {
 			give:   engine.Decision{Denied: []engine.Violation{a}},
@@ -35,22 +35,27 @@ func TestAnUpdateIsAnsweredForWhatItBrings(t *testing.T) {
 		"what was refused with another remedy is the same": {
 			give:   engine.Decision{Denied: []engine.Violation{{ControlID: "a", Path: "x", Remedy: "now", Verdict: hipaav1.VerdictFail}}},
 			before: engine.Decision{Denied: []engine.Violation{{ControlID: "a", Path: "x", Remedy: "then", Verdict: hipaav1.VerdictFail}}},
+			want:   engine.Decision{Warned: []engine.Violation{{ControlID: "a", Path: "x", Remedy: "now", Verdict: hipaav1.VerdictFail}}},
 		},
 		"a key tells what moved, and what took its place": {
 			give: engine.Decision{Denied: []engine.Violation{
 				{ControlID: "a", Path: "x[1]", Key: "old"}, {ControlID: "a", Path: "x[0]", Key: "new"},
 			}},
 			before: engine.Decision{Denied: []engine.Violation{{ControlID: "a", Path: "x[0]", Key: "old"}}},
-			want:   engine.Decision{Denied: []engine.Violation{{ControlID: "a", Path: "x[0]", Key: "new"}}},
+			want: engine.Decision{
+				Denied: []engine.Violation{{ControlID: "a", Path: "x[0]", Key: "new"}},
+				Warned: []engine.Violation{{ControlID: "a", Path: "x[1]", Key: "old"}},
+			},
 		},
 		"what was unknown and now fails is new": {
 			give:   engine.Decision{Denied: []engine.Violation{a}},
 			before: engine.Decision{Denied: []engine.Violation{{ControlID: "a", Path: "x", Verdict: hipaav1.VerdictUnknown}}},
 			want:   engine.Decision{Denied: []engine.Violation{a}},
 		},
-		"what was refused is not warned of again": {
+		"what was refused and is a warning now stays one": {
 			give:   engine.Decision{Warned: []engine.Violation{a}},
 			before: engine.Decision{Denied: []engine.Violation{a}},
+			want:   engine.Decision{Warned: []engine.Violation{a}},
 		},
 	}
 	for name, test := range tests {

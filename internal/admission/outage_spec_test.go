@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
@@ -86,6 +87,9 @@ var _ = Describe("While the operator is stopped", Serial, Ordered, func() {
 		Expect(officer.Delete(ctx, owned(closing(ns, "hipaa-patient-api")))).To(Succeed())
 		doomed := phitest.Workload("doomed").Namespace(ns).Obj()
 		Expect(tenant.Create(ctx, doomed)).To(Succeed())
+		Expect(tenant.Delete(ctx, doomed)).To(MatchError(ContainSubstring("has not taken this PHIWorkload on yet")))
+		controllerutil.AddFinalizer(doomed, hipaav1.FinalizerRelease)
+		Expect(as(manager).Update(ctx, doomed)).To(Succeed())
 		Expect(tenant.Delete(ctx, doomed)).To(Succeed())
 	})
 

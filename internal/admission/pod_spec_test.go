@@ -168,6 +168,7 @@ var _ = Describe("A pod in a PHI namespace", func() {
 		Expect(admin.Get(ctx, client.ObjectKey{Name: old}, &enforced)).To(Succeed())
 		enforced.Labels["mode"] = "enforce"
 		Expect(admin.Update(ctx, &enforced)).To(Succeed())
+		closeNamespace(ctx, old)
 		Eventually(func() error {
 			return tenant.Create(ctx, phitest.Pod("other").Namespace(old).Label("app", "patient-api").Unhardened().Obj(), client.DryRunAll)
 		}).Should(MatchError(ContainSubstring("pod-hardening")))

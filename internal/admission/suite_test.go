@@ -235,7 +235,20 @@ func namespace(ctx context.Context, mode string) string {
 	delete(ns.Labels, corev1.LabelMetadataName)
 	ns.GenerateName = mode + "-"
 	Expect(admin.Create(ctx, ns)).To(Succeed())
+	if mode == "enforce" {
+		closeNamespace(ctx, ns.Name)
+	}
 	return ns.Name
+}
+
+// closeNamespace puts into a namespace what the operator would keep for it, and
+// waits until the gate's cache knows of it.
+func closeNamespace(ctx context.Context, ns string) {
+	GinkgoHelper()
+	closed := phitest.Policy("closed").Namespace(ns).Obj()
+	closed.Labels = map[string]string{hipaav1.LabelManagedBy: hipaav1.ManagedByValue}
+	Expect(as(manager).Create(ctx, closed)).To(Succeed())
+	Eventually(func() error { return gate.Loader.Cache.Get(ctx, client.ObjectKeyFromObject(closed), closed) }, "10s", "5ms").Should(Succeed())
 }
 
 // declare applies a PHIWorkload that selects app=name.

@@ -13,6 +13,18 @@ func (e *Engine) enforces(i int, s *control.Subject, r Ruling) bool {
 	return r.inForce(i) && r.mode(i) == hipaav1.ModeEnforce && r.exception(s.Workload, e.controls[i].ID) == nil
 }
 
+// Enforcing lists the controls that judge a kind and take effect on the subject,
+// sorted.
+func (e *Engine) Enforcing(kind control.Kinds, s control.Subject, r Ruling) []string {
+	var ids []string
+	for i := range e.controls {
+		if e.controls[i].Judges.Has(kind) && e.enforces(i, &s, r) {
+			ids = append(ids, e.controls[i].ID)
+		}
+	}
+	return ids
+}
+
 // Mutate adds to the subject's pod, in place, what enforced controls add.
 func (e *Engine) Mutate(s control.Subject, r Ruling) {
 	e.eachMutation(s, r, func(string) {})

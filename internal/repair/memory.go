@@ -1,6 +1,7 @@
 package repair
 
 import (
+	"maps"
 	"sync"
 	"time"
 
@@ -81,4 +82,11 @@ func (m *memory) forget(key memoryKey) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.objects, key)
+}
+
+// forgetNamespace drops what was in a namespace that has gone.
+func (m *memory) forgetNamespace(namespace string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	maps.DeleteFunc(m.objects, func(key memoryKey, _ remembered) bool { return key.Namespace == namespace })
 }

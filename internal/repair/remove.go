@@ -114,6 +114,10 @@ func (c *Corrector) RemoveOwned(ctx context.Context, namespace, workload string)
 	return errors.Join(errs...)
 }
 
+// Forget drops what is known to have been in place in a namespace that is being
+// deleted: the API server takes it away, and one of the same name starts anew.
+func (c *Corrector) Forget(namespace string) { c.memory.forgetNamespace(namespace) }
+
 // Foreign is an object of somebody else that stands against a workload.
 type Foreign struct {
 	ControlID string

@@ -82,12 +82,6 @@ func (r *Replacer) Replace(ctx context.Context, c Case) (Protection, error) {
 		p.await(bare)
 		return p, nil
 	}
-	if c.Workload.Spec.Continuity == hipaav1.ContinuityPatientCare {
-		for _, b := range p.await(bare) {
-			p.stay(b, hipaav1.ReasonReplacementNeedsPerson, "the workload is PatientCare: restart it when care allows")
-		}
-		return p, nil
-	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	round, err := r.begin(ctx, c, &p)
@@ -95,7 +89,7 @@ func (r *Replacer) Replace(ctx context.Context, c Case) (Protection, error) {
 		return p, err
 	}
 	for _, b := range p.await(round.bare) {
-		if err := round.consider(ctx, b); err != nil {
+		if err := round.within(ctx, b); err != nil {
 			return p, fmt.Errorf("replacing pod %s: %w", klog.KObj(b.pod), err)
 		}
 	}

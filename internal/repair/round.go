@@ -86,6 +86,16 @@ func LivePods(ctx context.Context, live client.Reader, w *hipaav1.PHIWorkload) (
 	return pods, nil
 }
 
+// patience bounds what one pod may cost: others wait for their turn, and a webhook
+// of somebody else may be slow.
+const patience = 30 * time.Second
+
+func (n *round) within(ctx context.Context, b barePod) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return n.consider(ctx, b)
+}
+
 // consider decides about one pod: what needs a person first, then what time
 // decides, and only then the API server is asked whether the next pod would pass.
 func (n *round) consider(ctx context.Context, b barePod) error {
@@ -145,7 +155,10 @@ func (n *round) obstacle(m *maker, b barePod) (reason, message string) {
 	if why := n.judged(m.replacement(b.pod), true); why != "" {
 		metrics.Evicted(metrics.EvictionRefused)
 		n.protection.lookAgain(n.Clock.Now().Add(refusedRetry))
-		return hipaav1.ReasonReplacementWouldBeRefused, why
+		return hipaav1.ReasonReplacementWouldBeRefused, "do not restart it: " + why
+	}
+	if n.Workload.Spec.Continuity == hipaav1.ContinuityPatientCare {
+		return hipaav1.ReasonReplacementNeedsPerson, "the workload is PatientCare: restart it when care allows"
 	}
 	if n.windowsErr != nil {
 		return hipaav1.ReasonReplacementNeedsPerson, "a profile's rollout.window cannot be read, so it never opens"

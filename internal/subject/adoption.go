@@ -4,97 +4,61 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 )
 
-// Predating lists the live pods that ran before people declared the namespace to
-// hold PHI and that no workload has taken on, sorted: closing the namespace now
-// would cut them. There are none once it has been closed, so nobody opens it
-// again by keeping a pod alive.
-func (l *Loader) Predating(ctx context.Context, sc *Scene) ([]string, error) {
+// Unclaimed lists the live pods that no workload has taken on in a namespace that
+// has not been closed yet, sorted: closing it would cut them. A namespace that was
+// declared before anything ran in it refuses such pods, so it has none; and there
+// are none once it has been closed, so nobody opens it again by keeping one alive.
+func (l *Loader) Unclaimed(ctx context.Context, sc *Scene) ([]string, error) {
 	closed, err := l.closed(ctx, sc.Namespace.Name)
 	if closed || err != nil {
 		return nil, err
 	}
-	live := &corev1.Namespace{}
-	if err := l.Live.Get(ctx, types.NamespacedName{Name: sc.Namespace.Name}, live); err != nil {
-		return nil, fmt.Errorf("reading namespace %q live: %w", sc.Namespace.Name, err)
+	pods, err := l.livePods(ctx, sc.Namespace.Name)
+	if err != nil {
+		return nil, err
 	}
-	var pods corev1.PodList
-	if err := l.Live.List(ctx, &pods, client.InNamespace(sc.Namespace.Name)); err != nil {
-		return nil, fmt.Errorf("listing the pods of namespace %q live: %w", sc.Namespace.Name, err)
-	}
-	declared := declaredAt(live)
-	ages := ages{live: l.Live, known: map[types.UID]time.Time{}}
-	var predating []string
-	for i := range pods.Items {
-		pod := &pods.Items[i]
-		if Finished(pod) || sc.takenOn(pod) {
-			continue
-		}
-		since, err := ages.of(ctx, pod)
-		if err != nil {
-			return nil, err
-		}
-		if since.Before(declared) {
-			predating = append(predating, pod.Name)
+	var unclaimed []string
+	for _, pod := range pods {
+		if !sc.takenOn(pod) {
+			unclaimed = append(unclaimed, pod.Name)
 		}
 	}
-	slices.Sort(predating)
-	return predating, nil
+	slices.Sort(unclaimed)
+	return unclaimed, nil
 }
 
-// ages tells since when people have run something: a pod that was rescheduled is
-// as old as what made it.
-type ages struct {
-	live  client.Reader
-	known map[types.UID]time.Time
-}
-
-// of is the age of an object, or of the oldest of the controllers above it.
-// Controllers of kinds that the operator may not read do not count.
-func (a ages) of(ctx context.Context, object client.Object) (time.Time, error) {
-	since := object.GetCreationTimestamp().Time
-	owner := metav1.GetControllerOf(object)
-	if owner == nil {
-		return since, nil
+// Occupied reports whether a workload that nobody has judged yet finds pods that
+// ran before it: those of a namespace that people have just declared, or that a
+// profile lets run undeclared. Where undeclared pods are refused and the namespace
+// has been closed there can be none, so nobody wins time by way of an old pod.
+func (l *Loader) Occupied(ctx context.Context, sc *Scene, w *hipaav1.PHIWorkload, undeclared hipaav1.UndeclaredPods) (bool, error) {
+	if w.Status.Stage != "" {
+		return false, nil
 	}
-	above, known := a.known[owner.UID]
-	if !known {
-		controller := &metav1.PartialObjectMetadata{}
-		controller.SetGroupVersionKind(schema.FromAPIVersionAndKind(owner.APIVersion, owner.Kind))
-		err := a.live.Get(ctx, types.NamespacedName{Namespace: object.GetNamespace(), Name: owner.Name}, controller)
-		switch {
-		case apierrors.IsNotFound(err), apierrors.IsForbidden(err), meta.IsNoMatchError(err), err == nil && controller.UID != owner.UID:
-			return since, nil
-		case err != nil:
-			return since, fmt.Errorf("reading %s %q: %w", owner.Kind, owner.Name, err)
+	if undeclared == hipaav1.UndeclaredPodsDeny {
+		if closed, err := l.closed(ctx, sc.Namespace.Name); closed || err != nil {
+			return false, err
 		}
-		if above, err = a.of(ctx, controller); err != nil {
-			return since, err
-		}
-		a.known[owner.UID] = above
 	}
-	if above.Before(since) {
-		return above, nil
+	pods, err := l.livePods(ctx, sc.Namespace.Name)
+	if err != nil {
+		return false, err
 	}
-	return since, nil
+	return slices.ContainsFunc(pods, func(pod *corev1.Pod) bool {
+		return Selects(w, pod.Labels) && pod.CreationTimestamp.Before(&w.CreationTimestamp) && !sc.ProtectedBeside(w, pod)
+	}), nil
 }
 
 // closed reports whether the operator keeps anything for the namespace as a
-// whole: it does so from the moment at which nothing predates any more.
+// whole: it does so from the moment at which closing cuts nobody.
 func (l *Loader) closed(ctx context.Context, namespace string) (bool, error) {
 	var policies networkingv1.NetworkPolicyList
 	if err := l.list(ctx, namespace, &policies); err != nil {
@@ -108,30 +72,26 @@ func (l *Loader) closed(ctx context.Context, namespace string) (bool, error) {
 	return false, nil
 }
 
+// livePods are the pods of a namespace that have not finished, as the API server
+// has them.
+func (l *Loader) livePods(ctx context.Context, namespace string) ([]*corev1.Pod, error) {
+	var list corev1.PodList
+	if err := l.Live.List(ctx, &list, client.InNamespace(namespace)); err != nil {
+		return nil, fmt.Errorf("listing the pods of namespace %q live: %w", namespace, err)
+	}
+	return slices.DeleteFunc(pointers(list.Items), Finished), nil
+}
+
 // takenOn reports whether a workload claims a pod and has a stage: until then
 // nobody has looked at what the workload would cut.
 func (sc *Scene) takenOn(pod *corev1.Pod) bool {
 	return slices.ContainsFunc(sc.Claiming(pod.Labels), func(w *hipaav1.PHIWorkload) bool { return w.Status.Stage != "" })
 }
 
-// declaredAt is an instant at which the namespace was declared already: its
-// creation, or where field managers tell, the first time that one of those who
-// hold the label wrote it. A manager's time moves on with every other field that
-// it writes.
-func declaredAt(namespace *corev1.Namespace) time.Time {
-	label := fieldpath.MakePathOrDie("metadata", "labels", hipaav1.LabelPHI)
-	var declared time.Time
-	for _, entry := range namespace.ManagedFields {
-		set := fieldpath.NewSet()
-		if entry.FieldsV1 == nil || entry.Time == nil || set.FromJSON(entry.FieldsV1.GetRawReader()) != nil || !set.Has(label) {
-			continue
-		}
-		if declared.IsZero() || entry.Time.Time.Before(declared) {
-			declared = entry.Time.Time
-		}
-	}
-	if declared.IsZero() {
-		return namespace.CreationTimestamp.Time
-	}
-	return declared
+// ProtectedBeside reports whether another workload claims a pod that is enforced
+// and not being deleted.
+func (sc *Scene) ProtectedBeside(w *hipaav1.PHIWorkload, pod *corev1.Pod) bool {
+	return slices.ContainsFunc(sc.Claiming(pod.Labels), func(other *hipaav1.PHIWorkload) bool {
+		return other.Name != w.Name && other.Status.Stage == hipaav1.StageEnforced && other.DeletionTimestamp.IsZero()
+	})
 }

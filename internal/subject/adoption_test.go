@@ -1,19 +1,14 @@
 package subject_test
 
 import (
-	"fmt"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/subject"
@@ -21,97 +16,109 @@ import (
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// declaredNamespace is older than a day, and somebody labelled it at noon.
-func declaredNamespace() *corev1.Namespace {
-	n := phiNamespace("ehr")
-	n.CreationTimestamp = metav1.NewTime(noon.AddDate(0, 0, -1))
-	n.ManagedFields = []metav1.ManagedFieldsEntry{
-		field("kubectl-create", noon.AddDate(0, 0, -1), `{"f:metadata":{"f:labels":{"f:team":{}}}}`),
-		field("kubectl-label", noon, fmt.Sprintf(`{"f:metadata":{"f:labels":{"f:%s":{}}}}`, hipaav1.LabelPHI)),
-		field("argocd", noon.Add(time.Hour), fmt.Sprintf(`{"f:metadata":{"f:labels":{"f:%s":{}}}}`, hipaav1.LabelPHI)),
-	}
-	return n
-}
-
-func field(manager string, at time.Time, set string) metav1.ManagedFieldsEntry {
-	return metav1.ManagedFieldsEntry{
-		Manager: manager, Operation: metav1.ManagedFieldsOperationUpdate, APIVersion: "v1", Time: ptr.To(metav1.NewTime(at)),
-		FieldsType: "FieldsV1", FieldsV1: metav1.NewFieldsV1(set),
-	}
-}
-
-// made gives an object an age and what controls it.
-func made[T client.Object](object T, after time.Duration, controller client.Object) T {
-	object.SetNamespace("ehr")
-	object.SetUID(types.UID(object.GetName()))
+// since gives an object an age.
+func since[T client.Object](object T, after time.Duration) T {
 	object.SetCreationTimestamp(metav1.NewTime(noon.Add(after)))
-	if controller != nil {
-		object.SetOwnerReferences([]metav1.OwnerReference{{
-			APIVersion: "apps/v1", Kind: kindOf(controller), Name: controller.GetName(), UID: controller.GetUID(), Controller: ptr.To(true),
-		}})
-	}
 	return object
 }
 
-func kindOf(object client.Object) string {
-	if _, is := object.(*appsv1.Deployment); is {
-		return "Deployment"
-	}
-	return "ReplicaSet"
+// inStage is a workload that claims app=name.
+func inStage(name string, stage hipaav1.Stage) *hipaav1.PHIWorkload {
+	w := since(workload(name, map[string]string{"app": "api"}), 0)
+	w.Status.Stage = stage
+	return w
 }
 
-func TestPredatingPodsAreThoseThatClosingWouldCut(t *testing.T) {
-	old := func() *corev1.Pod { return made(pod("api-1", map[string]string{"app": "api"}), -time.Hour, nil) }
-	finished := old()
-	finished.Status.Phase = corev1.PodSucceeded
-	deployment := made(&appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: "api"}}, -time.Hour, nil)
-	set := made(&appsv1.ReplicaSet{ObjectMeta: metav1.ObjectMeta{Name: "api-2"}}, time.Minute, deployment)
-	another := made(&appsv1.ReplicaSet{ObjectMeta: metav1.ObjectMeta{Name: "api-2"}}, -time.Hour, nil)
-	another.UID = "another"
-	staged := workload("api", map[string]string{"app": "api"})
-	staged.Status.Stage = hipaav1.StagePreviewing
-	deny := &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{
-		Namespace: "ehr", Name: "closed", Labels: map[string]string{hipaav1.LabelManagedBy: hipaav1.ManagedByValue},
+// kept is a policy that the operator keeps for a workload; for the namespace
+// where that is empty.
+func kept(workload string) *networkingv1.NetworkPolicy {
+	p := &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{
+		Namespace: "ehr", Name: "kept-" + workload, Labels: map[string]string{hipaav1.LabelManagedBy: hipaav1.ManagedByValue},
 	}}
-	ofWorkload := deny.DeepCopy()
-	ofWorkload.Labels[hipaav1.LabelWorkload] = "api"
+	if workload != "" {
+		p.Labels[hipaav1.LabelWorkload] = workload
+	}
+	return p
+}
+
+func apiPod() *corev1.Pod { return since(pod("api-1", map[string]string{"app": "api"}), -time.Hour) }
+
+func finished() *corev1.Pod {
+	p := apiPod()
+	p.Status.Phase = corev1.PodSucceeded
+	return p
+}
+
+// sceneOf is a loader over objects in the namespace ehr, and the scene there.
+func sceneOf(t *testing.T, objects ...client.Object) (*subject.Loader, *subject.Scene) {
+	t.Helper()
+	all := reader(t, append(objects, phiNamespace("ehr"))...)
+	loader := &subject.Loader{Cache: all, Live: all}
+	scene, err := loader.Scene(t.Context(), "ehr")
+	if err != nil {
+		t.Fatalf("Scene: %v", err)
+	}
+	return loader, scene
+}
+
+func TestUnclaimedPodsAreThoseThatClosingWouldCut(t *testing.T) {
 	tests := map[string]struct {
 		give []client.Object
 		want []string
 	}{
-		"a pod that is older than the declaration": {give: []client.Object{old()}, want: []string{"api-1"}},
-		"a pod that came after it":                 {give: []client.Object{made(pod("api-1", nil), time.Second, nil)}},
-		"a pod of the same second":                 {give: []client.Object{made(pod("api-1", nil), 0, nil)}},
-		"a pod that has finished":                  {give: []client.Object{finished}},
-		"a young pod of an old Deployment": {
-			give: []client.Object{deployment, set, made(pod("api-2-x", nil), time.Hour, set)}, want: []string{"api-2-x"},
-		},
-		"a young pod that names a controller which is another by now": {
-			give: []client.Object{another, made(pod("api-2-x", nil), time.Hour, set)},
-		},
-		"a young pod whose controller has gone": {give: []client.Object{made(pod("api-2-x", nil), time.Hour, set)}},
-		"a pod that a workload claims whose cuts nobody has looked at": {
-			give: []client.Object{old(), workload("api", map[string]string{"app": "api"})}, want: []string{"api-1"},
-		},
-		"a pod that a workload has taken on":              {give: []client.Object{old(), staged}},
-		"a namespace that has been closed":                {give: []client.Object{old(), deny}},
-		"a namespace with no more than a workload's rule": {give: []client.Object{old(), ofWorkload}, want: []string{"api-1"}},
+		"nothing runs":                             {},
+		"a pod that nobody claims":                 {give: []client.Object{apiPod()}, want: []string{"api-1"}},
+		"a pod that was made since":                {give: []client.Object{since(apiPod(), time.Hour)}, want: []string{"api-1"}},
+		"a pod that has finished":                  {give: []client.Object{finished()}},
+		"a pod of a workload that nobody judged":   {give: []client.Object{apiPod(), inStage("api", "")}, want: []string{"api-1"}},
+		"a pod of a workload that previews":        {give: []client.Object{apiPod(), inStage("api", hipaav1.StagePreviewing)}},
+		"a namespace that has been closed":         {give: []client.Object{apiPod(), kept("")}},
+		"a namespace with rules of workloads only": {give: []client.Object{apiPod(), kept("api")}, want: []string{"api-1"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			all := fake.NewClientBuilder().WithScheme(scheme(t)).WithReturnManagedFields().
-				WithObjects(append(test.give, declaredNamespace())...).Build()
-			loader := subject.Loader{Cache: all, Live: all}
-			scene, err := loader.Scene(t.Context(), "ehr")
+			loader, scene := sceneOf(t, test.give...)
+			got, err := loader.Unclaimed(t.Context(), scene)
 			if err != nil {
-				t.Fatalf("Scene: %v", err)
-			}
-			got, err := loader.Predating(t.Context(), scene)
-			if err != nil {
-				t.Fatalf("Predating: %v", err)
+				t.Fatalf("Unclaimed: %v", err)
 			}
 			if diff := cmp.Diff(test.want, got); diff != "" {
-				t.Errorf("predating pods (-want +got):\n%s", diff)
+				t.Errorf("unclaimed pods (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestAWorkloadIsOccupiedByPodsThatMayHaveRunBeforeIt(t *testing.T) {
+	fresh := inStage("api", "")
+	tests := map[string]struct {
+		give       []client.Object
+		of         *hipaav1.PHIWorkload
+		undeclared hipaav1.UndeclaredPods
+		want       bool
+	}{
+		"nothing runs":                                           {of: fresh},
+		"an older pod":                                           {give: []client.Object{apiPod()}, of: fresh, want: true},
+		"a pod of the same second":                               {give: []client.Object{since(apiPod(), 0)}, of: fresh},
+		"an older pod that has finished":                         {give: []client.Object{finished()}, of: fresh},
+		"an older pod of others":                                 {give: []client.Object{since(pod("web", map[string]string{"app": "web"}), -time.Hour)}, of: fresh},
+		"one that has been judged":                               {give: []client.Object{apiPod()}, of: inStage("api", hipaav1.StageEnforced)},
+		"a pod that an enforced one claims":                      {give: []client.Object{apiPod(), inStage("old", hipaav1.StageEnforced)}, of: fresh},
+		"a pod that a previewing one claims":                     {give: []client.Object{apiPod(), inStage("old", hipaav1.StagePreviewing)}, of: fresh, want: true},
+		"an older pod where undeclared pods have been refused":   {give: []client.Object{apiPod(), kept("")}, of: fresh},
+		"an older pod where undeclared pods have been let in":    {give: []client.Object{apiPod(), kept("")}, of: fresh, undeclared: hipaav1.UndeclaredPodsAllow, want: true},
+		"an older pod where undeclared pods have been warned of": {give: []client.Object{apiPod(), kept("")}, of: fresh, undeclared: hipaav1.UndeclaredPodsWarn, want: true},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			loader, scene := sceneOf(t, append(test.give, test.of.DeepCopy())...)
+			undeclared := test.undeclared
+			if undeclared == "" {
+				undeclared = hipaav1.UndeclaredPodsDeny
+			}
+			got, err := loader.Occupied(t.Context(), scene, test.of, undeclared)
+			if err != nil || got != test.want {
+				t.Errorf("Occupied() = %t, %v, want %t", got, err, test.want)
 			}
 		})
 	}
@@ -121,6 +128,9 @@ func TestAControlEntersTheNamespaceWithTheLastWorkload(t *testing.T) {
 	with := func(name string, results ...hipaav1.ControlResult) *hipaav1.PHIWorkload {
 		w := workload(name, nil)
 		w.Status.Controls = results
+		if name != "new" {
+			w.Status.Stage = hipaav1.StageEnforced
+		}
 		return w
 	}
 	in := func(id string) hipaav1.ControlResult {
@@ -133,12 +143,13 @@ func TestAControlEntersTheNamespaceWithTheLastWorkload(t *testing.T) {
 		give []*hipaav1.PHIWorkload
 		want map[string]bool
 	}{
-		"no workload":                          {},
-		"one that nobody has judged":           {give: []*hipaav1.PHIWorkload{with("new")}},
-		"one":                                  {give: []*hipaav1.PHIWorkload{with("a", in("x"), out("y"))}, want: map[string]bool{"x": true}},
-		"one beside one that nobody judged":    {give: []*hipaav1.PHIWorkload{with("a", in("x")), with("new")}, want: map[string]bool{"x": true}},
-		"two that differ":                      {give: []*hipaav1.PHIWorkload{with("a", in("x"), in("y")), with("b", in("x"), out("y"))}, want: map[string]bool{"x": true}},
-		"one in which nothing has entered yet": {give: []*hipaav1.PHIWorkload{with("a", in("x")), with("b", out("x"))}, want: map[string]bool{}},
+		"no workload":                            {},
+		"one that nobody has judged":             {give: []*hipaav1.PHIWorkload{with("new")}},
+		"one of which nothing is known any more": {give: []*hipaav1.PHIWorkload{with("a")}, want: map[string]bool{}},
+		"one":                                    {give: []*hipaav1.PHIWorkload{with("a", in("x"), out("y"))}, want: map[string]bool{"x": true}},
+		"one beside one that nobody judged":      {give: []*hipaav1.PHIWorkload{with("a", in("x")), with("new")}, want: map[string]bool{"x": true}},
+		"two that differ":                        {give: []*hipaav1.PHIWorkload{with("a", in("x"), in("y")), with("b", in("x"), out("y"))}, want: map[string]bool{"x": true}},
+		"one in which nothing has entered yet":   {give: []*hipaav1.PHIWorkload{with("a", in("x")), with("b", out("x"))}, want: map[string]bool{}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

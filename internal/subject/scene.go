@@ -87,15 +87,19 @@ func (sc *Scene) setWorkloads(items []hipaav1.PHIWorkload) {
 }
 
 // Claiming lists the workloads whose selector matches a pod's labels, sorted by
-// name.
+// name, those that are being deleted last.
 func (sc *Scene) Claiming(podLabels map[string]string) []*hipaav1.PHIWorkload {
-	var claiming []*hipaav1.PHIWorkload
+	var claiming, going []*hipaav1.PHIWorkload
 	for _, w := range sc.Workloads {
-		if Selects(w, podLabels) {
+		switch {
+		case !Selects(w, podLabels):
+		case w.DeletionTimestamp.IsZero():
 			claiming = append(claiming, w)
+		default:
+			going = append(going, w)
 		}
 	}
-	return claiming
+	return append(claiming, going...)
 }
 
 // Selects reports whether a workload's selector matches a pod's labels. A
@@ -145,9 +149,9 @@ func (sc *Scene) Stage(w *hipaav1.PHIWorkload) hipaav1.Stage {
 }
 
 // Entered are the controls that have entered Enforce for a workload, as its
-// status says; nil is all of them: nothing has been judged yet.
+// status says; nil is all of them: nobody has judged it yet.
 func Entered(w *hipaav1.PHIWorkload) map[string]bool {
-	if len(w.Status.Controls) == 0 {
+	if w.Status.Stage == "" {
 		return nil
 	}
 	entered := make(map[string]bool, len(w.Status.Controls))

@@ -25,6 +25,8 @@ var _ = Describe("A quiet cluster", Serial, func() {
 			return before
 		}, 2*time.Minute, time.Second).Should(BeZero())
 
+		Expect(writes(time.Time{})).To(ContainElement(ContainSubstring("/networkpolicies/hipaa-default-deny")), "else it is not the operator that is watched")
+
 		start := time.Now()
 		time.Sleep(quietTime) //nolint:forbidigo // the passing of a minute is what is measured
 		Expect(writes(start)).To(BeEmpty())

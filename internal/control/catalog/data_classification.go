@@ -60,7 +60,11 @@ spec:
 			return nil
 		}
 	},
-	Mutate: func(s control.Subject, pod *corev1.Pod) { classify(&s, &pod.ObjectMeta) },
+	Mutate: func(s control.Subject, pod *corev1.Pod) {
+		if classifiedAs(&s, pod) == "" {
+			classify(&s, &pod.ObjectMeta)
+		}
+	},
 	Default: func(s control.Subject, claim *corev1.PersistentVolumeClaim) {
 		if isOf(s.Workload, claim.Labels) {
 			classify(&s, &claim.ObjectMeta)

@@ -5,6 +5,10 @@ import (
 	"slices"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
@@ -95,8 +99,30 @@ func isOf(w *hipaav1.PHIWorkload, labels map[string]string) bool {
 	return !named || name == w.Name
 }
 
+// classifiedAs is another workload of the namespace that claims a pod and whose
+// classification it carries; empty if there is none. Two workloads that select one
+// pod, for as long as one takes the place of the other, must not both write it.
+func classifiedAs(s *control.Subject, pod *corev1.Pod) string {
+	name := pod.Labels[hipaav1.LabelWorkload]
+	if s.Workload == nil || name == s.Workload.Name {
+		return ""
+	}
+	other := s.World.Workloads[types.NamespacedName{Namespace: s.Workload.Namespace, Name: name}]
+	if other == nil {
+		return ""
+	}
+	selector, err := metav1.LabelSelectorAsSelector(&other.Spec.Selector)
+	if err != nil || !selector.Matches(labels.Set(pod.Labels)) {
+		return ""
+	}
+	return name
+}
+
 // checkPodLabels asks for the whole classification.
 func checkPodLabels(s *control.Subject) []control.Finding {
+	if name := classifiedAs(s, s.Pod); name != "" {
+		return []control.Finding{control.NotApplicable("it is classified as of PHIWorkload " + name + ", which selects it too")}
+	}
 	tags := tagsOf(s)
 	var missing []string
 	for _, tag := range tags {

@@ -1,13 +1,16 @@
 package catalog
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/control"
+	"github.com/hipaa-operator/hipaa-operator/internal/control/controltest"
 	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
 )
 
@@ -175,5 +178,30 @@ func TestClassificationFindsContradictions(t *testing.T) {
 				t.Errorf("findings (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestAPodOfTwoWorkloadsIsClassifiedOnce(t *testing.T) {
+	c := controlOf("data-classification")
+	s := controltest.Baseline(control.Pods)
+	other := s.Workload.DeepCopy()
+	other.Name, other.Spec.Owner.Team, other.Spec.DataClasses = "successor", "other-team", []hipaav1.DataClass{hipaav1.DataClassHIV}
+	s.World.Workloads[types.NamespacedName{Namespace: other.Namespace, Name: other.Name}] = other
+	first, second := s, s
+	second.Workload = other
+	pod := s.Pod
+	c.Mutate(first, pod)
+	classified := pod.DeepCopy()
+	c.Mutate(second, pod)
+	if diff := cmp.Diff(classified, pod); diff != "" {
+		t.Errorf("the second workload writes over the first (-want +got):\n%s", diff)
+	}
+	if found := sentences(c.Check(second)); len(found) != 1 || !strings.HasPrefix(found[0], "NotApplicable: it is classified as of PHIWorkload") {
+		t.Errorf("the second workload finds %q", found)
+	}
+	other.Spec.Selector = *phitest.Labels("app", "elsewhere")
+	pod.Labels[hipaav1.LabelWorkload] = other.Name
+	if found := c.Check(first); len(found) == 0 || found[0].Verdict != hipaav1.VerdictFail {
+		t.Errorf("a pod classified as of a workload that does not select it is not found: %+v", found)
 	}
 }

@@ -25,7 +25,7 @@ var _ = add(control.Control{
 		"where policies hold the callers: neither is a finding. EndpointSlices written by hand fail unless every address lies in an ipBlock " +
 		"that a PHIWorkload of the namespace declares. Only live: that every pod of the namespace is closed by default, that no pod shares the " +
 		"node's network, that declared ipBlocks lie inside the profile's ranges, that declared Services select pods, and that the network plugin " +
-		"enforces policies at all: a probe has seen a denied connection dropped (Tested), or the profile states it (Attested). Without either the " +
+		"enforces policies at all: the profile states it (Attested) until a later release brings a probe that has seen a denied connection dropped (Tested). Without either the " +
 		"verdict stays Unknown. A flow that cannot be resolved stays closed, and condition FlowsResolved names it: a peer that does not exist, a " +
 		"vendor, a target port that is a name. Where the cluster's resolver (the Service kube-system/kube-dns, unless network.dns names one) or " +
 		"the addresses of an API server that the PHIWorkload declares are not found, the verdict is Unknown, a policy in place that leads out " +

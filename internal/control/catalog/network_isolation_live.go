@@ -21,7 +21,7 @@ func checkIsolation(s *control.Subject) []control.Finding {
 	closedBy, closed := closedByDefault(s)
 	if !closed {
 		findings = append(findings, control.Failed("", "not every pod of namespace %s is closed by default", s.Namespace.Name).
-			But("the operator puts NetworkPolicy %s back in mode Enforce; in other modes apply it yourself", defaultDenyName).OnlyLive())
+			But("the operator keeps NetworkPolicy %s in mode Enforce, once every pod of the namespace is claimed by a PHIWorkload", defaultDenyName).OnlyLive())
 	}
 	if s.Workload != nil {
 		for _, f := range flows.Of(s, s.Workload).All() {
@@ -83,7 +83,7 @@ func proof(s *control.Subject, closedBy string) control.Finding {
 			statement.Expires.UTC().Format(time.DateOnly)).Known(hipaav1.EvidenceAttested)
 	default:
 		return control.Undecided("", "nothing has shown that this cluster's network plugin enforces NetworkPolicies").
-			But("let the operator's probe run, or state it in network.enforcement of the profile").OnlyLive()
+			But("test it, and state it with an end in network.enforcement of the profile").OnlyLive()
 	}
 }
 

@@ -11,7 +11,7 @@ type AcceptedPreviewApplyConfiguration struct {
 	Namespace *string `json:"namespace,omitempty"`
 	// name of the PHIWorkload.
 	Name *string `json:"name,omitempty"`
-	// digest is status.preview.digest of what was read.
+	// digest is status.preview.digest of what was read, in full.
 	Digest *string `json:"digest,omitempty"`
 }
 
