@@ -55,7 +55,20 @@ func opaque(t reflect.Type) bool {
 	return t.Implements(marshaler) || reflect.PointerTo(t).Implements(marshaler)
 }
 
+// plain reports whether a value has no members, whatever its type makes of it.
+func plain(v reflect.Value) bool {
+	switch v.Kind() {
+	case reflect.String, reflect.Bool, reflect.Int32, reflect.Int64:
+		return true
+	default:
+		return false
+	}
+}
+
 func equal(a, b reflect.Value) bool {
+	if plain(a) {
+		return a.Equal(b)
+	}
 	return apiequality.Semantic.DeepEqual(a.Interface(), b.Interface())
 }
 
@@ -63,18 +76,19 @@ func equal(a, b reflect.Value) bool {
 func (w *walk) value(a, b reflect.Value) {
 	t := a.Type()
 	switch {
-	case opaque(t):
+	case plain(a) || opaque(t):
 		w.leaf(a, b)
 	case t.Kind() == reflect.Pointer && t.Elem().Kind() == reflect.Struct && !opaque(t.Elem()):
 		w.value(a.Elem(), b.Elem())
 	case t.Kind() == reflect.Struct:
 		// What was empty may not be written at all by an API server of another
 		// version, so its members have no parent to go to.
-		if a.IsZero() {
+		switch {
+		case !a.IsZero():
+			w.object(a, b)
+		case !b.IsZero():
 			w.leaf(a, b)
-			return
 		}
-		w.object(a, b)
 	case t.Kind() == reflect.Map && t.Key().Kind() == reflect.String:
 		w.members(a, b)
 	case t.Kind() == reflect.Slice && t.Elem().Kind() != reflect.Uint8:
@@ -163,22 +177,22 @@ func sortedKeys(m reflect.Value) []reflect.Value {
 	return keys
 }
 
-// list leaves the equal head and tail of two lists alone. What lies between is
-// compared element by element where there are as many, and replaced otherwise.
+// list compares two lists element by element where there are as many. Otherwise
+// it leaves their equal head and tail alone and replaces what lies between.
 func (w *walk) list(a, b reflect.Value) {
 	head, endA, endB := 0, a.Len(), b.Len()
+	if endA == endB {
+		for i := range endA {
+			w.at(strconv.Itoa(i), func() { w.element(a.Index(i), b.Index(i)) })
+		}
+		return
+	}
 	for head < min(endA, endB) && equal(a.Index(head), b.Index(head)) {
 		head++
 	}
 	for endA > head && endB > head && equal(a.Index(endA-1), b.Index(endB-1)) {
 		endA--
 		endB--
-	}
-	if endA == endB {
-		for i := head; i < endA; i++ {
-			w.at(strconv.Itoa(i), func() { w.element(a.Index(i), b.Index(i)) })
-		}
-		return
 	}
 	for i := endA - 1; i >= head; i-- {
 		w.at(strconv.Itoa(i), func() { w.emit("remove", nil) })
