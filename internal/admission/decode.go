@@ -4,12 +4,17 @@ import (
 	"fmt"
 	"slices"
 
+	jsonv2 "github.com/go-json-experiment/json"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
-	"sigs.k8s.io/json"
 )
+
+// unmarshal reads JSON as the API server does, names as they are spelled. It
+// refuses what the API server never writes and readers understand differently:
+// a name that stands twice in an object, and text that is no UTF-8.
+func unmarshal(text []byte, into any) error { return jsonv2.Unmarshal(text, into) }
 
 // decode reads one object of a request. The kind stands in the request, so the
 // object is read in one pass, straight into its type.
@@ -18,7 +23,7 @@ func decode[T any](req *admission.Request, raw *runtime.RawExtension) (*T, error
 		return nil, senseless{fmt.Sprintf("the request about %s of %s brings no object", req.Operation, gvk(req))}
 	}
 	object := new(T)
-	if err := json.UnmarshalCaseSensitivePreserveInts(raw.Raw, object); err != nil {
+	if err := unmarshal(raw.Raw, object); err != nil {
 		// The error may quote the object, so it is not passed on.
 		return nil, senseless{fmt.Sprintf("the object of the request is no %s that this version of hipaa-operator can read", gvk(req))}
 	}

@@ -48,6 +48,21 @@ func (w *walk) emit(operation string, value any) {
 // set puts a member of an object, which replaces one that is there.
 func (w *walk) set(value reflect.Value) { w.emit("add", value.Interface()) }
 
+// way is how the values of a type are compared.
+type way int
+
+const (
+	// whole values have no members.
+	whole way = iota
+	// plain values are whole, and == compares them.
+	plain
+	structure
+	// reference is a pointer to a structure.
+	reference
+	dictionary
+	list
+)
+
 var marshaler = reflect.TypeFor[json.Marshaler]()
 
 // opaque reports whether a type chooses its own JSON, and so has no members.
@@ -55,37 +70,62 @@ func opaque(t reflect.Type) bool {
 	return t.Implements(marshaler) || reflect.PointerTo(t).Implements(marshaler)
 }
 
-func equal(a, b reflect.Value) bool {
+func wayOf(t reflect.Type) way {
+	switch t.Kind() {
+	case reflect.String, reflect.Bool, reflect.Int32, reflect.Int64:
+		return plain
+	case reflect.Struct:
+		if !opaque(t) {
+			return structure
+		}
+	case reflect.Pointer:
+		if !opaque(t) && wayOf(t.Elem()) == structure {
+			return reference
+		}
+	case reflect.Map:
+		if !opaque(t) && t.Key().Kind() == reflect.String {
+			return dictionary
+		}
+	case reflect.Slice:
+		if !opaque(t) && t.Elem().Kind() != reflect.Uint8 {
+			return list
+		}
+	}
+	return whole
+}
+
+func equal(a, b reflect.Value, by way) bool {
+	if by == plain {
+		return a.Equal(b)
+	}
 	return apiequality.Semantic.DeepEqual(a.Interface(), b.Interface())
 }
 
 // value compares what is present on both sides.
-func (w *walk) value(a, b reflect.Value) {
-	t := a.Type()
-	switch {
-	case opaque(t):
-		w.leaf(a, b)
-	case t.Kind() == reflect.Pointer && t.Elem().Kind() == reflect.Struct && !opaque(t.Elem()):
-		w.value(a.Elem(), b.Elem())
-	case t.Kind() == reflect.Struct:
+func (w *walk) value(a, b reflect.Value, by way) {
+	switch by {
+	case reference:
+		w.value(a.Elem(), b.Elem(), structure)
+	case structure:
 		// What was empty may not be written at all by an API server of another
 		// version, so its members have no parent to go to.
-		if a.IsZero() {
-			w.leaf(a, b)
-			return
+		switch {
+		case !a.IsZero():
+			w.object(a, b)
+		case !b.IsZero():
+			w.leaf(a, b, by)
 		}
-		w.object(a, b)
-	case t.Kind() == reflect.Map && t.Key().Kind() == reflect.String:
+	case dictionary:
 		w.members(a, b)
-	case t.Kind() == reflect.Slice && t.Elem().Kind() != reflect.Uint8:
+	case list:
 		w.list(a, b)
-	default:
-		w.leaf(a, b)
+	case whole, plain:
+		w.leaf(a, b, by)
 	}
 }
 
-func (w *walk) leaf(a, b reflect.Value) {
-	if !equal(a, b) {
+func (w *walk) leaf(a, b reflect.Value, by way) {
+	if !equal(a, b, by) {
 		w.set(b)
 	}
 }
@@ -97,13 +137,13 @@ func (w *walk) object(a, b reflect.Value) {
 			w.object(left, right)
 			continue
 		}
-		w.at(f.name, func() { w.member(left, right, f.omitEmpty) })
+		w.at(f.name, func() { w.member(left, right, f) })
 	}
 }
 
 // member compares one field, which may be absent on either side.
-func (w *walk) member(a, b reflect.Value, omitEmpty bool) {
-	before, after := written(a, omitEmpty), written(b, omitEmpty)
+func (w *walk) member(a, b reflect.Value, f field) {
+	before, after := written(a, f.omitEmpty), written(b, f.omitEmpty)
 	switch {
 	case !before && !after:
 	case !after:
@@ -112,7 +152,7 @@ func (w *walk) member(a, b reflect.Value, omitEmpty bool) {
 		w.set(b)
 	case isNil(a):
 	default:
-		w.value(a, b)
+		w.value(a, b, f.way)
 	}
 }
 
@@ -141,12 +181,13 @@ func isNil(v reflect.Value) bool {
 }
 
 func (w *walk) members(a, b reflect.Value) {
+	member := field{way: wayOf(a.Type().Elem())}
 	for _, key := range sortedKeys(a) {
 		w.at(key.String(), func() {
 			if right := b.MapIndex(key); !right.IsValid() {
 				w.emit("remove", nil)
 			} else {
-				w.member(a.MapIndex(key), right, false)
+				w.member(a.MapIndex(key), right, member)
 			}
 		})
 	}
@@ -163,22 +204,23 @@ func sortedKeys(m reflect.Value) []reflect.Value {
 	return keys
 }
 
-// list leaves the equal head and tail of two lists alone. What lies between is
-// compared element by element where there are as many, and replaced otherwise.
+// list compares two lists element by element where there are as many. Otherwise
+// it leaves their equal head and tail alone and replaces what lies between.
 func (w *walk) list(a, b reflect.Value) {
+	by := wayOf(a.Type().Elem())
 	head, endA, endB := 0, a.Len(), b.Len()
-	for head < min(endA, endB) && equal(a.Index(head), b.Index(head)) {
-		head++
-	}
-	for endA > head && endB > head && equal(a.Index(endA-1), b.Index(endB-1)) {
-		endA--
-		endB--
-	}
 	if endA == endB {
-		for i := head; i < endA; i++ {
-			w.at(strconv.Itoa(i), func() { w.element(a.Index(i), b.Index(i)) })
+		for i := range endA {
+			w.at(strconv.Itoa(i), func() { w.element(a.Index(i), b.Index(i), by) })
 		}
 		return
+	}
+	for head < min(endA, endB) && equal(a.Index(head), b.Index(head), by) {
+		head++
+	}
+	for endA > head && endB > head && equal(a.Index(endA-1), b.Index(endB-1), by) {
+		endA--
+		endB--
 	}
 	for i := endA - 1; i >= head; i-- {
 		w.at(strconv.Itoa(i), func() { w.emit("remove", nil) })
@@ -190,12 +232,12 @@ func (w *walk) list(a, b reflect.Value) {
 
 // element compares two elements of a list. There "add" would insert, so an
 // element that has no members is replaced.
-func (w *walk) element(a, b reflect.Value) {
-	if t := a.Type(); t.Kind() == reflect.Struct && !opaque(t) && !a.IsZero() {
+func (w *walk) element(a, b reflect.Value, by way) {
+	if by == structure && !a.IsZero() {
 		w.object(a, b)
 		return
 	}
-	if !equal(a, b) {
+	if !equal(a, b, by) {
 		w.emit("replace", b.Interface())
 	}
 }
@@ -204,6 +246,7 @@ func (w *walk) element(a, b reflect.Value) {
 type field struct {
 	index     int
 	name      string
+	way       way
 	inline    bool
 	omitEmpty bool
 }
@@ -235,6 +278,7 @@ func fieldOf(f reflect.StructField) (field, bool) {
 	choices := strings.Split(options, ",")
 	return field{
 		name:      name,
+		way:       wayOf(f.Type),
 		inline:    f.Anonymous && name == "",
 		omitEmpty: slices.Contains(choices, "omitempty") || slices.Contains(choices, "omitzero"),
 	}, true

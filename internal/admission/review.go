@@ -1,6 +1,7 @@
 package admission
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -13,7 +14,6 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
-	kjson "sigs.k8s.io/json"
 )
 
 // maxReview is how many bytes a review may have. An object has at most three
@@ -63,20 +63,26 @@ func (e endpoint) answer(ctx context.Context, r *http.Request, room int64) *admi
 	return &answered.AdmissionResponse
 }
 
+// question is the half of an AdmissionReview that the API server writes.
+type question struct {
+	metav1.TypeMeta `json:",inline"`
+	Request         *admissionv1.AdmissionRequest `json:"request"`
+}
+
 // readReview reads a review, or says why there is none.
-func readReview(r *http.Request) (*admissionv1.AdmissionReview, *admissionv1.AdmissionResponse) {
+func readReview(r *http.Request) (*question, *admissionv1.AdmissionResponse) {
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
 		return nil, unreadable(http.StatusUnsupportedMediaType, "admission reviews are application/json")
 	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, maxReview+1))
+	body, err := readBody(r)
 	switch {
 	case err != nil:
 		return nil, unreadable(http.StatusBadRequest, "the admission review could not be read to its end")
 	case len(body) > maxReview:
 		return nil, unreadable(http.StatusRequestEntityTooLarge, fmt.Sprintf("the admission review has more than %d bytes", maxReview))
 	}
-	review := &admissionv1.AdmissionReview{}
-	if err := kjson.UnmarshalCaseSensitivePreserveInts(body, review); err != nil {
+	review := &question{}
+	if err := unmarshal(body, review); err != nil {
 		return nil, unreadable(http.StatusBadRequest, "the request is no admission review in JSON")
 	}
 	if review.APIVersion != admissionv1.SchemeGroupVersion.String() || review.Kind != "AdmissionReview" {
@@ -87,6 +93,17 @@ func readReview(r *http.Request) (*admissionv1.AdmissionReview, *admissionv1.Adm
 		return nil, unreadable(http.StatusBadRequest, "the admission review has no request")
 	}
 	return review, nil
+}
+
+// readBody reads a body, and no more than one byte too many. It takes the memory
+// at once that the caller announced, for which there is room.
+func readBody(r *http.Request) ([]byte, error) {
+	var body bytes.Buffer
+	if r.ContentLength <= maxReview {
+		body.Grow(int(max(r.ContentLength, 0)) + bytes.MinRead)
+	}
+	_, err := body.ReadFrom(io.LimitReader(r.Body, maxReview+1))
+	return body.Bytes(), err
 }
 
 func unreadable(code int32, message string) *admissionv1.AdmissionResponse {

@@ -182,6 +182,9 @@ func TestEveryRequestIsAnsweredInASentence(t *testing.T) {
 		"no review at all":     {[]byte("{"), http.StatusBadRequest, "no admission review"},
 		"a review of tomorrow": {bytes.Replace(change(func(*admissionv1.AdmissionRequest) {}), []byte("admission.k8s.io/v1"), []byte("admission.k8s.io/v7"), 1), http.StatusBadRequest, "not AdmissionReview of admission.k8s.io/v7"},
 		"a body without end":   {bytes.Repeat([]byte(" "), 8<<20), http.StatusRequestEntityTooLarge, "has more than 7340032 bytes"},
+		"a name that stands twice": {
+			bytes.Replace(change(func(*admissionv1.AdmissionRequest) {}), []byte(`"spec":{`), []byte(`"spec":{"hostNetwork":false,"hostNetwork":true,`), 1), http.StatusBadRequest, "no admission review",
+		},
 		"another kind": {
 			change(func(r *admissionv1.AdmissionRequest) { r.Kind.Kind = "Node" }),
 			http.StatusBadRequest, "does not judge /v1, Kind=Node: its configuration has been changed",

@@ -130,6 +130,8 @@ func buildGate() {
 	Expect(err).NotTo(HaveOccurred())
 	ctx, cancel := context.WithCancel(context.Background())
 	DeferCleanup(cancel)
+	loader, err := subject.Keeping(ctx, informers, admin)
+	Expect(err).NotTo(HaveOccurred())
 	go func() {
 		defer GinkgoRecover()
 		Expect(informers.Start(ctx)).To(Succeed())
@@ -139,7 +141,7 @@ func buildGate() {
 	book = witness.NewBook(admin, admin, operatorNamespace)
 	gate = &admission.Gate{
 		Engine:  judge,
-		Loader:  &subject.Loader{Cache: informers, Live: admin},
+		Loader:  loader,
 		Clock:   clock.RealClock{},
 		Reviews: admin,
 		Changes: book,

@@ -22,10 +22,14 @@ func wire(ctx context.Context, mgr manager.Manager, o Options) error {
 	if err != nil {
 		return fmt.Errorf("building the engine: %w", err)
 	}
+	loader, err := subject.Keeping(ctx, mgr.GetCache(), mgr.GetAPIReader())
+	if err != nil {
+		return fmt.Errorf("building the loader of admission: %w", err)
+	}
 	book := witness.NewBook(mgr.GetAPIReader(), mgr.GetClient(), o.Namespace)
 	gate := &admission.Gate{
 		Engine:  judge,
-		Loader:  &subject.Loader{Cache: mgr.GetCache(), Live: mgr.GetAPIReader()},
+		Loader:  loader,
 		Clock:   clock.RealClock{},
 		Reviews: mgr.GetClient(),
 		Changes: book,

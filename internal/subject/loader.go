@@ -20,6 +20,8 @@ type Loader struct {
 	Cache client.Reader
 	// Live asks the API server.
 	Live client.Reader
+	// kept is nil where every scene is read anew.
+	kept *keptScenes
 }
 
 // get reads one object from the cache and, if it is not there, live. It reports

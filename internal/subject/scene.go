@@ -29,57 +29,81 @@ type Scene struct {
 
 // Scene reads the scene of a namespace. A namespace that the cache does not yet
 // know as one that holds PHI is read live, and so are profiles where the cache
-// has none: whoever asks has reason to believe that there is something.
+// has none: whoever asks has reason to believe that there is something. The scene
+// itself is the caller's own.
 func (l *Loader) Scene(ctx context.Context, namespace string) (*Scene, error) {
-	sc := &Scene{}
-	var err error
-	if sc.Namespace, err = l.namespace(ctx, namespace); err != nil {
-		return nil, err
+	if l.kept == nil {
+		sc, _, err := l.read(ctx, namespace)
+		return sc, err
 	}
-	if sc.Profiles, err = l.profiles(ctx); err != nil {
-		return nil, err
+	sc, changes := l.kept.of(namespace)
+	if sc == nil {
+		var live bool
+		var err error
+		if sc, live, err = l.read(ctx, namespace); err != nil {
+			return nil, err
+		}
+		if !live {
+			l.kept.keep(namespace, sc, changes)
+		}
+	}
+	own := *sc
+	return &own, nil
+}
+
+// read reads a scene. It reports whether a part of it was read live: of that no
+// event has to come.
+func (l *Loader) read(ctx context.Context, namespace string) (sc *Scene, live bool, err error) {
+	sc = &Scene{}
+	var liveNamespace, liveProfiles bool
+	if sc.Namespace, liveNamespace, err = l.namespace(ctx, namespace); err != nil {
+		return nil, false, err
+	}
+	if sc.Profiles, liveProfiles, err = l.profiles(ctx); err != nil {
+		return nil, false, err
 	}
 	var workloads hipaav1.PHIWorkloadList
 	if err := l.list(ctx, namespace, &workloads); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	sc.setWorkloads(workloads.Items)
 	var exceptions hipaav1.ControlExceptionList
 	if err := l.list(ctx, namespace, &exceptions); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	sc.Exceptions = sortedByName(pointers(exceptions.Items))
-	return sc, nil
+	return sc, liveNamespace || liveProfiles, nil
 }
 
-func (l *Loader) namespace(ctx context.Context, name string) (*corev1.Namespace, error) {
+func (l *Loader) namespace(ctx context.Context, name string) (namespace *corev1.Namespace, live bool, err error) {
 	key := types.NamespacedName{Name: name}
-	namespace := &corev1.Namespace{}
+	namespace = &corev1.Namespace{}
 	found, err := l.cached(ctx, key, namespace)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if found && namespace.Labels[hipaav1.LabelPHI] == hipaav1.LabelPHIValue {
-		return namespace, nil
+		return namespace, false, nil
 	}
-	live := &corev1.Namespace{}
-	if err := l.Live.Get(ctx, key, live); err != nil {
-		return nil, fmt.Errorf("reading namespace %q: %w", name, err)
+	namespace = &corev1.Namespace{}
+	if err := l.Live.Get(ctx, key, namespace); err != nil {
+		return nil, false, fmt.Errorf("reading namespace %q: %w", name, err)
 	}
-	return live, nil
+	return namespace, true, nil
 }
 
-func (l *Loader) profiles(ctx context.Context) ([]*hipaav1.ComplianceProfile, error) {
+func (l *Loader) profiles(ctx context.Context) (list []*hipaav1.ComplianceProfile, live bool, err error) {
 	var profiles hipaav1.ComplianceProfileList
 	if err := l.Cache.List(ctx, &profiles, client.UnsafeDisableDeepCopy); err != nil {
-		return nil, fmt.Errorf("listing profiles: %w", err)
+		return nil, false, fmt.Errorf("listing profiles: %w", err)
 	}
 	if len(profiles.Items) == 0 {
+		live = true
 		if err := l.Live.List(ctx, &profiles); err != nil {
-			return nil, fmt.Errorf("listing profiles live: %w", err)
+			return nil, false, fmt.Errorf("listing profiles live: %w", err)
 		}
 	}
-	return sortedByName(pointers(profiles.Items)), nil
+	return sortedByName(pointers(profiles.Items)), live, nil
 }
 
 func (sc *Scene) setWorkloads(items []hipaav1.PHIWorkload) {

@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	admissionv1 "k8s.io/api/admission/v1"
@@ -25,14 +26,26 @@ import (
 	"github.com/hipaa-operator/hipaa-operator/test/cluster"
 )
 
-// The yardstick: two webhooks, one mutating and one validating, that decode the
-// review and allow it. They run in a process of their own: this test binary,
-// started with the variable below.
+// The yardsticks: two webhooks, one mutating and one validating, that decode the
+// review and allow it; and the same with a mutating one that adds as many labels as
+// the operator does, because what a patch costs the API server's time is nobody's
+// to save. They run in a process of their own: this test binary, started with the
+// variable below.
 const (
 	nullWebhookAddress = "BENCH_NULL_WEBHOOK"
 	nullWebhookCert    = "BENCH_NULL_WEBHOOK_CERT"
-	nullLabel          = "bench.example.org/null"
+	yardstickLabel     = "bench.example.org/yardstick"
+	labellingPath      = "/labelling"
 )
+
+// labelling is a patch of the size of the operator's.
+var labelling = func() []byte {
+	var operations []string
+	for i := range 7 {
+		operations = append(operations, fmt.Sprintf(`{"op":"add","path":"/metadata/labels/bench.example.org~1label-%d","value":"true"}`, i))
+	}
+	return []byte("[" + strings.Join(operations, ",") + "]")
+}()
 
 func serveNothing(address string) {
 	server := &http.Server{Addr: address, ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -43,6 +56,9 @@ func serveNothing(address string) {
 		}
 		review.Response = &admissionv1.AdmissionResponse{UID: review.Request.UID, Allowed: true}
 		review.Request = nil
+		if r.URL.Path == labellingPath {
+			review.Response.Patch, review.Response.PatchType = labelling, ptr.To(admissionv1.PatchTypeJSONPatch)
+		}
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(review)
 	})}
@@ -50,8 +66,9 @@ func serveNothing(address string) {
 	fmt.Fprintln(os.Stderr, server.ListenAndServeTLS(filepath.Join(folder, "tls.crt"), filepath.Join(folder, "tls.key")))
 }
 
-// nullWebhooks starts the yardstick and registers it for namespaces with nullLabel.
-func (w *world) nullWebhooks(ctx context.Context, address string) (*cluster.Process, error) {
+// yardsticks starts the yardsticks and registers them for namespaces whose
+// yardstickLabel names one.
+func (w *world) yardsticks(ctx context.Context, address string) (*cluster.Process, error) {
 	folder := filepath.Join(w.cluster.Workdir, "null")
 	ca, err := selfSigned(folder)
 	if err != nil {
@@ -62,31 +79,42 @@ func (w *world) nullWebhooks(ctx context.Context, address string) (*cluster.Proc
 	if err != nil {
 		return nil, err
 	}
+	for name, path := range map[string]string{"null": "/", "labelling": labellingPath} {
+		if err := w.register(ctx, name, ca, "https://"+address+"/", "https://"+address+path); err != nil {
+			return process, err
+		}
+	}
+	return process, nil
+}
+
+// register makes a pair of webhooks that look at new pods.
+func (w *world) register(ctx context.Context, name string, ca []byte, validates, mutates string) error {
 	rules := []admissionregistrationv1.RuleWithOperations{{
 		Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.Create},
 		Rule:       admissionregistrationv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"pods"}},
 	}}
-	selector := &metav1.LabelSelector{MatchLabels: map[string]string{nullLabel: "true"}}
-	endpoint := admissionregistrationv1.WebhookClientConfig{URL: ptr.To("https://" + address + "/"), CABundle: ca}
+	selector := &metav1.LabelSelector{MatchLabels: map[string]string{yardstickLabel: name}}
 	if err := w.admin.Create(ctx, &admissionregistrationv1.MutatingWebhookConfiguration{
-		ObjectMeta: metav1.ObjectMeta{Name: "bench-null"},
+		ObjectMeta: metav1.ObjectMeta{Name: "bench-" + name},
 		Webhooks: []admissionregistrationv1.MutatingWebhook{{
-			Name: "null.bench.example.org", Rules: rules, NamespaceSelector: selector, ClientConfig: endpoint,
-			SideEffects: ptr.To(admissionregistrationv1.SideEffectClassNone), AdmissionReviewVersions: []string{"v1"},
+			Name: name + ".bench.example.org", Rules: rules, NamespaceSelector: selector,
+			ClientConfig: admissionregistrationv1.WebhookClientConfig{URL: &mutates, CABundle: ca},
+			SideEffects:  ptr.To(admissionregistrationv1.SideEffectClassNone), AdmissionReviewVersions: []string{"v1"},
 		}},
 	}); err != nil {
-		return process, fmt.Errorf("registering the mutating yardstick: %w", err)
+		return fmt.Errorf("registering the mutating yardstick: %w", err)
 	}
 	if err := w.admin.Create(ctx, &admissionregistrationv1.ValidatingWebhookConfiguration{
-		ObjectMeta: metav1.ObjectMeta{Name: "bench-null"},
+		ObjectMeta: metav1.ObjectMeta{Name: "bench-" + name},
 		Webhooks: []admissionregistrationv1.ValidatingWebhook{{
-			Name: "null.bench.example.org", Rules: rules, NamespaceSelector: selector, ClientConfig: endpoint,
-			SideEffects: ptr.To(admissionregistrationv1.SideEffectClassNone), AdmissionReviewVersions: []string{"v1"},
+			Name: name + ".bench.example.org", Rules: rules, NamespaceSelector: selector,
+			ClientConfig: admissionregistrationv1.WebhookClientConfig{URL: &validates, CABundle: ca},
+			SideEffects:  ptr.To(admissionregistrationv1.SideEffectClassNone), AdmissionReviewVersions: []string{"v1"},
 		}},
 	}); err != nil {
-		return process, fmt.Errorf("registering the validating yardstick: %w", err)
+		return fmt.Errorf("registering the validating yardstick: %w", err)
 	}
-	return process, nil
+	return nil
 }
 
 // selfSigned writes a certificate for 127.0.0.1 and returns it as its own CA.
