@@ -102,6 +102,32 @@ var _ = Describe("A hostile tenant", Ordered, ContinueOnFailure, func() {
 		refused(patch(ns.DeepCopy(), labels(map[string]any{hipaav1.LabelPHI: nil}), "status"), hipaav1.LabelPHI)
 	})
 
+	It("wins no time by declaring its pods anew, and no freedom by a workload that goes before anybody looked", func() {
+		Eventually(func() time.Duration { return time.Since(pod.CreationTimestamp.Time) }).Should(BeNumerically(">", time.Second))
+		again := phitest.Workload("again").Namespace(namespace).Selecting("app", "api").Obj()
+		Expect(tenant.Create(ctx, again)).To(Succeed())
+		Eventually(func() hipaav1.Stage {
+			Expect(admin.Get(ctx, client.ObjectKeyFromObject(again), again)).To(Succeed())
+			return again.Status.Stage
+		}).Should(Equal(hipaav1.StageEnforced))
+		refused(tenant.Create(ctx, phitest.Pod("early").Namespace(namespace).Of(workload).Unhardened().Obj()), "pod-hardening")
+		refused(tenant.Create(ctx, phitest.Pod("nobodys").Namespace(namespace).Obj()), "undeclared-pod")
+		Expect(tenant.Create(ctx, phitest.Pod("api-1").Namespace(namespace).Of(workload).Obj())).To(Succeed(), "two workloads over one pod stop nobody's care")
+		Expect(tenant.Delete(ctx, again)).To(Succeed())
+		Eventually(func() error { return client.IgnoreNotFound(admin.Get(ctx, client.ObjectKeyFromObject(again), again)) }).Should(Succeed())
+
+		By("a workload goes only when the operator knows of its pods")
+		fleeting := phitest.Workload("fleeting").Namespace(namespace).Obj()
+		Expect(tenant.Create(ctx, fleeting)).To(Succeed())
+		Expect(tenant.Create(ctx, phitest.Pod("left").Namespace(namespace).Of(fleeting).Obj())).To(Succeed())
+		if err := tenant.Delete(ctx, fleeting); err != nil {
+			refused(err, "has not taken this PHIWorkload on yet")
+			Eventually(func() error { return tenant.Delete(ctx, fleeting) }).Should(Succeed())
+		}
+		Consistently(func() error { return admin.Get(ctx, client.ObjectKeyFromObject(fleeting), fleeting) }, "2s").Should(Succeed(), "its pod lives")
+		Expect(tenant.Delete(ctx, phitest.Pod("left").Namespace(namespace).Obj(), client.GracePeriodSeconds(0))).To(Succeed())
+	})
+
 	It("cannot move the selector, and loosens nothing by another profile", func() {
 		refused(patch(workload.DeepCopy(), map[string]any{"spec": map[string]any{"selector": map[string]any{"matchLabels": map[string]any{"app": "else"}}}}), "immutable")
 		Expect(patch(workload.DeepCopy(), map[string]any{"spec": map[string]any{"profileRef": map[string]any{"name": "hipaa-audit-only"}}})).To(Succeed())
