@@ -112,7 +112,7 @@ var _ = Describe("A hostile tenant", Ordered, ContinueOnFailure, func() {
 		}).Should(Equal(hipaav1.StageEnforced))
 		refused(tenant.Create(ctx, phitest.Pod("early").Namespace(namespace).Of(workload).Unhardened().Obj()), "pod-hardening")
 		refused(tenant.Create(ctx, phitest.Pod("nobodys").Namespace(namespace).Obj()), "undeclared-pod")
-		Expect(tenant.Create(ctx, phitest.Pod("api-1").Namespace(namespace).Of(workload).Obj())).To(Succeed(), "two workloads over one pod stop nobody's care")
+		Expect(tenant.Create(ctx, phitest.Pod("api-shared").Namespace(namespace).Of(workload).Obj())).To(Succeed(), "two workloads over one pod stop nobody's care")
 		Expect(tenant.Delete(ctx, again)).To(Succeed())
 		Eventually(func() error { return client.IgnoreNotFound(admin.Get(ctx, client.ObjectKeyFromObject(again), again)) }).Should(Succeed())
 
