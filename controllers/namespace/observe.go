@@ -29,7 +29,7 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 	if s.subject, err = r.Loader.Subject(ctx, s.scene, nil, r.Engine.LiveEvidence()); err != nil {
 		return fmt.Errorf("reading the subject: %w", err)
 	}
-	s.subject.Profile = s.effective.Parameters
+	s.subject = s.subject.Under(s.effective.Parameters)
 	if s.effective.Enforces() && !s.effective.Overdue(s.now) {
 		if s.unclaimed, err = r.Loader.Unclaimed(ctx, s.scene); err != nil {
 			return fmt.Errorf("looking for pods that nobody claims: %w", err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -102,14 +103,14 @@ func (r *Reconciler) leave(ctx context.Context, s *scope) error {
 	if len(workloads.Items) > 0 {
 		return nil // the watch on PHIWorkloads tells when the last has gone
 	}
-	if err := r.Corrector.RemoveOwned(ctx, s.namespace.Name, ""); err != nil {
-		return fmt.Errorf("leaving: %w", err)
-	}
+	names := []string{""} // what is kept for the namespace itself goes first
 	for _, object := range owned {
-		if name := object.GetLabels()[hipaav1.LabelWorkload]; name != "" {
-			if err := r.Corrector.RemoveOwned(ctx, s.namespace.Name, name); err != nil {
-				return fmt.Errorf("leaving: %w", err)
-			}
+		names = append(names, object.GetLabels()[hipaav1.LabelWorkload])
+	}
+	slices.Sort(names)
+	for _, name := range slices.Compact(names) {
+		if err := r.Corrector.RemoveOwned(ctx, s.namespace.Name, name); err != nil {
+			return fmt.Errorf("leaving: %w", err)
 		}
 	}
 	return nil

@@ -48,7 +48,7 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 		if s.rest, err = r.Loader.Subject(ctx, s.scene, nil, evidence); err != nil {
 			return fmt.Errorf("reading the namespace's subject: %w", err)
 		}
-		s.rest.Profile = s.effective.Parameters
+		s.rest = s.rest.Under(s.effective.Parameters)
 		if err := r.readTemplates(ctx, s); err != nil {
 			return err
 		}

@@ -111,7 +111,7 @@ func (p *previewing) template(e *engine.Engine, ruling engine.Ruling, d *draft) 
 // later tells of what is there and stays, and whose next change would be refused:
 // controllers of applications write such objects too, at a failover for instance.
 func (p *previewing) later(results []engine.Result) {
-	kinds := (control.Services | control.Slices).Each()
+	kinds := []string{control.Services.String(), control.Slices.String()}
 	for _, result := range results {
 		if result.Mode != hipaav1.ModeEnforce {
 			continue
@@ -120,7 +120,7 @@ func (p *previewing) later(results []engine.Result) {
 		for _, v := range result.Violations {
 			kind, _, _ := strings.Cut(v.Object, "/")
 			counts := v.Verdict == hipaav1.VerdictFail && v.ExceptedBy == "" && !told[v.Object]
-			if counts && slices.ContainsFunc(kinds, func(k control.Kinds) bool { return k.String() == kind }) {
+			if counts && slices.Contains(kinds, kind) {
 				told[v.Object] = true
 				p.refuse = append(p.refuse, hipaav1.PreviewEntry{Object: v.Object, Controls: []string{v.ControlID}, Message: "changes of it would be refused: " + v.Sentence()})
 			}

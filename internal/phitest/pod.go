@@ -147,3 +147,16 @@ func (b *PodBuilder) With(change func(*corev1.Pod)) *PodBuilder {
 
 // Obj returns the object.
 func (b *PodBuilder) Obj() *corev1.Pod { return b.pod.DeepCopy() }
+
+// MountedClaims lists the volumes of a pod in their order, each with the claim
+// that it mounts: data=data-db-0.
+func MountedClaims(pod *corev1.Pod) []string {
+	var list []string
+	for _, v := range pod.Spec.Volumes {
+		if v.PersistentVolumeClaim != nil {
+			v.Name += "=" + v.PersistentVolumeClaim.ClaimName
+		}
+		list = append(list, v.Name)
+	}
+	return list
+}

@@ -11,6 +11,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/utils/ptr"
+
+	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
 )
 
 // spec has, between two volumes of its own, one that a claim template replaces.
@@ -113,18 +115,6 @@ func items(t *testing.T, list List) reflect.Type {
 	return field.Type.Elem()
 }
 
-// mounted lists volumes, each with its claim.
-func mounted(pod *corev1.Pod) []string {
-	var list []string
-	for _, v := range pod.Spec.Volumes {
-		if v.PersistentVolumeClaim != nil {
-			v.Name += "=" + v.PersistentVolumeClaim.ClaimName
-		}
-		list = append(list, v.Name)
-	}
-	return list
-}
-
 func TestPodsOfAStatefulSet(t *testing.T) {
 	later := statefulSet("db")
 	later.Spec.Ordinals = &appsv1.StatefulSetOrdinals{Start: 5}
@@ -141,7 +131,7 @@ func TestPodsOfAStatefulSet(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			pod := tt.give
-			if diff := cmp.Diff(tt.want, append([]string{pod.Name, pod.Labels[appsv1.PodIndexLabel]}, mounted(pod)...)); diff != "" {
+			if diff := cmp.Diff(tt.want, append([]string{pod.Name, pod.Labels[appsv1.PodIndexLabel]}, phitest.MountedClaims(pod)...)); diff != "" {
 				t.Errorf("pod (-want +got):\n%s", diff)
 			}
 			if pod.Labels[appsv1.StatefulSetPodNameLabel] != pod.Name || pod.Spec.Hostname != pod.Name || pod.Spec.Subdomain != "peers" {
@@ -170,7 +160,7 @@ func TestThePodOfOtherControllersHasNoName(t *testing.T) {
 	template := of(t, &appsv1.ReplicaSet{ObjectMeta: named("web-1"), Spec: appsv1.ReplicaSetSpec{Template: spec()}})
 	for _, pod := range []*corev1.Pod{template.Pod(), template.InPlaceOf(&corev1.Pod{ObjectMeta: named("web-1-x7")})} {
 		if pod.Name != "" || pod.GenerateName != "web-1-" || len(pod.Spec.Volumes) != 3 {
-			t.Errorf("name %q, prefix %q, volumes %v", pod.Name, pod.GenerateName, mounted(pod))
+			t.Errorf("name %q, prefix %q, volumes %v", pod.Name, pod.GenerateName, phitest.MountedClaims(pod))
 		}
 	}
 }

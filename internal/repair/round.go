@@ -69,12 +69,18 @@ func (r *Replacer) begin(ctx context.Context, c Case, p *Protection) (*round, er
 // LivePods are the pods that a workload selects and that have not finished, as
 // the API server has them.
 func LivePods(ctx context.Context, live client.Reader, w *hipaav1.PHIWorkload) ([]*corev1.Pod, error) {
-	selector, err := metav1.LabelSelectorAsSelector(&w.Spec.Selector)
+	return selected(ctx, live, w.Namespace, &w.Spec.Selector)
+}
+
+// selected are the pods that a selector selects and that have not finished, as
+// the API server has them.
+func selected(ctx context.Context, live client.Reader, namespace string, by *metav1.LabelSelector) ([]*corev1.Pod, error) {
+	selector, err := metav1.LabelSelectorAsSelector(by)
 	if err != nil {
 		return nil, fmt.Errorf("reading the selector: %w", err)
 	}
 	var list corev1.PodList
-	if err := live.List(ctx, &list, client.InNamespace(w.Namespace), client.MatchingLabelsSelector{Selector: selector}); err != nil {
+	if err := live.List(ctx, &list, client.InNamespace(namespace), client.MatchingLabelsSelector{Selector: selector}); err != nil {
 		return nil, fmt.Errorf("listing the pods live: %w", err)
 	}
 	var pods []*corev1.Pod

@@ -71,23 +71,12 @@ func TestTemplates(t *testing.T) {
 		t.Errorf("templates (-want +got):\n%s", diff)
 	}
 	set := found[len(found)-1]
-	if diff := cmp.Diff([]string{"data=data-db-0", "scratch"}, volumes(set.Pod)); diff != "" {
+	if diff := cmp.Diff([]string{"data=data-db-0", "scratch"}, phitest.MountedClaims(set.Pod)); diff != "" {
 		t.Errorf("volumes of the first pod of a StatefulSet (-want +got):\n%s", diff)
 	}
 	if len(set.Claims) != 1 || set.Claims[0].Name != "data-db-0" || set.Claims[0].Namespace != "ehr" {
 		t.Errorf("claims of the first pod of a StatefulSet: %v, want data-db-0", set.Claims)
 	}
-}
-
-func volumes(pod *corev1.Pod) []string {
-	var list []string
-	for _, v := range pod.Spec.Volumes {
-		if v.PersistentVolumeClaim != nil {
-			v.Name += "=" + v.PersistentVolumeClaim.ClaimName
-		}
-		list = append(list, v.Name)
-	}
-	return list
 }
 
 func TestWhoMakesAPod(t *testing.T) {
@@ -153,7 +142,7 @@ func TestReplacementOfAStatefulPod(t *testing.T) {
 	lost := phitest.Pod("db-2").Obj()
 	lost.OwnerReferences = []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "StatefulSet", Name: "db", UID: "db", Controller: ptr.To(true), BlockOwnerDeletion: ptr.To(true)}}
 	pod := m.replacement(lost)
-	if diff := cmp.Diff([]string{"data=data-db-2", "scratch"}, volumes(pod)); diff != "" {
+	if diff := cmp.Diff([]string{"data=data-db-2", "scratch"}, phitest.MountedClaims(pod)); diff != "" {
 		t.Errorf("volumes (-want +got):\n%s", diff)
 	}
 	if pod.Labels[appsv1.PodIndexLabel] != "2" || pod.Spec.Hostname != "db-2" || pod.Name != "" {
