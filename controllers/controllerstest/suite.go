@@ -99,6 +99,17 @@ func Update[T client.Object](ctx context.Context, c *Cluster, object T, change f
 	}, Patience, Interval).Should(gomega.Succeed())
 }
 
+// UpdateProfile changes a profile, and waits until the operator's cache holds the
+// change: what a spec does next is judged by it, not by the profile of before.
+func UpdateProfile(ctx context.Context, c *Cluster, profile *hipaav1.ComplianceProfile, change func(*hipaav1.ComplianceProfile)) {
+	ginkgo.GinkgoHelper()
+	Update(ctx, c, profile, change)
+	gomega.Eventually(func() (int64, error) {
+		err := c.Admin.Get(ctx, client.ObjectKeyFromObject(profile), profile)
+		return profile.Status.ObservedGeneration, err
+	}, Patience, Interval).Should(gomega.Equal(profile.Generation))
+}
+
 // Condition reads an object and tells status and reason of a condition in one
 // line; none where it is not there, or speaks of an older generation.
 func (c *Cluster) Condition(ctx context.Context, object client.Object, kind string) func() string {

@@ -48,9 +48,7 @@ var _ = Describe("A PHI namespace", func() {
 		n := newNamespace(ctx)
 		profile := govern(ctx, n, hipaav1.ModeEnforce)
 		Eventually(owned(ctx, n), patience, interval).Should(ConsistOf(deny))
-		profile.Spec.DefaultMode = hipaav1.ModeAudit
-		profile.ResourceVersion = ""
-		Expect(cluster.Admin.Patch(ctx, profile, client.Merge)).To(Succeed())
+		change(ctx, profile, func(p *hipaav1.ComplianceProfile) { p.Spec.DefaultMode = hipaav1.ModeAudit })
 		widen(ctx, n)
 		once := func() int {
 			return len(slices.DeleteFunc(told(ctx, n)(), func(reason string) bool { return reason != hipaav1.EventDriftDetected }))
@@ -85,9 +83,9 @@ var _ = Describe("A PHI namespace", func() {
 		Expect(cluster.Admin.Create(ctx, w)).To(Succeed())
 		Eventually(ready(ctx, n, "api"), patience, interval).Should(Equal(metav1.ConditionTrue))
 		Consistently(owned(ctx, n), awhile, interval).Should(BeEmpty())
-		profile.Spec.Rollout = &hipaav1.RolloutParameters{EnforceBy: &metav1.Time{Time: time.Now().Add(-time.Minute)}}
-		profile.ResourceVersion = ""
-		Expect(cluster.Admin.Patch(ctx, profile, client.Merge)).To(Succeed())
+		change(ctx, profile, func(p *hipaav1.ComplianceProfile) {
+			p.Spec.Rollout = &hipaav1.RolloutParameters{EnforceBy: &metav1.Time{Time: time.Now().Add(-time.Minute)}}
+		})
 		Eventually(owned(ctx, n), patience, interval).Should(ConsistOf(deny, "hipaa-api"))
 		Expect(told(ctx, n)()).NotTo(ContainElement(hipaav1.EventDriftDetected), "nobody had taken anything away")
 	})
@@ -103,8 +101,8 @@ var _ = Describe("A PHI namespace", func() {
 		force(ctx, w)
 		relabel(ctx, n)
 		Consistently(owned(ctx, n), awhile, interval).Should(ConsistOf(deny, "hipaa-api"))
-		Expect(cluster.Admin.Delete(ctx, pod)).To(Succeed())
 		pause(ctx, profile, time.Now().Add(time.Hour))
+		Expect(cluster.Admin.Delete(ctx, pod)).To(Succeed())
 		relabel(ctx, n)
 		Consistently(owned(ctx, n), awhile, interval).Should(ConsistOf(deny, "hipaa-api"), "paused")
 		pause(ctx, profile, time.Now().Add(-time.Hour))

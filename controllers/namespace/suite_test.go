@@ -135,11 +135,21 @@ func force(ctx context.Context, w *hipaav1.PHIWorkload) {
 	}, patience, interval).Should(Succeed())
 }
 
+// change changes a profile, and waits until no pass judges by what it was: the
+// controller has one worker, and closing another namespace comes after.
+func change(ctx context.Context, profile *hipaav1.ComplianceProfile, how func(*hipaav1.ComplianceProfile)) {
+	GinkgoHelper()
+	controllerstest.UpdateProfile(ctx, cluster, profile, how)
+	other := newNamespace(ctx)
+	govern(ctx, other, hipaav1.ModeEnforce)
+	Eventually(owned(ctx, other), patience, interval).Should(ConsistOf(deny))
+}
+
 func pause(ctx context.Context, profile *hipaav1.ComplianceProfile, until time.Time) {
 	GinkgoHelper()
-	profile.Spec.Pause = &hipaav1.Pause{Reason: "a migration", Until: metav1.NewTime(until)}
-	profile.ResourceVersion = ""
-	Expect(cluster.Admin.Patch(ctx, profile, client.Merge)).To(Succeed())
+	change(ctx, profile, func(p *hipaav1.ComplianceProfile) {
+		p.Spec.Pause = &hipaav1.Pause{Reason: "a migration", Until: metav1.NewTime(until)}
+	})
 }
 
 // relabel changes a label that means nothing.

@@ -59,7 +59,7 @@ func (p place) profile(ctx context.Context, b *phitest.ProfileBuilder) *hipaav1.
 // changeProfile changes the profile of the place.
 func (p place) changeProfile(ctx context.Context, change func(*hipaav1.ComplianceProfile)) {
 	GinkgoHelper()
-	update(ctx, &hipaav1.ComplianceProfile{ObjectMeta: metav1.ObjectMeta{Name: p.name}}, change)
+	controllerstest.UpdateProfile(ctx, cluster, &hipaav1.ComplianceProfile{ObjectMeta: metav1.ObjectMeta{Name: p.name}}, change)
 }
 
 func (p place) workload(name string) *phitest.WorkloadBuilder {
