@@ -1,6 +1,7 @@
 package v1alpha1
 
 import (
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
@@ -237,7 +238,41 @@ type StorageParameters struct {
 	// +listMapKey=storageClass
 	// +kubebuilder:validation:MaxItems=32
 	Statements []StorageStatement `json:"statements,omitempty"`
+
+	// nodeDisks states that the nodes' own disks are encrypted, and wiped before
+	// they serve something else. Without it, what is on them is Unknown.
+	// +optional
+	NodeDisks *Statement `json:"nodeDisks,omitempty"`
+
+	// emptyDir says what becomes of emptyDir volumes that name no medium: Memory
+	// puts them into the node's memory, which can break an application that writes
+	// more than the limit. AsDeclared, the default, leaves them.
+	// +optional
+	// +default="AsDeclared"
+	EmptyDir EmptyDirPlacement `json:"emptyDir,omitempty"`
+
+	// emptyDirSizeLimit is the limit of those put into memory that name none. Where
+	// several profiles set one the smallest counts; where none does it is 64Mi.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="isQuantity(string(self)) && quantity(string(self)).isGreaterThan(quantity('0'))",message="must be more than 0"
+	EmptyDirSizeLimit *resource.Quantity `json:"emptyDirSizeLimit,omitempty"`
 }
+
+// EmptyDirPlacement says where emptyDir volumes that name no medium go.
+//
+// +kubebuilder:validation:Enum=AsDeclared;Memory
+type EmptyDirPlacement string
+
+const (
+	// EmptyDirAsDeclared leaves them on the node's disk.
+	EmptyDirAsDeclared EmptyDirPlacement = "AsDeclared"
+	// EmptyDirMemory puts them into the node's memory, with a size limit.
+	EmptyDirMemory EmptyDirPlacement = "Memory"
+)
+
+// DefaultEmptyDirSizeLimit is the limit of an emptyDir in memory that names none,
+// where no profile sets one.
+const DefaultEmptyDirSizeLimit = "64Mi"
 
 // StorageStatement says how a StorageClass is encrypted where no field shows it.
 // It never outweighs evidence: a class that says it is not encrypted stays so.

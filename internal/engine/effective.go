@@ -301,6 +301,13 @@ func (m *merge) addStorage(p *hipaav1.ComplianceProfile) {
 		m.conflict("storage.encryptedClass differs between profiles: %q and %q; the first by name counts", into.EncryptedClass, from.EncryptedClass)
 	}
 	into.MinimumGrade = stricterGrade(into.MinimumGrade, from.MinimumGrade)
+	into.EmptyDir = strictest(into.EmptyDir, from.EmptyDir, hipaav1.EmptyDirAsDeclared, hipaav1.EmptyDirMemory)
+	if limit := from.EmptyDirSizeLimit; limit != nil && (into.EmptyDirSizeLimit.IsZero() || limit.Cmp(into.EmptyDirSizeLimit) < 0) {
+		into.EmptyDirSizeLimit = *limit
+	}
+	if s := from.NodeDisks; s != nil && m.stands(*s) {
+		into.NodeDisks = s
+	}
 	for _, s := range from.Statements {
 		if !m.stands(s.Statement) {
 			continue

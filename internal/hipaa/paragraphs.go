@@ -11,6 +11,7 @@ var (
 	AccessManagement          = cite("164.308(a)(4)(i)", "Information access management", Standard)
 	AccessAuthorization       = cite("164.308(a)(4)(ii)(B)", "Access authorization", Addressable)
 	ContingencyCriticality    = cite("164.308(a)(7)(ii)(E)", "Applications and data criticality analysis", Addressable)
+	MediaReuse                = cite("164.310(d)(2)(ii)", "Media re-use", Required)
 	Accountability            = cite("164.310(d)(2)(iii)", "Accountability", Addressable)
 	AccessControl             = cite("164.312(a)(1)", "Access control", Standard)
 	UniqueUserIdentification  = cite("164.312(a)(2)(i)", "Unique user identification", Required)

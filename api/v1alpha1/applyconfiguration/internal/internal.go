@@ -350,6 +350,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: vendor
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.VendorPeer
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.EmptyDirPlacement
+  scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Environment
   scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.EvidenceClass
@@ -723,6 +725,13 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.StorageParameters
   map:
     fields:
+    - name: emptyDir
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.EmptyDirPlacement
+      default: AsDeclared
+    - name: emptyDirSizeLimit
+      type:
+        namedType: io.k8s.apimachinery.pkg.api.resource.Quantity
     - name: encryptedClass
       type:
         scalar: string
@@ -730,6 +739,9 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.StorageGrade
       default: EncryptedProviderKey
+    - name: nodeDisks
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Statement
     - name: statements
       type:
         list:
@@ -805,6 +817,16 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: name
       type:
         scalar: string
+- name: io.k8s.apimachinery.pkg.api.resource.Quantity
+  scalar: untyped
+  list:
+    elementType:
+      namedType: __untyped_atomic_
+    elementRelationship: atomic
+  map:
+    elementType:
+      namedType: __untyped_deduced_
+    elementRelationship: separable
 - name: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
   map:
     fields:
