@@ -72,6 +72,8 @@ const (
 	pathValidateServices    = "/validate/services"
 	pathValidateEndpoints   = "/validate/endpoints"
 	pathValidatePolicies    = "/validate/policies"
+	pathValidateIngresses   = "/validate/ingresses"
+	pathValidateAccess      = "/validate/access"
 	pathValidateConnections = "/validate/connections"
 	pathValidateExceptions  = "/validate/exceptions"
 	pathWitnessDeletions    = "/witness/deletions"
@@ -90,6 +92,8 @@ func (g *Gate) Handlers() map[string]http.Handler {
 		pathValidateServices:    g.validateService,
 		pathValidateEndpoints:   g.validateEndpoints,
 		pathValidatePolicies:    g.validatePolicy,
+		pathValidateIngresses:   g.validateIngress,
+		pathValidateAccess:      g.validateAccess,
 		pathValidateConnections: g.validateConnection,
 		pathValidateExceptions:  g.validateException,
 		pathWitnessDeletions:    g.witnessDeletion,

@@ -14,6 +14,9 @@ const (
 	Services
 	Policies
 	Slices
+	Ingresses
+	Roles
+	Bindings
 	Connections
 	Workloads
 	endOfKinds
@@ -28,6 +31,9 @@ var kindNames = map[Kinds]string{
 	Services:    "Service",
 	Policies:    "NetworkPolicy",
 	Slices:      "EndpointSlice",
+	Ingresses:   "Ingress",
+	Roles:       "Role",
+	Bindings:    "RoleBinding",
 	Connections: "Connection",
 	Workloads:   "PHIWorkload",
 }

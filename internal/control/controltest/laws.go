@@ -194,6 +194,14 @@ func empty(w *control.World, source control.Evidence) {
 		w.Services, w.APIServer, w.Resolvers = nil, nil, nil
 	case control.IsolationProof:
 		w.Isolation = nil
+	case control.Routes:
+		w.Ingresses = nil
+	case control.Access:
+		w.Roles, w.Bindings, w.ClusterRoles, w.ClusterBindings = nil, nil, nil, nil
+	case control.Identities:
+		w.Identities = nil
+	case control.Nodes:
+		w.Nodes = nil
 	}
 }
 
