@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
 	"github.com/hipaa-operator/hipaa-operator/internal/subject"
 )
 
@@ -26,7 +27,9 @@ const (
 	// their class
 	byClaim = "hipaa.claims"
 	byNode  = "hipaa.node"
-	byClass = "hipaa.class"
+	// pods by the ConfigMaps that they take settings from
+	byConfigMap = "hipaa.configMaps"
+	byClass     = "hipaa.class"
 )
 
 const yes = "true"
@@ -44,6 +47,7 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		{&hipaav1.PHIWorkload{}, byKubernetesAPI, ofWorkload(callsKubernetesAPI)},
 		{&corev1.Pod{}, byClaim, claimsOf},
 		{&corev1.Pod{}, byNode, nodeOf},
+		{&corev1.Pod{}, byConfigMap, configMapsOf},
 		{&corev1.Pod{}, subject.ByServiceAccount, subject.ServiceAccountOf},
 		{&corev1.PersistentVolumeClaim{}, byClass, classOf},
 	} {
@@ -123,6 +127,14 @@ func nodeOf(object client.Object) []string {
 		return nil
 	}
 	return []string{pod.Spec.NodeName}
+}
+
+func configMapsOf(object client.Object) []string {
+	pod, ok := object.(*corev1.Pod)
+	if !ok {
+		return nil
+	}
+	return control.ConfigMapsOf(&pod.Spec)
 }
 
 func keyIn(w *hipaav1.PHIWorkload, namespace, name string) string {

@@ -51,6 +51,7 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, opt
 		Watches(&corev1.Service{}, m.to(m.service), changed).
 		Watches(&discoveryv1.EndpointSlice{}, m.to(m.slice), changed).
 		Watches(&networkingv1.Ingress{}, m.to(m.namespaced), changed).
+		WatchesMetadata(subject.ConfigMapMetadata(), m.to(m.settings), changed).
 		Watches(&rbacv1.Role{}, m.to(m.namespaced), changed).
 		Watches(&rbacv1.RoleBinding{}, m.to(m.namespaced), changed).
 		Watches(&rbacv1.ClusterRole{}, m.to(m.everywhere), builder.WithPredicates(rulesChanged())).
@@ -256,12 +257,22 @@ func (m mapping) everywhere(ctx context.Context, _ client.Object) (found, error)
 	return into, m.list(ctx, into, nil)
 }
 
+// settings finds those with a pod that takes settings from it.
+func (m mapping) settings(ctx context.Context, object client.Object) (found, error) {
+	return m.running(ctx, client.InNamespace(object.GetNamespace()), client.MatchingFields{byConfigMap: object.GetName()})
+}
+
 // node finds those with a pod that runs on it.
 func (m mapping) node(ctx context.Context, object client.Object) (found, error) {
+	return m.running(ctx, client.MatchingFields{byNode: object.GetName()})
+}
+
+// running finds those that some pods are of.
+func (m mapping) running(ctx context.Context, which ...client.ListOption) (found, error) {
 	into := found{}
 	var pods corev1.PodList
-	if err := m.cache.List(ctx, &pods, client.MatchingFields{byNode: object.GetName()}, client.UnsafeDisableDeepCopy); err != nil {
-		return nil, fmt.Errorf("listing pods by node: %w", err)
+	if err := m.cache.List(ctx, &pods, append(which, client.UnsafeDisableDeepCopy)...); err != nil {
+		return nil, fmt.Errorf("listing pods: %w", err)
 	}
 	for i := range pods.Items {
 		if err := m.selecting(ctx, into, pods.Items[i].Namespace, pods.Items[i].Labels); err != nil {

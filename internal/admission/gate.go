@@ -74,6 +74,7 @@ const (
 	pathValidatePolicies    = "/validate/policies"
 	pathValidateIngresses   = "/validate/ingresses"
 	pathValidateAccess      = "/validate/access"
+	pathValidateSettings    = "/validate/settings"
 	pathValidateConnections = "/validate/connections"
 	pathValidateExceptions  = "/validate/exceptions"
 	pathWitnessDeletions    = "/witness/deletions"
@@ -94,6 +95,7 @@ func (g *Gate) Handlers() map[string]http.Handler {
 		pathValidatePolicies:    g.validatePolicy,
 		pathValidateIngresses:   g.validateIngress,
 		pathValidateAccess:      g.validateAccess,
+		pathValidateSettings:    g.validateSettings,
 		pathValidateConnections: g.validateConnection,
 		pathValidateExceptions:  g.validateException,
 		pathWitnessDeletions:    g.witnessDeletion,

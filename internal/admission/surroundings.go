@@ -3,6 +3,7 @@ package admission
 import (
 	"context"
 
+	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -15,9 +16,10 @@ import (
 )
 
 var (
-	ingressKind = networkingv1.SchemeGroupVersion.WithKind("Ingress")
-	roleKind    = rbacv1.SchemeGroupVersion.WithKind("Role")
-	bindingKind = rbacv1.SchemeGroupVersion.WithKind("RoleBinding")
+	ingressKind  = networkingv1.SchemeGroupVersion.WithKind("Ingress")
+	roleKind     = rbacv1.SchemeGroupVersion.WithKind("Role")
+	settingsKind = corev1.SchemeGroupVersion.WithKind("ConfigMap")
+	bindingKind  = rbacv1.SchemeGroupVersion.WithKind("RoleBinding")
 )
 
 // validateAccess judges Roles and RoleBindings under the rules of every workload:
@@ -27,6 +29,12 @@ func (g *Gate) validateAccess(ctx context.Context, req admission.Request) (answe
 		return validate(ctx, g, &req, roleKind, judgeForAll[*rbacv1.Role])
 	}
 	return validate(ctx, g, &req, bindingKind, judgeForAll[*rbacv1.RoleBinding])
+}
+
+// validateSettings judges ConfigMaps under the rules of every workload: any pod of
+// the namespace may take them.
+func (g *Gate) validateSettings(ctx context.Context, req admission.Request) (answer, error) {
+	return validate(ctx, g, &req, settingsKind, judgeForAll[*corev1.ConfigMap])
 }
 
 func judgeForAll[P metav1.Object](ctx context.Context, h *hearing, object P) (engine.Decision, error) {

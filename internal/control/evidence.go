@@ -24,6 +24,8 @@ const (
 	Access
 	// Identities is the ServiceAccounts that live pods of the namespace run under.
 	Identities
+	// Settings is the ConfigMaps that the workload's pods take settings from.
+	Settings
 	// Nodes is the nodes that the workload's pods run on.
 	Nodes
 	// Resolvers and APIServer are read with FlowPeers. They stand in World.Missing
@@ -46,6 +48,7 @@ var evidenceNames = map[Evidence]string{
 	Routes:          "ingresses",
 	Access:          "roles and bindings",
 	Identities:      "the ServiceAccounts of running pods",
+	Settings:        "the ConfigMaps that pods name",
 	Nodes:           "the nodes of running pods",
 	Resolvers:       "where names are resolved",
 	APIServer:       "the addresses of the API server",

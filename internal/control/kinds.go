@@ -17,6 +17,7 @@ const (
 	Ingresses
 	Roles
 	Bindings
+	ConfigMaps
 	Connections
 	Workloads
 	endOfKinds
@@ -34,6 +35,7 @@ var kindNames = map[Kinds]string{
 	Ingresses:   "Ingress",
 	Roles:       "Role",
 	Bindings:    "RoleBinding",
+	ConfigMaps:  "ConfigMap",
 	Connections: "Connection",
 	Workloads:   "PHIWorkload",
 }

@@ -40,6 +40,7 @@ type Subject struct {
 	Ingress    *networkingv1.Ingress
 	Role       *rbacv1.Role
 	Binding    *rbacv1.RoleBinding
+	ConfigMap  *corev1.ConfigMap
 	Connection *Connection
 
 	// World is the evidence; never nil.
@@ -89,6 +90,9 @@ type World struct {
 	ClusterRoles map[string]*rbacv1.ClusterRole
 	// ClusterBindings hold in every namespace, sorted by name.
 	ClusterBindings []*rbacv1.ClusterRoleBinding
+
+	// ConfigMaps that the workload's pods take settings from, by name.
+	ConfigMaps map[string]*corev1.ConfigMap
 
 	// Identities says which workloads of the namespace live pods run for under a
 	// ServiceAccount, by its name; "" stands for pods that nobody claims.
@@ -148,6 +152,8 @@ func (s *Subject) under() (Kinds, metav1.Object) {
 		return Roles, s.Role
 	case s.Binding != nil:
 		return Bindings, s.Binding
+	case s.ConfigMap != nil:
+		return ConfigMaps, s.ConfigMap
 	case s.Connection != nil:
 		return Connections, s.Connection
 	default:
@@ -192,7 +198,7 @@ func (s Subject) Under(p *Profile) Subject {
 // Of returns the subject with another object under judgement.
 func (s Subject) Of(object metav1.Object) Subject {
 	s.Pod, s.Claim, s.Service, s.Policy, s.Slice, s.Connection = nil, nil, nil, nil, nil, nil
-	s.Ingress, s.Role, s.Binding = nil, nil, nil
+	s.Ingress, s.Role, s.Binding, s.ConfigMap = nil, nil, nil, nil
 	switch o := object.(type) {
 	case *corev1.Pod:
 		s.Pod = o
@@ -210,6 +216,8 @@ func (s Subject) Of(object metav1.Object) Subject {
 		s.Role = o
 	case *rbacv1.RoleBinding:
 		s.Binding = o
+	case *corev1.ConfigMap:
+		s.ConfigMap = o
 	case *Connection:
 		s.Connection = o
 	}
@@ -224,7 +232,7 @@ func (w *World) Objects(kind Kinds) []metav1.Object {
 	case Pods:
 		return objects(w.Pods)
 	case Claims:
-		return objects(sortedClaims(w.Claims))
+		return objects(sorted(w.Claims))
 	case Services:
 		return objects(w.Exposing)
 	case Policies:
@@ -237,6 +245,8 @@ func (w *World) Objects(kind Kinds) []metav1.Object {
 		return objects(w.Roles)
 	case Bindings:
 		return objects(w.Bindings)
+	case ConfigMaps:
+		return objects(sorted(w.ConfigMaps))
 	default:
 		return nil
 	}
@@ -250,8 +260,8 @@ func objects[T metav1.Object](typed []T) []metav1.Object {
 	return list
 }
 
-func sortedClaims(byName map[string]*corev1.PersistentVolumeClaim) []*corev1.PersistentVolumeClaim {
-	claims := slices.Collect(maps.Values(byName))
-	slices.SortFunc(claims, func(a, b *corev1.PersistentVolumeClaim) int { return strings.Compare(a.Name, b.Name) })
-	return claims
+func sorted[T metav1.Object](byName map[string]T) []T {
+	list := slices.Collect(maps.Values(byName))
+	slices.SortFunc(list, func(a, b T) int { return strings.Compare(a.GetName(), b.GetName()) })
+	return list
 }

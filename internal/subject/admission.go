@@ -29,11 +29,20 @@ func (l *Loader) AtAdmission(ctx context.Context, sc *Scene, w *hipaav1.PHIWorkl
 	if binding, is := object.(*rbacv1.RoleBinding); is && needs.Has(control.Access) {
 		world.note(control.Access, l.boundTo(ctx, world, binding))
 	}
-	if pod, is := object.(*corev1.Pod); is && needs.Has(control.Identities) {
-		world.note(control.Identities, l.identities(ctx, sc, world, pod))
+	if pod, is := object.(*corev1.Pod); is {
+		l.aroundPod(ctx, sc, world, pod, needs)
 	}
 	subject := control.Subject{Namespace: sc.Namespace, Workload: w, World: world.World}
 	return subject.Of(object)
+}
+
+func (l *Loader) aroundPod(ctx context.Context, sc *Scene, world *world, pod *corev1.Pod, needs control.Evidence) {
+	if needs.Has(control.Identities) {
+		world.note(control.Identities, l.identities(ctx, sc, world, pod))
+	}
+	if needs.Has(control.Settings) {
+		world.note(control.Settings, l.settings(ctx, world, sc.Namespace.Name, pod))
+	}
 }
 
 // workloadsOf are the workloads whose flows matter to a subject: its own, or all

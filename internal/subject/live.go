@@ -51,6 +51,9 @@ func (l *Loader) surroundings(ctx context.Context, sc *Scene, world *world, w *h
 	if needs.Has(control.Identities) {
 		world.note(control.Identities, l.identities(ctx, sc, world, world.Pods...))
 	}
+	if needs.Has(control.Settings) {
+		world.note(control.Settings, l.settings(ctx, world, sc.Namespace.Name, world.Pods...))
+	}
 	if needs.Has(control.Nodes) {
 		world.note(control.Nodes, l.nodes(ctx, world))
 	}

@@ -25,6 +25,7 @@ func newWorld(sc *Scene) *world {
 		Services:     map[types.NamespacedName]*corev1.Service{},
 		ClusterRoles: map[string]*rbacv1.ClusterRole{},
 		Identities:   map[string][]string{},
+		ConfigMaps:   map[string]*corev1.ConfigMap{},
 		Nodes:        map[string]*corev1.Node{},
 		Missing:      map[control.Evidence]string{},
 	}}

@@ -182,6 +182,8 @@ func (s *staged) under() client.Object {
 		return fresh(s.Role, namespace)
 	case control.Bindings:
 		return fresh(s.Binding, namespace)
+	case control.ConfigMaps:
+		return fresh(s.ConfigMap, namespace)
 	default:
 		Fail("the break judges no object")
 		return nil

@@ -80,6 +80,8 @@ func Baseline(kind control.Kinds) control.Subject {
 		return s.Of(phitest.Role("on-call").Allows("", "pods", "get", "list").Obj())
 	case control.Bindings:
 		return s.Of(phitest.Binding("readers").Group("clinical-apps").Obj())
+	case control.ConfigMaps:
+		return s.Of(settings())
 	case control.Connections:
 		return s.Of(connection(s.World.Pods[0].Name))
 	default:
@@ -117,10 +119,19 @@ func Bare(kind control.Kinds) control.Subject {
 		return s.Of(phitest.Role("nobody").Obj())
 	case control.Bindings:
 		return s.Of(phitest.Binding("readers").Obj())
+	case control.ConfigMaps:
+		return s.Of(settings())
 	case control.Connections:
 		return s.Of(connection(live.Name))
 	default:
 		return s
+	}
+}
+
+// settings are harmless.
+func settings() *corev1.ConfigMap {
+	return &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{Namespace: phitest.DefaultNamespace, Name: "settings"}, Data: map[string]string{"LOG_LEVEL": "info"},
 	}
 }
 
@@ -143,6 +154,7 @@ func around(workload *hipaav1.PHIWorkload, profile *hipaav1.ComplianceProfile) c
 		Exposing:  []*corev1.Service{phitest.Service(workload.Name).Port("http", 80, intstr.FromString("http")).Obj()},
 	}
 	world.ClusterRoles = map[string]*rbacv1.ClusterRole{}
+	world.ConfigMaps = map[string]*corev1.ConfigMap{}
 	world.Identities = map[string][]string{}
 	world.Nodes = map[string]*corev1.Node{}
 	neighbours := []*hipaav1.PHIWorkload{
@@ -252,6 +264,8 @@ func Live(s control.Subject) control.Subject {
 		s.World.Roles = append(s.World.Roles, s.Role)
 	case control.Bindings:
 		s.World.Bindings = append(s.World.Bindings, s.Binding)
+	case control.ConfigMaps:
+		s.World.ConfigMaps[s.ConfigMap.Name] = s.ConfigMap
 	}
 	return s.Of(metav1.Object(nil))
 }

@@ -131,7 +131,7 @@ func fill(f *randfill.Filler) control.Subject {
 
 func fillObject(f *randfill.Filler, kind uint8) metav1.Object {
 	var object metav1.Object
-	switch kind % 10 {
+	switch kind % 11 {
 	case 0:
 		object = &corev1.Pod{}
 	case 1:
@@ -150,6 +150,8 @@ func fillObject(f *randfill.Filler, kind uint8) metav1.Object {
 		object = &rbacv1.Role{}
 	case 8:
 		object = &rbacv1.RoleBinding{}
+	case 9:
+		object = &corev1.ConfigMap{}
 	default:
 		return nil
 	}

@@ -200,6 +200,8 @@ func empty(w *control.World, source control.Evidence) {
 		w.Roles, w.Bindings, w.ClusterRoles, w.ClusterBindings = nil, nil, nil, nil
 	case control.Identities:
 		w.Identities = nil
+	case control.Settings:
+		w.ConfigMaps = nil
 	case control.Nodes:
 		w.Nodes = nil
 	}
