@@ -4,6 +4,8 @@
 package control
 
 import (
+	"time"
+
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -34,6 +36,12 @@ type Control struct {
 	Parameters []Parameter
 	// Example is a manifest that meets the control, for the docs page.
 	Example string
+
+	// Resources are the types that Judges stands for where it has Resources.
+	Resources []ResourceType
+	// GoodUntil is when what the control knows of the world outside is too old for a
+	// Pass; zero is never. From then on live verdicts are Unknown at best.
+	GoodUntil time.Time
 
 	// Judges are the kinds of object that Check is given one at a time.
 	Judges Kinds
@@ -115,9 +123,9 @@ const (
 // Parameter is a setting of the profile that a control reads.
 type Parameter struct {
 	// Path is the field of ComplianceProfileSpec, such as "storage.minimumGrade".
-	Path string
+	Path string `json:"path"`
 	// Basis says on what its default rests.
-	Basis Basis
+	Basis Basis `json:"basis"`
 	// Meaning says what it does.
-	Meaning string
+	Meaning string `json:"meaning"`
 }

@@ -28,6 +28,9 @@ const (
 	Settings
 	// Nodes is the nodes that the workload's pods run on.
 	Nodes
+	// Infrastructure is the custom resources that declare infrastructure for the
+	// namespace.
+	Infrastructure
 	// Resolvers and APIServer are read with FlowPeers. They stand in World.Missing
 	// by themselves where nothing was found although every cluster has it: where
 	// names are resolved, and the API server that a workload declares to call.
@@ -50,6 +53,7 @@ var evidenceNames = map[Evidence]string{
 	Identities:      "the ServiceAccounts of running pods",
 	Settings:        "the ConfigMaps that pods name",
 	Nodes:           "the nodes of running pods",
+	Infrastructure:  "the custom resources that declare infrastructure",
 	Resolvers:       "where names are resolved",
 	APIServer:       "the addresses of the API server",
 }

@@ -5,8 +5,9 @@ import "strings"
 // Kinds is a set of object kinds that a control judges one at a time.
 type Kinds uint16
 
-// The kinds. Connections are the requests to reach into a pod: they are judged as
-// they come, and nothing of them is left to judge live. Workloads stands for what
+// The kinds. Resources are custom resources that declare infrastructure, of the types
+// that controls name. Connections are the requests to reach into a pod: they are judged
+// as they come, and nothing of them is left to judge live. Workloads stands for what
 // is true of the workload as a whole.
 const (
 	Pods Kinds = 1 << iota
@@ -18,6 +19,7 @@ const (
 	Roles
 	Bindings
 	ConfigMaps
+	Resources
 	Connections
 	Workloads
 	endOfKinds
@@ -36,6 +38,7 @@ var kindNames = map[Kinds]string{
 	Roles:       "Role",
 	Bindings:    "RoleBinding",
 	ConfigMaps:  "ConfigMap",
+	Resources:   "Resource",
 	Connections: "Connection",
 	Workloads:   "PHIWorkload",
 }

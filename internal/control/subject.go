@@ -13,6 +13,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
@@ -41,6 +42,7 @@ type Subject struct {
 	Role       *rbacv1.Role
 	Binding    *rbacv1.RoleBinding
 	ConfigMap  *corev1.ConfigMap
+	Resource   *unstructured.Unstructured
 	Connection *Connection
 
 	// World is the evidence; never nil.
@@ -101,6 +103,10 @@ type World struct {
 	// Nodes that the workload's pods run on, by name.
 	Nodes map[string]*corev1.Node
 
+	// Resources of the types that controls name: those of the namespace, and those
+	// of the whole cluster that count for it, sorted by kind and name.
+	Resources []*unstructured.Unstructured
+
 	// Isolation is the latest result of the probe; nil if it never ran.
 	Isolation *IsolationResult
 
@@ -154,6 +160,8 @@ func (s *Subject) under() (Kinds, metav1.Object) {
 		return Bindings, s.Binding
 	case s.ConfigMap != nil:
 		return ConfigMaps, s.ConfigMap
+	case s.Resource != nil:
+		return Resources, s.Resource
 	case s.Connection != nil:
 		return Connections, s.Connection
 	default:
@@ -161,12 +169,15 @@ func (s *Subject) under() (Kinds, metav1.Object) {
 	}
 }
 
-// Object names the object under judgement as kind/name. A pod that has no name
+// Object names the object under judgement as kind/name. A resource goes by the kind
+// that it names itself; a pod that has no name
 // yet goes by its generateName.
 func (s *Subject) Object() string {
 	switch kind, object := s.under(); {
 	case s.Connection != nil:
 		return s.Connection.Way.Kind() + "/" + s.Connection.Name
+	case s.Resource != nil:
+		return s.Resource.GetKind() + "/" + nameOf(object)
 	case object != nil:
 		return kind.String() + "/" + nameOf(object)
 	case s.Workload != nil:
@@ -198,7 +209,7 @@ func (s Subject) Under(p *Profile) Subject {
 // Of returns the subject with another object under judgement.
 func (s Subject) Of(object metav1.Object) Subject {
 	s.Pod, s.Claim, s.Service, s.Policy, s.Slice, s.Connection = nil, nil, nil, nil, nil, nil
-	s.Ingress, s.Role, s.Binding, s.ConfigMap = nil, nil, nil, nil
+	s.Ingress, s.Role, s.Binding, s.ConfigMap, s.Resource = nil, nil, nil, nil, nil
 	switch o := object.(type) {
 	case *corev1.Pod:
 		s.Pod = o
@@ -218,6 +229,8 @@ func (s Subject) Of(object metav1.Object) Subject {
 		s.Binding = o
 	case *corev1.ConfigMap:
 		s.ConfigMap = o
+	case *unstructured.Unstructured:
+		s.Resource = o
 	case *Connection:
 		s.Connection = o
 	}
@@ -247,6 +260,8 @@ func (w *World) Objects(kind Kinds) []metav1.Object {
 		return objects(w.Bindings)
 	case ConfigMaps:
 		return objects(sorted(w.ConfigMaps))
+	case Resources:
+		return objects(w.Resources)
 	default:
 		return nil
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/hipaa-operator/hipaa-operator/internal/control"
 	"github.com/hipaa-operator/hipaa-operator/internal/hipaa"
@@ -31,6 +32,7 @@ func TestASubjectKnowsItsObject(t *testing.T) {
 		"an ingress":                 {phitest.Ingress("i", "ehr.example.org", "api").Obj(), control.Ingresses, "Ingress/i"},
 		"a role":                     {phitest.Role("r").Obj(), control.Roles, "Role/r"},
 		"settings":                   {&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "m"}}, control.ConfigMaps, "ConfigMap/m"},
+		"a resource":                 {&unstructured.Unstructured{Object: map[string]any{"kind": "Bucket", "metadata": map[string]any{"name": "b"}}}, control.Resources, "Bucket/b"},
 		"a binding":                  {phitest.Binding("b").Obj(), control.Bindings, "RoleBinding/b"},
 		"a connection": {
 			&control.Connection{ObjectMeta: metav1.ObjectMeta{Name: "api-0"}, Way: control.Exec}, control.Connections, "PodExecOptions/api-0",
@@ -81,10 +83,10 @@ func TestSetsAreReadByPeople(t *testing.T) {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}
-	if len(control.AllKinds.Each()) != 11 || !control.AllKinds.Has(control.Workloads) || control.Pods.Has(control.Pods|control.Claims) {
+	if len(control.AllKinds.Each()) != 12 || !control.AllKinds.Has(control.Workloads) || control.Pods.Has(control.Pods|control.Claims) {
 		t.Error("sets of kinds do not hold what they hold")
 	}
-	if len(control.AllEvidence.Each()) != 11 {
+	if len(control.AllEvidence.Each()) != 12 {
 		t.Error("AllEvidence is not all of it")
 	}
 }

@@ -56,6 +56,17 @@ func (e *Engine) Kinds() control.Kinds {
 	return kinds
 }
 
+// ResourceTypes lists the types of custom resource that some control judges, each
+// once, sorted.
+func (e *Engine) ResourceTypes() []control.ResourceType {
+	var types []control.ResourceType
+	for i := range e.controls {
+		types = append(types, e.controls[i].Resources...)
+	}
+	slices.SortFunc(types, control.ResourceType.Compare)
+	return slices.Compact(types)
+}
+
 // AdmissionEvidence is what must be loaded to judge one kind at admission.
 func (e *Engine) AdmissionEvidence(kind control.Kinds) control.Evidence {
 	var needs control.Evidence

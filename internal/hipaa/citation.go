@@ -54,6 +54,15 @@ func Join(citations []Citation) string {
 	return "45 CFR " + strings.Join(paragraphs, ", ")
 }
 
+// Find gives the citation of a paragraph, such as "164.312(b)".
+func Find(paragraph string) (c Citation, known bool) {
+	i := slices.IndexFunc(paragraphs, func(c Citation) bool { return c.Paragraph == paragraph })
+	if i < 0 {
+		return c, false
+	}
+	return paragraphs[i], true
+}
+
 // Known reports whether a citation is one of this package's paragraphs.
 func Known(c Citation) bool {
 	return slices.Contains(paragraphs, c)

@@ -10,6 +10,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
@@ -82,6 +83,8 @@ func Baseline(kind control.Kinds) control.Subject {
 		return s.Of(phitest.Binding("readers").Group("clinical-apps").Obj())
 	case control.ConfigMaps:
 		return s.Of(settings())
+	case control.Resources:
+		return s.Of(widget())
 	case control.Connections:
 		return s.Of(connection(s.World.Pods[0].Name))
 	default:
@@ -121,6 +124,8 @@ func Bare(kind control.Kinds) control.Subject {
 		return s.Of(phitest.Binding("readers").Obj())
 	case control.ConfigMaps:
 		return s.Of(settings())
+	case control.Resources:
+		return s.Of(widget())
 	case control.Connections:
 		return s.Of(connection(live.Name))
 	default:
@@ -133,6 +138,14 @@ func settings() *corev1.ConfigMap {
 	return &corev1.ConfigMap{
 		ObjectMeta: metav1.ObjectMeta{Namespace: phitest.DefaultNamespace, Name: "settings"}, Data: map[string]string{"LOG_LEVEL": "info"},
 	}
+}
+
+// widget is of a type that no control judges: which types there are, only controls
+// know.
+func widget() *unstructured.Unstructured {
+	return &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "example.org/v1", "kind": "Widget", "metadata": map[string]any{"namespace": phitest.DefaultNamespace, "name": "widget"},
+	}}
 }
 
 // connection is what nobody writes well or badly: it has a grant, or it has none.
@@ -191,8 +204,10 @@ func Satisfy(catalog []control.Control, s *control.Subject) {
 }
 
 // Protect does everywhere what the operator does: to the object under judgement,
-// to the live pods and claims, and by the policies that it owns.
+// to the live pods and claims, and by the policies that it owns. What people declare
+// of their infrastructure is there as well.
 func Protect(catalog []control.Control, s *control.Subject) {
+	declare(catalog, s)
 	s.World.Policies = slices.DeleteFunc(s.World.Policies, isOwned)
 	Admit(catalog, s)
 	for i := range catalog {
@@ -210,6 +225,15 @@ func Protect(catalog []control.Control, s *control.Subject) {
 		own(c, s)
 	}
 	slices.SortFunc(s.World.Policies, func(a, b *networkingv1.NetworkPolicy) int { return strings.Compare(a.Name, b.Name) })
+}
+
+// declare adds resources that satisfy the controls which judge some.
+func declare(catalog []control.Control, s *control.Subject) {
+	for i := range catalog {
+		if c := &catalog[i]; c.Judges.Has(control.Resources) && c.Satisfy != nil {
+			c.Satisfy(s)
+		}
+	}
 }
 
 func own(c *control.Control, s *control.Subject) {
@@ -266,6 +290,8 @@ func Live(s control.Subject) control.Subject {
 		s.World.Bindings = append(s.World.Bindings, s.Binding)
 	case control.ConfigMaps:
 		s.World.ConfigMaps[s.ConfigMap.Name] = s.ConfigMap
+	case control.Resources:
+		s.World.Resources = append(s.World.Resources, s.Resource)
 	}
 	return s.Of(metav1.Object(nil))
 }

@@ -7,10 +7,12 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/control"
@@ -36,6 +38,7 @@ func complete(c *control.Control) (broken complaints) {
 	demand(slices.Contains(severities, c.Severity), "Severity is not known")
 	demand(c.Since >= 1 && c.Since <= control.LatestRuleset(), "Since is not a published ruleset")
 	demand(c.Judges != 0 && control.AllKinds.Has(c.Judges), "Judges no kind, or one that does not exist")
+	demand(c.Judges.Has(control.Resources) == (len(c.Resources) > 0), "Judges resources and names no types, or names types and does not judge them")
 	demand(c.Check != nil, "Check is missing")
 	demand(c.Needs&c.NeedsLive == 0, "NeedsLive repeats Needs")
 	demand(len(c.Breaks) >= 3, "has fewer than three Breaks")
@@ -124,6 +127,11 @@ func decode(manifests string) ([]client.Object, error) {
 	var objects []client.Object
 	for document := range strings.SplitSeq(manifests, "\n---\n") {
 		object, kind, err := decoder.Decode([]byte(document), nil, nil)
+		if runtime.IsNotRegisteredError(err) {
+			// Of a type that another project defines.
+			object = &unstructured.Unstructured{}
+			err = yaml.UnmarshalStrict([]byte(document), object)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("decoding a manifest: %w", err)
 		}

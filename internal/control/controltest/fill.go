@@ -15,6 +15,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/randfill"
@@ -105,7 +106,7 @@ func ask(c *control.Control, s control.Subject) {
 // not; a workload and an object are there more often than not.
 func fill(f *randfill.Filler) control.Subject {
 	f.NilChance(0.4).NumElements(0, 3).MaxDepth(18).Funcs(
-		fillString, fillQuantity, fillTime, fillInstant, fillManaged, fillRaw, fillPort, fillPrefix, fillAddress, fillRequirement,
+		fillString, fillQuantity, fillTime, fillInstant, fillManaged, fillRaw, fillPort, fillPrefix, fillAddress, fillRequirement, fillResource,
 	)
 	s := control.Subject{Profile: &control.Profile{}, Namespace: &corev1.Namespace{}, World: &control.World{}}
 	var kind uint8
@@ -122,6 +123,7 @@ func fill(f *randfill.Filler) control.Subject {
 	s.World.Roles = withoutNil(s.World.Roles)
 	s.World.Bindings = withoutNil(s.World.Bindings)
 	s.World.ClusterBindings = withoutNil(s.World.ClusterBindings)
+	s.World.Resources = withoutNil(s.World.Resources)
 	if kind%8 != 0 {
 		s.Workload = &hipaav1.PHIWorkload{}
 		f.Fill(s.Workload)
@@ -131,7 +133,7 @@ func fill(f *randfill.Filler) control.Subject {
 
 func fillObject(f *randfill.Filler, kind uint8) metav1.Object {
 	var object metav1.Object
-	switch kind % 11 {
+	switch kind % 12 {
 	case 0:
 		object = &corev1.Pod{}
 	case 1:
@@ -152,6 +154,8 @@ func fillObject(f *randfill.Filler, kind uint8) metav1.Object {
 		object = &rbacv1.RoleBinding{}
 	case 9:
 		object = &corev1.ConfigMap{}
+	case 10:
+		object = &unstructured.Unstructured{}
 	default:
 		return nil
 	}
@@ -235,4 +239,50 @@ func fillRequirement(r *metav1.LabelSelectorRequirement, c randfill.Continue) {
 	}
 	c.FillNoCustom(r)
 	r.Operator = operators[c.Intn(len(operators))]
+}
+
+// judgedTypes are of those that controls judge, for random resources to be of.
+var judgedTypes = [][2]string{
+	{"s3.services.k8s.aws/v1alpha1", "Bucket"}, {"rds.aws.upbound.io/v1beta3", "Instance"}, {"ec2.services.k8s.aws/v1alpha1", "SecurityGroup"},
+	{"k8s.keycloak.org/v2alpha1", "KeycloakRealmImport"}, {"example.org/v1", "Widget"},
+}
+
+// judgedFields mean something in one of them.
+var judgedFields = []string{
+	"encryption", "rules", "applyServerSideEncryptionByDefault", "sseAlgorithm", "kmsMasterKeyID", "forProvider", "storageEncrypted", "kmsKeyId",
+	"ingressRules", "ipRanges", "cidrIP", "fromPort", "realm", "passwordPolicy", "enabled",
+}
+
+func fillResource(r *unstructured.Unstructured, c randfill.Continue) {
+	typ := judgedTypes[c.Intn(len(judgedTypes))]
+	labels, metadata := map[string]any{}, map[string]any{"name": words[c.Intn(len(words))]}
+	if c.Bool() {
+		metadata["namespace"] = words[c.Intn(len(words))]
+	}
+	labels[control.LabelClaimNamespace] = words[c.Intn(len(words))]
+	metadata["labels"] = labels
+	r.Object = map[string]any{"apiVersion": typ[0], "kind": typ[1], "metadata": metadata, "spec": fillValue(c, 5)}
+	if c.Intn(8) == 0 {
+		r.Object = nil
+	}
+}
+
+// fillValue makes what a decoder of JSON could.
+func fillValue(c randfill.Continue, depth int) any {
+	switch choice := c.Intn(8); {
+	case depth > 0 && choice < 4:
+		object := map[string]any{}
+		for range c.Intn(4) {
+			object[judgedFields[c.Intn(len(judgedFields))]] = fillValue(c, depth-1)
+		}
+		return object
+	case depth > 0 && choice < 5:
+		list := make([]any, c.Intn(3))
+		for i := range list {
+			list[i] = fillValue(c, depth-1)
+		}
+		return list
+	default:
+		return []any{nil, c.Bool(), c.Int63n(70000), 1.5, words[c.Intn(len(words))]}[c.Intn(5)]
+	}
 }

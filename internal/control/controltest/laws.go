@@ -204,6 +204,8 @@ func empty(w *control.World, source control.Evidence) {
 		w.ConfigMaps = nil
 	case control.Nodes:
 		w.Nodes = nil
+	case control.Infrastructure:
+		w.Resources = nil
 	}
 }
 

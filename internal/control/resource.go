@@ -1,0 +1,63 @@
+package control
+
+import (
+	"cmp"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+)
+
+// LabelClaimNamespace is what Crossplane writes on resources of the whole cluster that
+// it makes for a claim.
+const LabelClaimNamespace = "crossplane.io/claim-namespace"
+
+// ResourceType is a type of custom resource in the version in which it is read.
+type ResourceType struct {
+	Group    string `json:"group"`
+	Version  string `json:"version"`
+	Kind     string `json:"kind"`
+	Resource string `json:"resource"`
+}
+
+// Is reports whether a resource is of the type.
+func (t ResourceType) Is(r *unstructured.Unstructured) bool {
+	return r.GetKind() == t.Kind && r.GetAPIVersion() == t.Group+"/"+t.Version
+}
+
+// GroupVersionResource is how the API server serves it.
+func (t ResourceType) GroupVersionResource() schema.GroupVersionResource {
+	return schema.GroupVersionResource{Group: t.Group, Version: t.Version, Resource: t.Resource}
+}
+
+// CRD is the name of the CustomResourceDefinition.
+func (t ResourceType) CRD() string { return t.Resource + "." + t.Group }
+
+// String is the type as people read it: "buckets.s3.services.k8s.aws/v1alpha1".
+func (t ResourceType) String() string { return fmt.Sprintf("%s/%s", t.CRD(), t.Version) }
+
+// Compare orders types by group, resource and version.
+func (t ResourceType) Compare(other ResourceType) int {
+	return cmp.Or(cmp.Compare(t.Group, other.Group), cmp.Compare(t.Resource, other.Resource), cmp.Compare(t.Version, other.Version))
+}
+
+// NamespaceOf is the namespace whose PHI a resource serves: its own, or that of the
+// claim which Crossplane made it for. Empty where it tells none.
+func NamespaceOf(r *unstructured.Unstructured) string {
+	return cmp.Or(r.GetNamespace(), r.GetLabels()[LabelClaimNamespace])
+}
+
+// CountsFor reports whether a resource is evidence about a namespace: it serves it,
+// or it says that it holds PHI and not whose. What holds nobody's PHI in particular
+// can fail everybody; it is no evidence that anybody's safeguard is in place.
+func CountsFor(r *unstructured.Unstructured, namespace string) bool {
+	of := NamespaceOf(r)
+	return of == namespace || of == "" && r.GetLabels()[hipaav1.LabelPHI] == hipaav1.LabelPHIValue
+}
+
+// CompareResources orders resources by kind, namespace and name.
+func CompareResources(a, b *unstructured.Unstructured) int {
+	return cmp.Or(cmp.Compare(a.GetKind(), b.GetKind()), cmp.Compare(a.GetAPIVersion(), b.GetAPIVersion()), cmp.Compare(a.GetNamespace(), b.GetNamespace()), cmp.Compare(a.GetName(), b.GetName()))
+}

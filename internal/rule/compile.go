@@ -1,0 +1,150 @@
+package rule
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/google/cel-go/cel"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/yaml"
+
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
+	"github.com/hipaa-operator/hipaa-operator/internal/hipaa"
+)
+
+// compiled is a check that is ready to judge.
+type compiled struct {
+	*Check
+	when, expression cel.Program
+}
+
+// Compile makes a control of a rule. What is wrong with the rule is told at once, with
+// line and column where it is an expression.
+func (r *Rule) Compile() (control.Control, error) {
+	judge, err := compileChecks(r.Checks)
+	if err != nil {
+		return control.Control{}, fmt.Errorf("compiling rule %q: %w", r.ID, err)
+	}
+	judge.types = r.Types()
+	c := control.Control{
+		ID: r.ID, Title: r.Title, Severity: r.Severity, Why: r.Why, Remedy: r.Remedy, Decides: r.Decides, Parameters: r.Parameters,
+		Resources: judge.types,
+		Judges:    control.Resources | control.Workloads,
+		NeedsLive: control.Infrastructure,
+		Check:     judge.check,
+	}
+	if err := r.describe(&c); err != nil {
+		return control.Control{}, fmt.Errorf("compiling rule %q: %w", r.ID, err)
+	}
+	return c, r.exemplify(&c)
+}
+
+func compileChecks(checks []Check) (*judge, error) {
+	if err := bounded(checks); err != nil {
+		return nil, err
+	}
+	set, err := environments()
+	if err != nil {
+		return nil, fmt.Errorf("building the environment: %w", err)
+	}
+	env := set.NewExpressionsEnv()
+	j := &judge{}
+	var wrong []error
+	for i := range checks {
+		one := compiled{Check: &checks[i]}
+		if one.expression, err = compile(env, one.Expression); err != nil {
+			wrong = append(wrong, fmt.Errorf("checks[%d].expression: %w", i, err))
+		}
+		if one.When != "" {
+			if one.when, err = compile(env, one.When); err != nil {
+				wrong = append(wrong, fmt.Errorf("checks[%d].when: %w", i, err))
+			}
+		}
+		j.checks = append(j.checks, one)
+	}
+	return j, errors.Join(wrong...)
+}
+
+// describe turns the words of a descriptor into its values.
+func (r *Rule) describe(c *control.Control) (err error) {
+	if c.Since, err = control.ParseRuleset(r.Since); err != nil {
+		return fmt.Errorf("since: %w", err)
+	}
+	for i, paragraph := range r.Cites {
+		cite, known := hipaa.Find(paragraph)
+		if !known {
+			return fmt.Errorf("cites[%d]: is no paragraph that controls cite", i)
+		}
+		c.Cites = append(c.Cites, cite)
+	}
+	if r.GoodUntil == "" {
+		return nil
+	}
+	if c.GoodUntil, err = time.Parse(time.DateOnly, r.GoodUntil); err != nil {
+		return errors.New("goodUntil: is no day such as 2027-03-31")
+	}
+	return nil
+}
+
+// exemplify makes the example, and the good and bad resources of the laws.
+func (r *Rule) exemplify(c *control.Control) error {
+	if len(r.Good) == 0 {
+		return fmt.Errorf("compiling rule %q: good: has no resource", r.ID)
+	}
+	example, err := yaml.Marshal(r.Good[0])
+	if err != nil {
+		return fmt.Errorf("compiling rule %q: writing the example: %w", r.ID, err)
+	}
+	c.Example = strings.TrimLeft(string(example), "\n")
+	good := r.Good
+	c.Satisfy = func(s *control.Subject) {
+		for _, object := range good {
+			provide(s, resource(object))
+		}
+	}
+	c.Breaks = make(control.Breaks, len(r.Breaks))
+	for name, object := range r.Breaks {
+		c.Breaks[name] = control.Break{Kind: control.Resources, Apply: func(s *control.Subject) { *s = s.Of(resource(object)) }}
+	}
+	return nil
+}
+
+// resource is an object of its own, with numbers as the API server's decoder leaves them.
+func resource(object map[string]any) *unstructured.Unstructured {
+	return &unstructured.Unstructured{Object: whole(object).(map[string]any)} //nolint:forcetypeassert // a map stays one
+}
+
+// whole copies a value that YAML was read into; there all numbers are float64.
+func whole(value any) any {
+	switch v := value.(type) {
+	case map[string]any:
+		copied := make(map[string]any, len(v))
+		for key, inside := range v {
+			copied[key] = whole(inside)
+		}
+		return copied
+	case []any:
+		copied := make([]any, len(v))
+		for i, inside := range v {
+			copied[i] = whole(inside)
+		}
+		return copied
+	case float64:
+		if v == float64(int64(v)) {
+			return int64(v)
+		}
+	}
+	return value
+}
+
+// provide puts a resource into the world once.
+func provide(s *control.Subject, r *unstructured.Unstructured) {
+	for _, there := range s.World.Resources {
+		if control.CompareResources(there, r) == 0 {
+			return
+		}
+	}
+	s.World.Resources = append(s.World.Resources, r)
+}

@@ -1,0 +1,118 @@
+// Package rule turns controls written as data into controls. Its promise: a rule is
+// read strictly and checked whole before it judges anything, and judging costs no more
+// than the API server would spend on it.
+package rule
+
+import (
+	"fmt"
+	"slices"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
+)
+
+// Rule is a control in the form of a file: what resources it matches, and what has to
+// hold for each of them.
+type Rule struct {
+	// The descriptor, as in control.Control.
+	ID         string              `json:"id"`
+	Title      string              `json:"title"`
+	Cites      []string            `json:"cites"`
+	Severity   control.Severity    `json:"severity"`
+	Since      string              `json:"since"`
+	Why        string              `json:"why"`
+	Remedy     string              `json:"remedy"`
+	Decides    string              `json:"decides"`
+	Parameters []control.Parameter `json:"parameters"`
+	// GoodUntil is the day, as 2027-03-31, from which what the rule knows of the world
+	// outside is too old for a Pass. Empty is never.
+	GoodUntil string `json:"goodUntil,omitempty"`
+	// Answers are the rules of AWS's conformance pack that it answers at admission.
+	Answers []string `json:"answers,omitempty"`
+
+	// Checks are what has to hold.
+	Checks []Check `json:"checks"`
+
+	// Good are resources that meet the rule. The first is the example of the docs page.
+	Good []map[string]any `json:"good"`
+	// Breaks are resources that violate it, by what is wrong with them.
+	Breaks map[string]map[string]any `json:"breaks"`
+}
+
+// Check is one condition on resources of some types.
+type Check struct {
+	// Match are the types.
+	Match []control.ResourceType `json:"match"`
+	// When says which of them it is about; empty is all.
+	When string `json:"when,omitempty"`
+	// Expression is true where the safeguard is in place.
+	Expression string `json:"expression"`
+	// Path is the field that a finding names.
+	Path string `json:"path"`
+	// Message says what is wrong where it is not, and Met what is right where it is.
+	Message string `json:"message"`
+	Met     string `json:"met"`
+	// Remedy says what to change, where the rule's own is too general.
+	Remedy string `json:"remedy,omitempty"`
+}
+
+// Bounds of a rule. What is longer is no rule that a person has read.
+const (
+	maxFile       = 256 << 10
+	maxChecks     = 64
+	maxMatches    = 16
+	maxExpression = 2048
+	maxText       = 512
+)
+
+// Parse reads a rule and refuses fields that do not exist, or stand twice.
+func Parse(text []byte) (*Rule, error) {
+	if len(text) > maxFile {
+		return nil, fmt.Errorf("reading a rule: it has more than %d bytes", maxFile)
+	}
+	r := &Rule{}
+	if err := yaml.UnmarshalStrict(text, r); err != nil {
+		return nil, fmt.Errorf("reading a rule: %w", err)
+	}
+	return r, nil
+}
+
+// Types lists the types that the rule matches, each once, sorted.
+func (r *Rule) Types() []control.ResourceType {
+	var types []control.ResourceType
+	for i := range r.Checks {
+		types = append(types, r.Checks[i].Match...)
+	}
+	slices.SortFunc(types, control.ResourceType.Compare)
+	return slices.Compact(types)
+}
+
+// bounded says which bound the checks exceed; nil is none.
+func bounded(checks []Check) error {
+	if len(checks) == 0 || len(checks) > maxChecks {
+		return fmt.Errorf("checks: there are %d, and there may be 1 to %d", len(checks), maxChecks)
+	}
+	for i := range checks {
+		c := &checks[i]
+		if len(c.Match) == 0 || len(c.Match) > maxMatches {
+			return fmt.Errorf("checks[%d].match: there are %d, and there may be 1 to %d", i, len(c.Match), maxMatches)
+		}
+		for j, t := range c.Match {
+			if t.Group == "" || t.Version == "" || t.Kind == "" || t.Resource == "" {
+				return fmt.Errorf("checks[%d].match[%d]: group, version, kind and resource are required", i, j)
+			}
+		}
+		for name, text := range map[string]string{"path": c.Path, "message": c.Message, "met": c.Met, "remedy": c.Remedy} {
+			if len(text) > maxText || text == "" && name != "remedy" {
+				return fmt.Errorf("checks[%d].%s: has %d bytes, and may have 1 to %d", i, name, len(text), maxText)
+			}
+		}
+		for name, text := range map[string]string{"expression": c.Expression, "when": c.When} {
+			if len(text) > maxExpression {
+				return fmt.Errorf("checks[%d].%s: has more than %d bytes", i, name, maxExpression)
+			}
+		}
+	}
+	return nil
+}
