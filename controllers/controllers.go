@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 
+	"k8s.io/client-go/dynamic"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
@@ -48,7 +49,14 @@ func Setup(ctx context.Context, mgr ctrl.Manager, d Dependencies) error {
 		d.Workers = defaultWorkers
 	}
 	c, live := mgr.GetClient(), mgr.GetAPIReader()
-	loader := &subject.Loader{Cache: mgr.GetCache(), Live: live, ConfigMaps: subject.KeepConfigMaps()}
+	cluster, err := dynamic.NewForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
+	if err != nil {
+		return fmt.Errorf("making a client for custom resources: %w", err)
+	}
+	loader := &subject.Loader{
+		Cache: mgr.GetCache(), Live: live, ConfigMaps: subject.KeepConfigMaps(),
+		Resources: subject.WatchResources(d.Engine.ResourceTypes(), cluster),
+	}
 	corrector := &repair.Corrector{Client: c, Live: live, Witness: d.Witness, Clock: d.Clock}
 	recorder := mgr.GetEventRecorder(eventSource)
 

@@ -11,6 +11,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
 	"github.com/hipaa-operator/hipaa-operator/internal/outcome"
 	"github.com/hipaa-operator/hipaa-operator/internal/repair"
 )
@@ -284,7 +285,7 @@ func (r *report) flowsResolved() (metav1.ConditionStatus, string, string) {
 	switch {
 	case len(r.unresolved) > 0:
 		return metav1.ConditionFalse, hipaav1.ReasonFlowUnresolved, enumerate(r.unresolved)
-	case len(r.subject.World.Missing) > 0:
+	case r.subject.World.Lacks(control.AllEvidence &^ control.Infrastructure):
 		return metav1.ConditionUnknown, hipaav1.ReasonEvidenceMissing, "what flows refer to could not all be read"
 	default:
 		return metav1.ConditionTrue, hipaav1.ReasonResolved, "every declared flow leads to pods or addresses, and to port numbers"

@@ -13,7 +13,9 @@ import (
 	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -23,8 +25,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
 	"github.com/hipaa-operator/hipaa-operator/internal/engine"
 	"github.com/hipaa-operator/hipaa-operator/internal/subject"
 )
@@ -57,6 +61,9 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, opt
 		Watches(&rbacv1.ClusterRole{}, m.to(m.everywhere), builder.WithPredicates(rulesChanged())).
 		Watches(&rbacv1.ClusterRoleBinding{}, m.to(m.everywhere), changed).
 		Watches(&corev1.Node{}, m.to(m.node), builder.WithPredicates(nodeMatters())).
+		WatchesRawSource(source.Func(func(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+			return r.Loader.Resources.Start(ctx, m.resourceTo(ctx, queue))
+		})).
 		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
 	if err != nil {
 		return fmt.Errorf("setting up the phiworkload controller: %w", err)
@@ -260,6 +267,35 @@ func (m mapping) everywhere(ctx context.Context, _ client.Object) (found, error)
 // settings finds those with a pod that takes settings from it.
 func (m mapping) settings(ctx context.Context, object client.Object) (found, error) {
 	return m.running(ctx, client.InNamespace(object.GetNamespace()), client.MatchingFields{byConfigMap: object.GetName()})
+}
+
+// resource finds those of the namespace that a resource serves. One that holds PHI and
+// does not say whose concerns all, and so does a type that comes or goes: nil.
+func (m mapping) resource(ctx context.Context, resource *unstructured.Unstructured) (found, error) {
+	into := found{}
+	switch {
+	case resource == nil:
+		return into, m.list(ctx, into, nil)
+	case control.NamespaceOf(resource) != "":
+		return into, m.list(ctx, into, nil, client.InNamespace(control.NamespaceOf(resource)))
+	case control.ServesNobody(resource):
+		return into, m.list(ctx, into, nil)
+	default:
+		return into, nil
+	}
+}
+
+// resourceTo puts the workloads that a resource concerns into a queue.
+func (m mapping) resourceTo(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) func(*unstructured.Unstructured) {
+	return func(resource *unstructured.Unstructured) {
+		workloads, err := m.resource(ctx, resource)
+		if err != nil {
+			log.FromContext(ctx).Error(err, "Could not find the workloads that a resource concerns")
+		}
+		for _, request := range workloads.requests() {
+			queue.Add(request)
+		}
+	}
 }
 
 // node finds those with a pod that runs on it.

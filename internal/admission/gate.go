@@ -75,6 +75,7 @@ const (
 	pathValidateIngresses   = "/validate/ingresses"
 	pathValidateAccess      = "/validate/access"
 	pathValidateSettings    = "/validate/settings"
+	pathValidateResources   = "/validate/resources"
 	pathValidateConnections = "/validate/connections"
 	pathValidateExceptions  = "/validate/exceptions"
 	pathWitnessDeletions    = "/witness/deletions"
@@ -96,6 +97,7 @@ func (g *Gate) Handlers() map[string]http.Handler {
 		pathValidateIngresses:   g.validateIngress,
 		pathValidateAccess:      g.validateAccess,
 		pathValidateSettings:    g.validateSettings,
+		pathValidateResources:   g.validateResource,
 		pathValidateConnections: g.validateConnection,
 		pathValidateExceptions:  g.validateException,
 		pathWitnessDeletions:    g.witnessDeletion,

@@ -53,8 +53,12 @@ func NamespaceOf(r *unstructured.Unstructured) string {
 // or it says that it holds PHI and not whose. What holds nobody's PHI in particular
 // can fail everybody; it is no evidence that anybody's safeguard is in place.
 func CountsFor(r *unstructured.Unstructured, namespace string) bool {
-	of := NamespaceOf(r)
-	return of == namespace || of == "" && r.GetLabels()[hipaav1.LabelPHI] == hipaav1.LabelPHIValue
+	return NamespaceOf(r) == namespace || ServesNobody(r)
+}
+
+// ServesNobody reports whether a resource says that it holds PHI, and not whose.
+func ServesNobody(r *unstructured.Unstructured) bool {
+	return NamespaceOf(r) == "" && r.GetLabels()[hipaav1.LabelPHI] == hipaav1.LabelPHIValue
 }
 
 // CompareResources orders resources by kind, namespace and name.

@@ -114,6 +114,16 @@ type World struct {
 	Missing map[Evidence]string
 }
 
+// Lacks reports whether any of some sources could not be read.
+func (w *World) Lacks(sources Evidence) bool {
+	for source := range w.Missing {
+		if sources.Has(source) {
+			return true
+		}
+	}
+	return false
+}
+
 // Resolver is where pods resolve names: pods, or addresses.
 type Resolver struct {
 	Namespace string

@@ -37,9 +37,10 @@ func (e *Engine) Owned(s control.Subject, r Ruling) []Owned {
 // MayPrune reports whether what Owned does not list may be removed: no evidence
 // is missing - else the list may be short, and removing would open a door -,
 // nothing is paused, and the operator is meant to act, by enforcing or by leaving
-// where every control is Off.
+// where every control is Off. What declares infrastructure says nothing of what is
+// owned.
 func (r Ruling) MayPrune(w *control.World) bool {
-	if len(w.Missing) > 0 || len(r.Effective.Paused) > 0 {
+	if w.Lacks(control.AllEvidence&^control.Infrastructure) || len(r.Effective.Paused) > 0 {
 		return false
 	}
 	strongest := r.StrongestMode()

@@ -3,6 +3,7 @@ package rule
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 
@@ -57,8 +58,10 @@ func knowing(object *apiservercel.DeclType) environment.VersionedOptions {
 
 // vocabulary are the values behind the variables.
 func vocabulary(s *control.Subject) map[string]any {
+	declared := maps.Clone(s.Resource.Object)
+	delete(declared, "status") // what is declared is judged, at admission and live alike
 	return map[string]any{
-		objectVariable:    s.Resource.Object,
+		objectVariable:    declared,
 		namespaceVariable: map[string]any{"name": s.Namespace.Name, "labels": s.Namespace.Labels},
 		profileVariable:   map[string]any{"storage": map[string]any{"minimumGrade": string(s.Profile.Storage.MinimumGrade)}},
 	}

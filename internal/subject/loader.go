@@ -22,6 +22,9 @@ type Loader struct {
 	Live client.Reader
 	// ConfigMaps keeps settings; nil reads them anew each time.
 	ConfigMaps *ConfigMaps
+	// Resources watches what declares infrastructure; without it that is not known.
+	// Only live judgement asks.
+	Resources *Resources
 	// kept is nil where every scene is read anew.
 	kept *keptScenes
 }

@@ -1,0 +1,149 @@
+package admission_test
+
+import (
+	"context"
+	"path/filepath"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
+	"github.com/hipaa-operator/hipaa-operator/internal/control/catalog"
+	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
+)
+
+// declared is a resource of a rule in a namespace of a spec. Crossplane's elder
+// resources are of the whole cluster and say whose claim they are for.
+func declared(object map[string]any, ns string) *unstructured.Unstructured {
+	u := (&unstructured.Unstructured{Object: object}).DeepCopy()
+	if labels := u.GetLabels(); labels[control.LabelClaimNamespace] != "" {
+		labels[control.LabelClaimNamespace] = ns
+		u.SetLabels(labels)
+		u.SetName(ns + "-" + u.GetName())
+		return u
+	}
+	u.SetNamespace(ns)
+	return u
+}
+
+var _ = Describe("A resource that declares infrastructure", Ordered, func() {
+	var ns string
+	BeforeAll(func(ctx SpecContext) {
+		_, err := envtest.InstallCRDs(apiConfig, envtest.CRDInstallOptions{
+			Paths: []string{filepath.Join("..", "control", "catalog", "testdata", "crds")}, ErrorIfPathMissing: true,
+		})
+		Expect(err).NotTo(HaveOccurred())
+		profile := phitest.Profile("cloud").Selecting("mode", "cloud").EncryptedClass(phitest.EncryptedClass).
+			MinimumGrade(hipaav1.StorageGradeCustomerKey).Obj()
+		Expect(admin.Create(ctx, profile)).To(Succeed())
+		Eventually(func() error { return gate.Loader.Cache.Get(ctx, client.ObjectKeyFromObject(profile), profile) }, "10s", "5ms").Should(Succeed())
+		ns = namespace(ctx, "cloud")
+		declare(ctx, ns, "patient-api")
+	})
+
+	for _, r := range catalog.Rules() {
+		It("is admitted where "+r.ID+" calls it good", func(ctx SpecContext) {
+			for _, good := range r.Good {
+				object := declared(good, ns)
+				Expect(admin.Create(ctx, object, client.DryRunAll)).To(Succeed(), "%s %s", object.GetKind(), object.GetName())
+			}
+		})
+		for what, broken := range r.Breaks {
+			It("is refused by "+r.ID+": "+what, func(ctx SpecContext) {
+				Expect(admin.Create(ctx, declared(broken, ns), client.DryRunAll)).To(MatchError(ContainSubstring("\n  " + r.ID + " ")))
+			})
+		}
+	}
+
+	// key is a key of AWS Controllers for Kubernetes, and claim one of Crossplane.
+	key := func(ns string, spec map[string]any) *unstructured.Unstructured {
+		return &unstructured.Unstructured{Object: map[string]any{
+			"apiVersion": "kms.services.k8s.aws/v1alpha1", "kind": "Key",
+			"metadata": map[string]any{"generateName": "key-", "namespace": ns}, "spec": spec,
+		}}
+	}
+	claim := func(ns string) *unstructured.Unstructured {
+		u := &unstructured.Unstructured{Object: map[string]any{
+			"apiVersion": "kms.aws.upbound.io/v1beta1", "kind": "Key",
+			"metadata": map[string]any{"generateName": "key-"}, "spec": map[string]any{"forProvider": map[string]any{"region": "us-east-1"}},
+		}}
+		if ns != "" {
+			u.SetLabels(map[string]string{control.LabelClaimNamespace: ns})
+		}
+		return u
+	}
+	plain := func(ctx context.Context) string {
+		other := phitest.Namespace("").Obj()
+		other.Labels, other.GenerateName = nil, "plain-"
+		Expect(admin.Create(ctx, other)).To(Succeed())
+		return other.Name
+	}
+
+	It("is nobody's business outside PHI namespaces", func(ctx SpecContext) {
+		other := plain(ctx)
+		Expect(admin.Create(ctx, key(other, map[string]any{}))).To(Succeed())
+		Expect(admin.Create(ctx, claim(other))).To(Succeed())
+		Expect(admin.Create(ctx, claim("there-is-no-such-namespace"))).To(Succeed())
+		Expect(admin.Create(ctx, claim(""))).To(Succeed())
+	})
+
+	It("is warned about where the mode is Warn", func(ctx SpecContext) {
+		tess := as("tess@example.org", "system:masters")
+		Expect(tess.Create(ctx, key(namespace(ctx, "warn"), map[string]any{}))).To(Succeed())
+		Expect(tess.warned.texts).To(ContainElement(And(ContainSubstring("key-rotation"), ContainSubstring("spec.enableKeyRotation is not true"))))
+	})
+
+	It("is refused for what a change makes worse, and for no more", func(ctx SpecContext) {
+		other := plain(ctx)
+		old := key(other, map[string]any{})
+		Expect(admin.Create(ctx, old)).To(Succeed())
+		good := key(ns, map[string]any{"enableKeyRotation": true})
+		Expect(admin.Create(ctx, good)).To(Succeed())
+		spoilt := good.DeepCopy()
+		Expect(unstructured.SetNestedField(spoilt.Object, false, "spec", "enableKeyRotation")).To(Succeed())
+		Expect(admin.Update(ctx, spoilt)).To(MatchError(ContainSubstring("\n  key-rotation ")))
+
+		By("not for what stood before")
+		ofOther := &unstructured.Unstructured{}
+		ofOther.SetGroupVersionKind(old.GroupVersionKind())
+		declareNamespace(ctx, other, "cloud")
+		Expect(admin.Get(ctx, client.ObjectKeyFromObject(old), ofOther)).To(Succeed())
+		Expect(unstructured.SetNestedField(ofOther.Object, "PHI of the EHR", "spec", "description")).To(Succeed())
+		Expect(admin.Update(ctx, ofOther)).To(Succeed())
+		Expect(admin.Delete(ctx, ofOther)).To(Succeed())
+	})
+
+	It("is held to the namespace of its claim when that is taken away", func(ctx SpecContext) {
+		good := claim(ns)
+		Expect(unstructured.SetNestedField(good.Object, true, "spec", "forProvider", "enableKeyRotation")).To(Succeed())
+		Expect(admin.Create(ctx, good)).To(Succeed())
+		good.SetLabels(nil)
+		Expect(unstructured.SetNestedField(good.Object, false, "spec", "forProvider", "enableKeyRotation")).To(Succeed())
+		Expect(admin.Update(ctx, good)).To(MatchError(ContainSubstring("\n  key-rotation ")))
+	})
+
+	It("waits for the operator in PHI namespaces, and claims do not", func(ctx SpecContext) {
+		operator.stop()
+		DeferCleanup(func() { operator.start() })
+		Expect(apierrors.IsInternalError(admin.Create(ctx, key(ns, map[string]any{"enableKeyRotation": true})))).To(BeTrue())
+		Expect(admin.Create(ctx, key(plain(ctx), map[string]any{}))).To(Succeed())
+		Expect(admin.Create(ctx, claim(ns))).To(Succeed())
+	})
+})
+
+// declareNamespace declares a namespace that is there to hold PHI.
+func declareNamespace(ctx context.Context, name, mode string) {
+	GinkgoHelper()
+	patch := client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"labels":{"`+hipaav1.LabelPHI+`":"true","mode":"`+mode+`"}}}`))
+	Expect(admin.Patch(ctx, phitest.Namespace(name).Obj(), patch)).To(Succeed())
+	Eventually(func() error {
+		return admin.Create(ctx, &unstructured.Unstructured{Object: map[string]any{
+			"apiVersion": "kms.services.k8s.aws/v1alpha1", "kind": "Key", "metadata": map[string]any{"name": "probe", "namespace": name}, "spec": map[string]any{},
+		}}, client.DryRunAll)
+	}).Should(MatchError(ContainSubstring("\n  key-rotation ")))
+}

@@ -1,0 +1,255 @@
+package subject
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/dynamic/dynamicinformer"
+	toolscache "k8s.io/client-go/tools/cache"
+
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
+)
+
+// +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,verbs=get;list;watch
+
+// Resources watches custom resources of some types, each for as long as the cluster
+// serves it: a type may come with a CRD at any time, and go with it.
+type Resources struct {
+	types   []control.ResourceType
+	cluster dynamic.Interface
+	// ctx and changed are those of Start.
+	ctx     context.Context //nolint:containedctx // a type is watched from when its CRD comes, long after Start
+	changed func(*unstructured.Unstructured)
+
+	mu sync.RWMutex
+	// discovered reports whether all CRDs have been seen that there were at the start.
+	discovered func() bool
+	watched    map[control.ResourceType]watchedType
+}
+
+// watchedType is a type that the cluster serves.
+type watchedType struct {
+	informer toolscache.SharedIndexInformer
+	stop     context.CancelFunc
+}
+
+// byServed indexes resources by the namespace whose PHI they serve. Those that hold PHI
+// and do not say whose stand under everywhere.
+const (
+	byServed   = "hipaa.served"
+	everywhere = "*"
+)
+
+var definitions = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
+
+// WatchResources prepares to watch; Start begins.
+func WatchResources(types []control.ResourceType, cluster dynamic.Interface) *Resources {
+	return &Resources{types: types, cluster: cluster, watched: map[control.ResourceType]watchedType{}}
+}
+
+// Start begins to watch, until the context ends, and returns at once. Changed is told
+// of every resource that changes in what is judged, as it was and as it is, and with nil
+// when a type comes or goes.
+func (r *Resources) Start(ctx context.Context, changed func(*unstructured.Unstructured)) error {
+	r.ctx, r.changed = ctx, changed
+	informer := dynamicinformer.NewFilteredDynamicInformer(r.cluster, definitions, "", 0, toolscache.Indexers{}, nil).Informer()
+	if err := informer.SetTransform(trimDefinition); err != nil {
+		return fmt.Errorf("watching CRDs: %w", err)
+	}
+	registration, err := informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
+		AddFunc:    func(object any) { r.define(object, servedBy) },
+		UpdateFunc: func(_, updated any) { r.define(updated, servedBy) },
+		DeleteFunc: func(object any) { r.define(object, func(*unstructured.Unstructured) map[string]bool { return nil }) },
+	})
+	if err != nil {
+		return fmt.Errorf("watching CRDs: %w", err)
+	}
+	r.mu.Lock()
+	r.discovered = registration.HasSynced
+	r.mu.Unlock()
+	go informer.RunWithContext(ctx)
+	return nil
+}
+
+// trimDefinition keeps of a CRD which versions of what it serves.
+func trimDefinition(object any) (any, error) {
+	crd, is := object.(*unstructured.Unstructured)
+	if !is {
+		return object, nil
+	}
+	versions, _, _ := unstructured.NestedSlice(crd.Object, "spec", "versions") // what is no list serves nothing
+	for i := range versions {
+		if version, is := versions[i].(map[string]any); is {
+			versions[i] = map[string]any{"name": version["name"], "served": version["served"]}
+		}
+	}
+	conditions, _, _ := unstructured.NestedSlice(crd.Object, "status", "conditions")
+	return &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": crd.GetAPIVersion(), "kind": crd.GetKind(),
+		"metadata": map[string]any{"name": crd.GetName(), "uid": string(crd.GetUID()), "resourceVersion": crd.GetResourceVersion()},
+		"spec":     map[string]any{"versions": versions},
+		"status":   map[string]any{"conditions": conditions},
+	}}, nil
+}
+
+// servedBy are the versions that a CRD serves. Before it is established there are none.
+func servedBy(crd *unstructured.Unstructured) map[string]bool {
+	conditions, _, _ := unstructured.NestedSlice(crd.Object, "status", "conditions")
+	if !slices.ContainsFunc(conditions, func(c any) bool {
+		condition, is := c.(map[string]any)
+		return is && condition["type"] == string(apiextensionsv1.Established) && condition["status"] == string(metav1.ConditionTrue)
+	}) {
+		return nil
+	}
+	versions, _, _ := unstructured.NestedSlice(crd.Object, "spec", "versions")
+	served := map[string]bool{}
+	for i := range versions {
+		if version, is := versions[i].(map[string]any); is && version["served"] == true {
+			served[fmt.Sprint(version["name"])] = true
+		}
+	}
+	return served
+}
+
+// define begins and ends to watch the types of a CRD.
+func (r *Resources) define(object any, versions func(*unstructured.Unstructured) map[string]bool) {
+	if tombstone, is := object.(toolscache.DeletedFinalStateUnknown); is {
+		object = tombstone.Obj
+	}
+	crd, is := object.(*unstructured.Unstructured)
+	if !is {
+		return
+	}
+	served := versions(crd)
+	for _, t := range r.types {
+		if t.CRD() == crd.GetName() && r.set(t, served[t.Version]) {
+			r.changed(nil)
+		}
+	}
+}
+
+// set watches a type or leaves it, and reports whether that is new.
+func (r *Resources) set(t control.ResourceType, served bool) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	w, watched := r.watched[t]
+	switch {
+	case served == watched:
+		return false
+	case watched:
+		w.stop()
+		delete(r.watched, t)
+	default:
+		r.watched[t] = r.watch(t)
+	}
+	return true
+}
+
+func (r *Resources) watch(t control.ResourceType) watchedType {
+	indexers := toolscache.Indexers{byServed: servedNamespace}
+	informer := dynamicinformer.NewFilteredDynamicInformer(r.cluster, t.GroupVersionResource(), "", 0, indexers, nil).Informer()
+	ctx, stop := context.WithCancel(r.ctx)
+	// Neither can fail before the informer runs.
+	_ = informer.SetTransform(trimResource)
+	registration, _ := informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
+		AddFunc: r.tell,
+		UpdateFunc: func(old, updated any) {
+			if was, is := old.(*unstructured.Unstructured), updated.(*unstructured.Unstructured); differs(was, is) { //nolint:forcetypeassert // an informer of these holds these
+				r.changed(was)
+				r.changed(is)
+			}
+		},
+		DeleteFunc: r.tell,
+	})
+	go informer.RunWithContext(ctx)
+	go func() {
+		// Until then the type is one that could not be read.
+		if toolscache.WaitForCacheSync(ctx.Done(), registration.HasSynced) {
+			r.changed(nil)
+		}
+	}()
+	return watchedType{informer: informer, stop: stop}
+}
+
+func (r *Resources) tell(object any) {
+	if tombstone, is := object.(toolscache.DeletedFinalStateUnknown); is {
+		object = tombstone.Obj
+	}
+	if resource, is := object.(*unstructured.Unstructured); is {
+		r.changed(resource)
+	}
+}
+
+// differs reports whether anything has changed that controls look at.
+func differs(was, is *unstructured.Unstructured) bool {
+	return was.GetGeneration() != is.GetGeneration() || !maps.Equal(was.GetLabels(), is.GetLabels())
+}
+
+// trimResource is Trim, and drops the status: controls judge what is declared.
+func trimResource(object any) (any, error) {
+	if resource, is := object.(*unstructured.Unstructured); is {
+		delete(resource.Object, "status")
+	}
+	return Trim(object)
+}
+
+func servedNamespace(object any) ([]string, error) {
+	resource, is := object.(*unstructured.Unstructured)
+	switch {
+	case !is:
+		return nil, nil
+	case control.NamespaceOf(resource) != "":
+		return []string{control.NamespaceOf(resource)}, nil
+	case control.ServesNobody(resource):
+		return []string{everywhere}, nil
+	default:
+		return nil, nil
+	}
+}
+
+// of lists what counts for a namespace, sorted. An error says that a type is served and
+// has not been read, or that it is not known yet which are.
+func (r *Resources) of(namespace string) ([]*unstructured.Unstructured, error) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if r.discovered == nil || !r.discovered() {
+		return nil, fmt.Errorf("listing resources of namespace %q: the types are not known yet", namespace)
+	}
+	var list []*unstructured.Unstructured
+	for t, w := range r.watched {
+		if !w.informer.HasSynced() {
+			return nil, fmt.Errorf("listing resources of namespace %q: %s has not been read yet", namespace, t)
+		}
+		for _, served := range []string{namespace, everywhere} {
+			found, err := w.informer.GetIndexer().ByIndex(byServed, served)
+			if err != nil {
+				return nil, fmt.Errorf("listing %s of namespace %q: %w", t, namespace, err)
+			}
+			for _, object := range found {
+				if resource, is := object.(*unstructured.Unstructured); is {
+					list = append(list, resource)
+				}
+			}
+		}
+	}
+	slices.SortFunc(list, control.CompareResources)
+	return list, nil
+}
+
+// infrastructure reads the resources that count for a namespace.
+func (l *Loader) infrastructure(w *world, namespace string) error {
+	if l.Resources == nil {
+		return fmt.Errorf("listing resources of namespace %q: nothing watches them", namespace)
+	}
+	var err error
+	w.Resources, err = l.Resources.of(namespace)
+	return err
+}
