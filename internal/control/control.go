@@ -4,8 +4,6 @@
 package control
 
 import (
-	"time"
-
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -39,9 +37,6 @@ type Control struct {
 
 	// Resources are the types that Judges stands for where it has Resources.
 	Resources []ResourceType
-	// GoodUntil is when what the control knows of the world outside is too old for a
-	// Pass; zero is never. From then on live verdicts are Unknown at best.
-	GoodUntil time.Time
 
 	// Judges are the kinds of object that Check is given one at a time.
 	Judges Kinds

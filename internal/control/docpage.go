@@ -19,6 +19,7 @@ func DocPage(c Control) string {
 	p.citations(c.Cites)
 	p.section("Why", c.Why)
 	p.section("What decides", c.Decides)
+	p.resources(c.Resources)
 	p.evidence(&c)
 	p.section("What the operator does", acts(&c))
 	p.parameters(c.Parameters)
@@ -52,6 +53,19 @@ func (p *page) citations(cites []hipaa.Citation) {
 		fmt.Fprintf(&rows, "\n| %s | %s | %s |", c, c.Title, obligation(c.Obligation))
 	}
 	p.line("%s", rows.String())
+}
+
+// resources lists the types that the control knows.
+func (p *page) resources(types []ResourceType) {
+	if len(types) == 0 {
+		return
+	}
+	rows := make([]string, len(types))
+	for i, t := range types {
+		rows[i] = fmt.Sprintf("- %s: `%s`", t.Kind, t)
+	}
+	p.line("Resources that it knows, by kind and by the name and version of their CRD:")
+	p.line("%s", strings.Join(rows, "\n"))
 }
 
 // obligation says what a marking in the Code means for people.

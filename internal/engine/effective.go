@@ -241,7 +241,6 @@ func (m *merge) addModes(p *hipaav1.ComplianceProfile, paused bool) {
 		if m.engine.controls[i].Since > pin {
 			continue
 		}
-		m.endsAt(m.engine.controls[i].GoodUntil)
 		mode := fallback
 		for _, setting := range p.Spec.Controls {
 			if setting.ID == m.engine.controls[i].ID {

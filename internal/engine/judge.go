@@ -2,7 +2,6 @@ package engine
 
 import (
 	"fmt"
-	"time"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/control"
@@ -47,7 +46,6 @@ func (e *Engine) judgeOne(i int, s control.Subject, r Ruling) Result {
 	t := tally{control: c}
 	t.ask(s)
 	t.conclude(&result)
-	age(c, &result, r.Now)
 	if result.Verdict == hipaav1.VerdictFail {
 		if x := r.exception(s.Workload, c.ID); x != nil {
 			result.Verdict = hipaav1.VerdictExcepted
@@ -58,16 +56,6 @@ func (e *Engine) judgeOne(i int, s control.Subject, r Ruling) Result {
 		}
 	}
 	return result
-}
-
-// age takes back a Pass that rests on what the control knew of the world outside, once
-// that is too old.
-func age(c *control.Control, result *Result, now time.Time) {
-	if c.GoodUntil.IsZero() || now.Before(c.GoodUntil) || result.Verdict != hipaav1.VerdictPass {
-		return
-	}
-	result.Verdict, result.Class = hipaav1.VerdictUnknown, ""
-	result.Message = fmt.Sprintf("what this version knows is good until %s; upgrade the operator", c.GoodUntil.Format(time.DateOnly))
 }
 
 // tally collects what one control says about all objects of a workload.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/google/cel-go/cel"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -78,12 +77,6 @@ func (r *Rule) describe(c *control.Control) (err error) {
 			return fmt.Errorf("cites[%d]: is no paragraph that controls cite", i)
 		}
 		c.Cites = append(c.Cites, cite)
-	}
-	if r.GoodUntil == "" {
-		return nil
-	}
-	if c.GoodUntil, err = time.Parse(time.DateOnly, r.GoodUntil); err != nil {
-		return errors.New("goodUntil: is no day such as 2027-03-31")
 	}
 	return nil
 }

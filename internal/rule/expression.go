@@ -18,7 +18,7 @@ import (
 // What an expression may name.
 const (
 	objectVariable    = "object"
-	namespaceVariable = "namespace"
+	namespaceVariable = "namespaceObject" // as the API server's own policies call it
 	profileVariable   = "profile"
 )
 
@@ -40,7 +40,8 @@ func knowing(object *apiservercel.DeclType) environment.VersionedOptions {
 	}
 	storage := record("hipaa.Storage", map[string]*apiservercel.DeclType{"minimumGrade": text})
 	profile := record("hipaa.Profile", map[string]*apiservercel.DeclType{"storage": storage})
-	namespace := record("hipaa.Namespace", map[string]*apiservercel.DeclType{"name": text, "labels": labels})
+	metadata := record("hipaa.Metadata", map[string]*apiservercel.DeclType{"name": text, "labels": labels})
+	namespace := record("hipaa.Namespace", map[string]*apiservercel.DeclType{"metadata": metadata})
 	types := []*apiservercel.DeclType{profile, namespace}
 	if object.IsObject() {
 		types = append(types, object)
@@ -62,7 +63,7 @@ func vocabulary(s *control.Subject) map[string]any {
 	delete(declared, "status") // what is declared is judged, at admission and live alike
 	return map[string]any{
 		objectVariable:    declared,
-		namespaceVariable: map[string]any{"name": s.Namespace.Name, "labels": s.Namespace.Labels},
+		namespaceVariable: map[string]any{"metadata": map[string]any{"name": s.Namespace.Name, "labels": s.Namespace.Labels}},
 		profileVariable:   map[string]any{"storage": map[string]any{"minimumGrade": string(s.Profile.Storage.MinimumGrade)}},
 	}
 }
@@ -74,7 +75,7 @@ func compile(env *cel.Env, text string) (cel.Program, error) {
 	if issues.Err() != nil {
 		var all []string
 		for _, e := range issues.Errors() {
-			all = append(all, fmt.Sprintf("line %d, column %d: %s", e.Location.Line(), e.Location.Column()+1, e.Message))
+			all = append(all, fmt.Sprintf("line %d, column %d: %s", e.Location.Line(), max(e.Location.Column(), 0)+1, e.Message))
 		}
 		return nil, errors.New(strings.Join(all, "; "))
 	}

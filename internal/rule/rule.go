@@ -25,9 +25,6 @@ type Rule struct {
 	Remedy     string              `json:"remedy"`
 	Decides    string              `json:"decides"`
 	Parameters []control.Parameter `json:"parameters"`
-	// GoodUntil is the day, as 2027-03-31, from which what the rule knows of the world
-	// outside is too old for a Pass. Empty is never.
-	GoodUntil string `json:"goodUntil,omitempty"`
 	// Answers are the rules of AWS's conformance pack that it answers at admission.
 	Answers []string `json:"answers,omitempty"`
 

@@ -1,0 +1,121 @@
+package phiworkload_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
+	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
+)
+
+// definition is the CRD of a type that rules match.
+func definition(name string) *unstructured.Unstructured {
+	GinkgoHelper()
+	text, err := os.ReadFile(filepath.Join("..", "..", "internal", "control", "catalog", "testdata", "crds", name+".yaml"))
+	Expect(err).NotTo(HaveOccurred())
+	crd := &unstructured.Unstructured{}
+	Expect(yaml.Unmarshal(text, &crd.Object)).To(Succeed())
+	return crd
+}
+
+// gone deletes an object and waits until it has gone.
+func gone(ctx context.Context, object client.Object) {
+	GinkgoHelper()
+	Expect(client.IgnoreNotFound(cluster.Admin.Delete(ctx, object))).To(Succeed())
+	Eventually(func() bool {
+		return apierrors.IsNotFound(cluster.Admin.Get(ctx, client.ObjectKeyFromObject(object), object))
+	}, patience, interval).Should(BeTrue())
+}
+
+var _ = Describe("A type of resource that comes and goes with its CRD", Serial, func() {
+	rotation := func(ctx context.Context, p place) func() string {
+		return func() string {
+			w := &hipaav1.PHIWorkload{}
+			if err := cluster.Admin.Get(ctx, p.key("api"), w); err != nil {
+				return err.Error()
+			}
+			for _, c := range w.Status.Controls {
+				if c.ID == "key-rotation" {
+					return string(c.Verdict) + ": " + c.Message
+				}
+			}
+			return ""
+		}
+	}
+	key := func(version, namespace, claimedBy string, spec map[string]any) *unstructured.Unstructured {
+		u := &unstructured.Unstructured{Object: map[string]any{
+			"apiVersion": version, "kind": "Key", "metadata": map[string]any{"generateName": "key-", "namespace": namespace}, "spec": spec,
+		}}
+		if claimedBy != "" {
+			u.SetLabels(map[string]string{control.LabelClaimNamespace: claimedBy})
+		}
+		return u
+	}
+	const ack, crossplane = "kms.services.k8s.aws/v1alpha1", "kms.aws.upbound.io/v1beta1"
+	unknown := HavePrefix("Unknown: PHIWorkload/api: no resource of the namespace declares what this control judges, and the infrastructure may be managed outside this cluster")
+
+	It("is Unknown, then found without a restart, and Unknown again", func(ctx context.Context) {
+		p := newPlace(ctx, phitest.Profile("").Mode(hipaav1.ModeAudit))
+		other := newPlace(ctx, phitest.Profile("").Mode(hipaav1.ModeAudit))
+		create(ctx, p.workload("api").Obj())
+		create(ctx, other.workload("api").Obj())
+		Eventually(rotation(ctx, p), patience, interval).Should(unknown)
+
+		By("a CRD alone, which says nothing of what there is elsewhere")
+		crd := definition("keys.kms.services.k8s.aws")
+		create(ctx, crd)
+		DeferCleanup(func(ctx context.Context) { gone(ctx, definition("keys.kms.services.k8s.aws")) })
+		Consistently(rotation(ctx, p), awhile, interval).Should(HavePrefix("Unknown: "))
+		Eventually(rotation(ctx, p), patience, interval).Should(unknown)
+
+		By("a key that is not rotated")
+		bad := key(ack, p.name, "", map[string]any{})
+		Eventually(func() error { return cluster.Admin.Create(ctx, bad) }, patience, interval).Should(Succeed())
+		Eventually(rotation(ctx, p), patience, interval).Should(HavePrefix("Fail: Key/" + bad.GetName() + ": spec.enableKeyRotation is not true"))
+
+		By("one that is, and the other gone")
+		create(ctx, key(ack, p.name, "", map[string]any{"enableKeyRotation": true}))
+		gone(ctx, bad)
+		Eventually(rotation(ctx, p), patience, interval).Should(HavePrefix("Pass: spec.enableKeyRotation is true"))
+		Expect(rotation(ctx, other)()).To(unknown, "another namespace's key proves nothing here")
+
+		By("the CRD gone")
+		gone(ctx, crd)
+		Eventually(rotation(ctx, p), patience, interval).Should(unknown)
+	})
+
+	It("counts for the namespace of its claim where it is of the whole cluster", func(ctx context.Context) {
+		p := newPlace(ctx, phitest.Profile("").Mode(hipaav1.ModeAudit))
+		create(ctx, p.workload("api").Obj())
+		create(ctx, definition("keys.kms.aws.upbound.io"))
+		DeferCleanup(func(ctx context.Context) { gone(ctx, definition("keys.kms.aws.upbound.io")) })
+		good := map[string]any{"forProvider": map[string]any{"region": "us-east-1", "enableKeyRotation": true}}
+		nobodys := key(crossplane, "", "", good)
+		nobodys.SetLabels(map[string]string{hipaav1.LabelPHI: "true"})
+		Eventually(func() error { return cluster.Admin.Create(ctx, nobodys) }, patience, interval).Should(Succeed())
+
+		By("a good one that says it holds PHI, and not whose, which proves nothing for anybody")
+		Consistently(rotation(ctx, p), awhile, interval).Should(HavePrefix("Unknown: "))
+		create(ctx, key(crossplane, "", p.name, good))
+		Eventually(rotation(ctx, p), patience, interval).Should(HavePrefix("Pass: "))
+
+		By("the same one spoilt, which fails everybody")
+		Expect(unstructured.SetNestedField(nobodys.Object, false, "spec", "forProvider", "enableKeyRotation")).To(Succeed())
+		Expect(cluster.Admin.Update(ctx, nobodys)).To(Succeed())
+		Eventually(rotation(ctx, p), patience, interval).Should(HavePrefix("Fail: Key/" + nobodys.GetName()))
+
+		By("another's claim")
+		gone(ctx, nobodys)
+		create(ctx, key(crossplane, "", "somewhere-else", map[string]any{"forProvider": map[string]any{"region": "us-east-1"}}))
+		Eventually(rotation(ctx, p), patience, interval).Should(HavePrefix("Pass: "))
+	})
+})
