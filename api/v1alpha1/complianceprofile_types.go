@@ -44,6 +44,14 @@ type ComplianceProfileSpec struct {
 	// +kubebuilder:validation:MaxItems=128
 	Controls []ControlSetting `json:"controls,omitempty"`
 
+	// customControls are controls of your own. Their modes are set as those of the
+	// catalogue are; this profile brings them into force.
+	// +optional
+	// +listType=map
+	// +listMapKey=id
+	// +kubebuilder:validation:MaxItems=16
+	CustomControls []CustomControl `json:"customControls,omitempty"`
+
 	// undeclaredPods says what admission does with a pod that no PHIWorkload selects.
 	// +optional
 	// +default="Deny"

@@ -182,9 +182,13 @@ const (
 	// ReasonValid is the reason of Valid when it is True.
 	ReasonValid = "Valid"
 
-	// ReasonUnknownControl means that a profile names a control that the
-	// catalogue does not have.
+	// ReasonUnknownControl means that a profile names a control that neither the
+	// catalogue has nor a profile brings.
 	ReasonUnknownControl = "UnknownControl"
+
+	// ReasonInvalidControl means that a custom control of a profile cannot be judged
+	// as it is written.
+	ReasonInvalidControl = "InvalidControl"
 
 	// ReasonUnknownRuleset means that a profile pins a ruleset that this version
 	// of the operator does not have.

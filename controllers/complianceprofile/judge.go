@@ -3,11 +3,13 @@ package complianceprofile
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/control"
+	"github.com/hipaa-operator/hipaa-operator/internal/engine"
 	"github.com/hipaa-operator/hipaa-operator/internal/repair"
 )
 
@@ -19,12 +21,15 @@ func (r *Reconciler) judge(_ context.Context, s *scope) error {
 	}
 	var unknown []string
 	for i := range spec.Controls {
-		if id := spec.Controls[i].ID; !r.Engine.Knows(id) {
+		if id := spec.Controls[i].ID; !r.Engine.Knows(id) && !engine.Brings(slices.Collect(maps.Values(s.profiles)), id) && !engine.Brings([]*hipaav1.ComplianceProfile{s.profile}, id) {
 			unknown = append(unknown, id)
 		}
 	}
 	if len(unknown) > 0 {
-		s.problem(hipaav1.ReasonUnknownControl, "spec.controls names what the catalogue does not have: %s; see docs/controls", strings.Join(unknown, ", "))
+		s.problem(hipaav1.ReasonUnknownControl, "spec.controls names what neither the catalogue has nor a profile brings: %s; see docs/controls", strings.Join(unknown, ", "))
+	}
+	for _, fault := range r.Engine.Faults(s.profile) {
+		s.problem(hipaav1.ReasonInvalidControl, "%s; its verdict is Unknown", fault)
 	}
 	var missing []string
 	for _, base := range spec.Extends {

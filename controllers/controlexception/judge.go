@@ -16,7 +16,7 @@ func (r *Reconciler) judge(_ context.Context, s *scope) error {
 	}
 	s.digest = digest
 	s.state = engine.StateOf(s.exception, s.workload, s.now)
-	s.known = r.Engine.Knows(s.exception.Spec.ControlID)
+	s.known = s.brought || r.Engine.Knows(s.exception.Spec.ControlID)
 	s.judged = true
 	return nil
 }

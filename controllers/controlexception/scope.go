@@ -27,6 +27,8 @@ type scope struct {
 	observed bool
 	// workload is the UID of the PHIWorkload; empty where there is none.
 	workload types.UID
+	// brought says that a profile brings the control.
+	brought bool
 
 	// judge
 	judged bool

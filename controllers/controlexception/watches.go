@@ -19,17 +19,21 @@ import (
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 )
 
-// SetupWithManager watches exceptions, decisions about them, and whether their
-// workloads exist.
+// SetupWithManager watches exceptions, decisions about them, whether their workloads
+// exist, and the controls that profiles bring.
 func (r *Reconciler) SetupWithManager(_ context.Context, mgr ctrl.Manager, options controller.Options) error {
 	naming := handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, w client.Object) []reconcile.Request {
 		return exceptionsOf(ctx, mgr.GetCache(), w)
+	})
+	about := handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, _ client.Object) []reconcile.Request {
+		return exceptionsFrom(ctx, mgr.GetCache(), func(x *hipaav1.ControlException) bool { return !r.Engine.Knows(x.Spec.ControlID) })
 	})
 	// Another of the same name may come as an update.
 	comesOrGoes := predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool { return e.ObjectOld.GetUID() != e.ObjectNew.GetUID() }}
 	err := ctrl.NewControllerManagedBy(mgr).Named("controlexception").WithOptions(options).
 		For(&hipaav1.ControlException{}, builder.WithPredicates(specOrDecision())).
 		Watches(&hipaav1.PHIWorkload{}, naming, builder.WithPredicates(comesOrGoes)).
+		Watches(&hipaav1.ComplianceProfile{}, about, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
 	if err != nil {
 		return fmt.Errorf("setting up the controlexception controller: %w", err)
@@ -48,14 +52,21 @@ func specOrDecision() predicate.Predicate {
 }
 
 func exceptionsOf(ctx context.Context, cache client.Reader, workload client.Object) []reconcile.Request {
+	return exceptionsFrom(ctx, cache, func(x *hipaav1.ControlException) bool {
+		return x.Spec.WorkloadRef.Name == workload.GetName()
+	}, client.InNamespace(workload.GetNamespace()))
+}
+
+// exceptionsFrom lists the exceptions that a filter lets through.
+func exceptionsFrom(ctx context.Context, cache client.Reader, keep func(*hipaav1.ControlException) bool, options ...client.ListOption) []reconcile.Request {
 	var list hipaav1.ControlExceptionList
-	if err := cache.List(ctx, &list, client.InNamespace(workload.GetNamespace()), client.UnsafeDisableDeepCopy); err != nil {
-		log.FromContext(ctx).Error(err, "Could not list the exceptions of a workload", "object", client.ObjectKeyFromObject(workload))
+	if err := cache.List(ctx, &list, append(options, client.UnsafeDisableDeepCopy)...); err != nil {
+		log.FromContext(ctx).Error(err, "Could not list the exceptions that a change concerns")
 		return nil
 	}
 	var requests []reconcile.Request
 	for i := range list.Items {
-		if list.Items[i].Spec.WorkloadRef.Name == workload.GetName() {
+		if keep(&list.Items[i]) {
 			requests = append(requests, reconcile.Request{NamespacedName: types.NamespacedName{Namespace: list.Items[i].Namespace, Name: list.Items[i].Name}})
 		}
 	}

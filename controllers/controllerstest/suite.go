@@ -25,6 +25,7 @@ import (
 	"github.com/hipaa-operator/hipaa-operator/internal/control"
 	"github.com/hipaa-operator/hipaa-operator/internal/engine"
 	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
+	"github.com/hipaa-operator/hipaa-operator/internal/rule"
 )
 
 // How long specs wait, and how often they look.
@@ -74,6 +75,7 @@ func (c *Cluster) StartOperator(catalog []control.Control, d controllers.Depende
 	var err error
 	d.Engine, err = engine.New(catalog)
 	gomega.Expect(err).NotTo(gomega.HaveOccurred())
+	d.Engine = d.Engine.Accepting(rule.Customs(d.Engine.ResourceTypes()))
 	d.Clock = clock.RealClock{}
 	c.operator, err = c.Run(d)
 	gomega.Expect(err).NotTo(gomega.HaveOccurred())

@@ -4,10 +4,12 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
@@ -37,20 +39,21 @@ func gone(ctx context.Context, object client.Object) {
 }
 
 var _ = Describe("A type of resource that comes and goes with its CRD", Serial, func() {
-	rotation := func(ctx context.Context, p place) func() string {
+	verdict := func(ctx context.Context, p place, id string) func() string {
 		return func() string {
 			w := &hipaav1.PHIWorkload{}
 			if err := cluster.Admin.Get(ctx, p.key("api"), w); err != nil {
 				return err.Error()
 			}
 			for _, c := range w.Status.Controls {
-				if c.ID == "key-rotation" {
+				if c.ID == id {
 					return string(c.Verdict) + ": " + c.Message
 				}
 			}
 			return ""
 		}
 	}
+	rotation := func(ctx context.Context, p place) func() string { return verdict(ctx, p, "key-rotation") }
 	key := func(version, namespace, claimedBy string, spec map[string]any) *unstructured.Unstructured {
 		u := &unstructured.Unstructured{Object: map[string]any{
 			"apiVersion": version, "kind": "Key", "metadata": map[string]any{"generateName": "key-", "namespace": namespace}, "spec": spec,
@@ -91,6 +94,30 @@ var _ = Describe("A type of resource that comes and goes with its CRD", Serial, 
 		By("the CRD gone")
 		gone(ctx, crd)
 		Eventually(rotation(ctx, p), patience, interval).Should(unknown)
+	})
+
+	It("is judged by controls that a profile brings, until an exception covers them", func(ctx context.Context) {
+		const custom = "custom-described-keys"
+		p := newPlace(ctx, base().Mode(hipaav1.ModeAudit).Brings(hipaav1.CustomControl{
+			ID: custom, Cites: []string{"164.312(b)"}, Remedy: "say what the key is for",
+			Checks: []hipaav1.CustomCheck{{
+				Match:      []hipaav1.MatchedType{{Group: "kms.services.k8s.aws", Version: "v1alpha1", Resource: "keys", Kind: "Key"}},
+				Expression: "has(object.spec.description)", Path: "spec.description", Message: "is missing", Met: "is there",
+			}},
+		}))
+		create(ctx, p.workload("api").Obj())
+		create(ctx, definition("keys.kms.services.k8s.aws"))
+		DeferCleanup(func(ctx context.Context) { gone(ctx, definition("keys.kms.services.k8s.aws")) })
+		bad := key(ack, p.name, "", map[string]any{"enableKeyRotation": true})
+		Eventually(func() error { return cluster.Admin.Create(ctx, bad) }, patience, interval).Should(Succeed())
+		Eventually(verdict(ctx, p, custom), patience, interval).Should(Equal("Fail: Key/" + bad.GetName() + ": spec.description is missing; say what the key is for"))
+
+		approve(ctx, create(ctx, phitest.Exception("undescribed", "api", custom).Namespace(p.name).Expires(metav1.NewTime(time.Now().Add(time.Hour))).Obj()))
+		Eventually(verdict(ctx, p, custom), patience, interval).Should(HavePrefix("Excepted: "))
+
+		By("the profile without it")
+		p.changeProfile(ctx, func(profile *hipaav1.ComplianceProfile) { profile.Spec.CustomControls = nil })
+		Eventually(verdict(ctx, p, custom), patience, interval).Should(BeEmpty())
 	})
 
 	It("counts for the namespace of its claim where it is of the whole cluster", func(ctx context.Context) {

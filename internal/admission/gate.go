@@ -76,6 +76,7 @@ const (
 	pathValidateAccess      = "/validate/access"
 	pathValidateSettings    = "/validate/settings"
 	pathValidateResources   = "/validate/resources"
+	pathValidateProfiles    = "/validate/profiles"
 	pathValidateConnections = "/validate/connections"
 	pathValidateExceptions  = "/validate/exceptions"
 	pathWitnessDeletions    = "/witness/deletions"
@@ -98,6 +99,7 @@ func (g *Gate) Handlers() map[string]http.Handler {
 		pathValidateAccess:      g.validateAccess,
 		pathValidateSettings:    g.validateSettings,
 		pathValidateResources:   g.validateResource,
+		pathValidateProfiles:    g.validateProfile,
 		pathValidateConnections: g.validateConnection,
 		pathValidateExceptions:  g.validateException,
 		pathWitnessDeletions:    g.witnessDeletion,

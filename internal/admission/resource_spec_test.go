@@ -118,6 +118,41 @@ var _ = Describe("A resource that declares infrastructure", Ordered, func() {
 		Expect(admin.Delete(ctx, ofOther)).To(Succeed())
 	})
 
+	It("is refused by what a profile brings, and a profile for what nobody can judge", func(ctx SpecContext) {
+		described := hipaav1.CustomControl{
+			ID: "custom-described-keys", Cites: []string{"164.312(b)"}, Remedy: "say what the key is for",
+			Checks: []hipaav1.CustomCheck{{
+				Match:      []hipaav1.MatchedType{{Group: "kms.services.k8s.aws", Version: "v1alpha1", Resource: "keys", Kind: "Key"}},
+				Expression: "has(object.spec.description)", Path: "spec.description", Message: "is missing", Met: "is there",
+			}},
+		}
+		broken := described.DeepCopy()
+		broken.Checks[0].Expression = "has(object.spec.description)\n  && object.spec.description.siz() > 3"
+		profile := phitest.Profile("custom").Selecting("mode", "custom").EncryptedClass(phitest.EncryptedClass).Brings(*broken).Obj()
+		err := admin.Create(ctx, profile)
+		AddReportEntry("refusal", err.Error())
+		Expect(err).To(MatchError(And(
+			ContainSubstring(`complianceprofile "custom" brings controls that cannot be judged`),
+			ContainSubstring("spec.customControls[0].checks[0].expression: line 2, column 33: undeclared reference to 'siz'"))))
+		profile = phitest.Profile("custom").Selecting("mode", "custom").EncryptedClass(phitest.EncryptedClass).Brings(described).Obj()
+		other := profile.DeepCopy()
+		other.Spec.CustomControls[0].ID = "key-rotation"
+		Expect(apierrors.IsInvalid(admin.Create(ctx, other))).To(BeTrue())
+		Expect(admin.Create(ctx, profile)).To(Succeed())
+		Eventually(func() error { return gate.Loader.Cache.Get(ctx, client.ObjectKeyFromObject(profile), profile) }, "10s", "5ms").Should(Succeed())
+
+		mine := namespace(ctx, "custom")
+		err = admin.Create(ctx, key(mine, map[string]any{"enableKeyRotation": true}))
+		Expect(err).To(MatchError(ContainSubstring("\n  custom-described-keys  45 CFR 164.312(b): spec.description is missing; say what the key is for")))
+		Expect(admin.Create(ctx, key(mine, map[string]any{"enableKeyRotation": true, "description": "PHI"}))).To(Succeed())
+		Expect(admin.Create(ctx, key(ns, map[string]any{"enableKeyRotation": true}), client.DryRunAll)).To(Succeed(), "another profile's namespace")
+
+		By("and a broken one is no way to change one that is in force")
+		profile.Spec.CustomControls = []hipaav1.CustomControl{*broken}
+		Expect(admin.Update(ctx, profile)).To(MatchError(ContainSubstring("cannot be judged")))
+		Expect(admin.Delete(ctx, profile)).To(Succeed())
+	})
+
 	It("is held to the namespace of its claim when that is taken away", func(ctx SpecContext) {
 		good := claim(ns)
 		Expect(unstructured.SetNestedField(good.Object, true, "spec", "forProvider", "enableKeyRotation")).To(Succeed())
@@ -133,6 +168,9 @@ var _ = Describe("A resource that declares infrastructure", Ordered, func() {
 		Expect(apierrors.IsInternalError(admin.Create(ctx, key(ns, map[string]any{"enableKeyRotation": true})))).To(BeTrue())
 		Expect(admin.Create(ctx, key(plain(ctx), map[string]any{}))).To(Succeed())
 		Expect(admin.Create(ctx, claim(ns))).To(Succeed())
+
+		By("as do profiles that bring no control")
+		Expect(admin.Create(ctx, phitest.Profile("plain").OnlyByName().Obj())).To(Succeed())
 	})
 })
 

@@ -32,6 +32,7 @@ import (
 	"github.com/hipaa-operator/hipaa-operator/internal/control/catalog"
 	"github.com/hipaa-operator/hipaa-operator/internal/engine"
 	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
+	"github.com/hipaa-operator/hipaa-operator/internal/rule"
 	"github.com/hipaa-operator/hipaa-operator/internal/subject"
 	"github.com/hipaa-operator/hipaa-operator/internal/witness"
 )
@@ -140,7 +141,7 @@ func buildGate() {
 	Expect(err).NotTo(HaveOccurred())
 	book = witness.NewBook(admin, admin, operatorNamespace)
 	gate = &admission.Gate{
-		Engine:  judge,
+		Engine:  judge.Accepting(rule.Customs(judge.ResourceTypes())),
 		Loader:  loader,
 		Clock:   clock.RealClock{},
 		Reviews: admin,

@@ -12,6 +12,7 @@ import (
 	"github.com/hipaa-operator/hipaa-operator/internal/control/catalog"
 	"github.com/hipaa-operator/hipaa-operator/internal/engine"
 	"github.com/hipaa-operator/hipaa-operator/internal/metrics"
+	"github.com/hipaa-operator/hipaa-operator/internal/rule"
 	"github.com/hipaa-operator/hipaa-operator/internal/subject"
 	"github.com/hipaa-operator/hipaa-operator/internal/witness"
 )
@@ -22,6 +23,7 @@ func wire(ctx context.Context, mgr manager.Manager, o Options) error {
 	if err != nil {
 		return fmt.Errorf("building the engine: %w", err)
 	}
+	judge = judge.Accepting(rule.Customs(judge.ResourceTypes()))
 	loader, err := subject.Keeping(ctx, mgr.GetCache(), mgr.GetAPIReader())
 	if err != nil {
 		return fmt.Errorf("building the loader of admission: %w", err)

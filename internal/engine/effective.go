@@ -44,9 +44,12 @@ type Effective struct {
 	// pause or a statement ends. Zero means never.
 	ValidUntil time.Time
 
-	// modes and ids are those of the engine's controls, in its order.
-	modes []hipaav1.Mode
-	ids   []string
+	// controls are those of the engine and those that profiles bring, sorted by ID,
+	// and modes are theirs.
+	controls []control.Control
+	modes    []hipaav1.Mode
+	// broughtBy names, for each control that profiles bring, those that do.
+	broughtBy map[string][]string
 }
 
 // Accepts reports whether a profile has accepted this preview.
@@ -69,7 +72,7 @@ func (f *Effective) Enforced() []string {
 	var enforced []string
 	for i, mode := range f.modes {
 		if mode == hipaav1.ModeEnforce {
-			enforced = append(enforced, f.ids[i])
+			enforced = append(enforced, f.controls[i].ID)
 		}
 	}
 	return enforced
@@ -117,6 +120,8 @@ func (e *Engine) Resolve(profiles []*hipaav1.ComplianceProfile, namespace *corev
 		return nil, fmt.Errorf("resolving the profiles of namespace %q: %w", namespace.Name, ErrNoProfile)
 	}
 	m := newMerge(e, now)
+	m.addCustom(chosen)
+	m.effective.modes = make([]hipaav1.Mode, len(m.effective.controls))
 	for _, name := range slices.Sorted(maps.Keys(chosen.inForce)) {
 		m.add(chosen.byName[name], chosen.inForce[name])
 	}
@@ -195,8 +200,7 @@ func newMerge(e *Engine, now time.Time) *merge {
 				Statements:   map[string]hipaav1.StorageStatement{},
 			},
 		},
-		modes: make([]hipaav1.Mode, len(e.controls)),
-		ids:   e.ids,
+		controls: e.controls,
 	}}
 }
 
@@ -237,13 +241,17 @@ func (m *merge) addModes(p *hipaav1.ComplianceProfile, paused bool) {
 	if fallback == "" {
 		fallback = hipaav1.ModeEnforce
 	}
-	for i := range m.engine.controls {
-		if m.engine.controls[i].Since > pin {
+	for i := range m.effective.controls {
+		c := &m.effective.controls[i]
+		if c.Since > pin {
 			continue
 		}
 		mode := fallback
+		if by, custom := m.effective.broughtBy[c.ID]; custom && !slices.Contains(by, p.Name) {
+			mode = "" // another profile brings it; this one may only set it apart
+		}
 		for _, setting := range p.Spec.Controls {
-			if setting.ID == m.engine.controls[i].ID {
+			if setting.ID == c.ID {
 				mode = setting.Mode
 			}
 		}

@@ -16,8 +16,20 @@ import (
 // Engine judges with a fixed catalogue of controls. It is safe for concurrent use.
 type Engine struct {
 	controls []control.Control
-	ids      []string
 	byID     map[string]int
+	compile  Compile
+}
+
+// Compile makes a control of one that a profile brings. It is asked at every merge and
+// does well to remember.
+type Compile func(*hipaav1.CustomControl) (control.Control, error)
+
+// Accepting is the engine, with a way to understand what profiles bring. Without one
+// their controls are Unknown.
+func (e *Engine) Accepting(compile Compile) *Engine {
+	accepting := *e
+	accepting.compile = compile
+	return &accepting
 }
 
 // New builds an engine. It fails if two controls have one ID.
@@ -31,7 +43,6 @@ func New(controls []control.Control) (*Engine, error) {
 			return nil, fmt.Errorf("registering control %q: it is registered twice", id)
 		}
 		e.byID[id] = i
-		e.ids = append(e.ids, id)
 	}
 	return e, nil
 }
@@ -127,7 +138,7 @@ func (r Ruling) mode(i int) hipaav1.Mode {
 
 // entered reports whether Enforce has been let in for a control.
 func (r Ruling) entered(i int) bool {
-	return r.Stage != hipaav1.StagePreviewing && (r.Entered == nil || r.Entered[r.Effective.ids[i]])
+	return r.Stage != hipaav1.StagePreviewing && (r.Entered == nil || r.Entered[r.Effective.controls[i].ID])
 }
 
 // inForce reports whether any profile brings the control, even if it is Off.

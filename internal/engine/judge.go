@@ -26,7 +26,7 @@ type Result struct {
 // own; each control is asked about every object of the kinds that it judges.
 func (e *Engine) Judge(s control.Subject, r Ruling) []Result {
 	var results []Result
-	for i := range e.controls {
+	for i := range r.Effective.controls {
 		if !r.inForce(i) {
 			continue
 		}
@@ -36,7 +36,7 @@ func (e *Engine) Judge(s control.Subject, r Ruling) []Result {
 }
 
 func (e *Engine) judgeOne(i int, s control.Subject, r Ruling) Result {
-	c := &e.controls[i]
+	c := &r.Effective.controls[i]
 	result := Result{ID: c.ID, Mode: r.mode(i)}
 	if result.Mode == hipaav1.ModeOff {
 		result.Verdict = hipaav1.VerdictUnknown

@@ -10,16 +10,16 @@ import (
 // enforces reports whether a control takes effect on the subject: mode Enforce
 // and no exception.
 func (e *Engine) enforces(i int, s *control.Subject, r Ruling) bool {
-	return r.inForce(i) && r.mode(i) == hipaav1.ModeEnforce && r.exception(s.Workload, e.controls[i].ID) == nil
+	return r.inForce(i) && r.mode(i) == hipaav1.ModeEnforce && r.exception(s.Workload, r.Effective.controls[i].ID) == nil
 }
 
 // Enforcing lists the controls that judge a kind and take effect on the subject,
 // sorted.
 func (e *Engine) Enforcing(kind control.Kinds, s control.Subject, r Ruling) []string {
 	var ids []string
-	for i := range e.controls {
-		if e.controls[i].Judges.Has(kind) && e.enforces(i, &s, r) {
-			ids = append(ids, e.controls[i].ID)
+	for i := range r.Effective.controls {
+		if r.Effective.controls[i].Judges.Has(kind) && e.enforces(i, &s, r) {
+			ids = append(ids, r.Effective.controls[i].ID)
 		}
 	}
 	return ids
@@ -44,8 +44,8 @@ func (e *Engine) MutatedBy(s control.Subject, r Ruling) []string {
 }
 
 func (e *Engine) eachMutation(s control.Subject, r Ruling, after func(id string)) {
-	for i := range e.controls {
-		c := &e.controls[i]
+	for i := range r.Effective.controls {
+		c := &r.Effective.controls[i]
 		if c.Mutate == nil || !e.enforces(i, &s, r) || missingEvidence(s.World, c.Needs) != nil {
 			continue
 		}
@@ -56,8 +56,8 @@ func (e *Engine) eachMutation(s control.Subject, r Ruling, after func(id string)
 
 // Default fills in the subject's claim, in place, as enforced controls ask.
 func (e *Engine) Default(s control.Subject, r Ruling) {
-	for i := range e.controls {
-		c := &e.controls[i]
+	for i := range r.Effective.controls {
+		c := &r.Effective.controls[i]
 		if c.Default == nil || !e.enforces(i, &s, r) || missingEvidence(s.World, c.Needs) != nil {
 			continue
 		}

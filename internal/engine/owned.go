@@ -22,8 +22,8 @@ type Owned struct {
 // namespace where the subject has none.
 func (e *Engine) Owned(s control.Subject, r Ruling) []Owned {
 	var owned []Owned
-	for i := range e.controls {
-		c := &e.controls[i]
+	for i := range r.Effective.controls {
+		c := &r.Effective.controls[i]
 		if c.Objects == nil || !r.inForce(i) || r.mode(i) == hipaav1.ModeOff || missingEvidence(s.World, c.Needs) != nil {
 			continue
 		}
@@ -52,8 +52,8 @@ func (r Ruling) MayPrune(w *control.World) bool {
 // order of the declaration.
 func (e *Engine) Unresolved(s control.Subject, r Ruling) []string {
 	var unresolved []string
-	for i := range e.controls {
-		c := &e.controls[i]
+	for i := range r.Effective.controls {
+		c := &r.Effective.controls[i]
 		if c.Unresolved == nil || !r.inForce(i) || r.mode(i) == hipaav1.ModeOff || missingEvidence(s.World, c.Needs) != nil {
 			continue
 		}

@@ -64,6 +64,12 @@ func (b *ProfileBuilder) Control(id string, m hipaav1.Mode) *ProfileBuilder {
 	return b
 }
 
+// Brings adds controls of the profile's own.
+func (b *ProfileBuilder) Brings(controls ...hipaav1.CustomControl) *ProfileBuilder {
+	b.profile.Spec.CustomControls = append(b.profile.Spec.CustomControls, controls...)
+	return b
+}
+
 // Undeclared says what to do with undeclared pods.
 func (b *ProfileBuilder) Undeclared(u hipaav1.UndeclaredPods) *ProfileBuilder {
 	b.profile.Spec.UndeclaredPods = u

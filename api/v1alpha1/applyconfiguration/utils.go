@@ -40,6 +40,10 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.ControlResultApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ControlSetting"):
 		return &apiv1alpha1.ControlSettingApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("CustomCheck"):
+		return &apiv1alpha1.CustomCheckApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("CustomControl"):
+		return &apiv1alpha1.CustomControlApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("DNSServer"):
 		return &apiv1alpha1.DNSServerApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Drift"):
@@ -54,6 +58,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.GatewayPeerApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("IPBlockPeer"):
 		return &apiv1alpha1.IPBlockPeerApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("MatchedType"):
+		return &apiv1alpha1.MatchedTypeApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("NetworkParameters"):
 		return &apiv1alpha1.NetworkParametersApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Owner"):

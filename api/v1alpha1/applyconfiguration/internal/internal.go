@@ -114,6 +114,14 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - id
+    - name: customControls
+      type:
+        list:
+          elementType:
+            namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.CustomControl
+          elementRelationship: associative
+          keys:
+          - id
     - name: defaultMode
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Mode
@@ -268,6 +276,54 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: reason
       type:
         scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.CustomCheck
+  map:
+    fields:
+    - name: expression
+      type:
+        scalar: string
+    - name: match
+      type:
+        list:
+          elementType:
+            namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.MatchedType
+          elementRelationship: atomic
+    - name: message
+      type:
+        scalar: string
+    - name: met
+      type:
+        scalar: string
+    - name: path
+      type:
+        scalar: string
+    - name: remedy
+      type:
+        scalar: string
+    - name: when
+      type:
+        scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.CustomControl
+  map:
+    fields:
+    - name: checks
+      type:
+        list:
+          elementType:
+            namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.CustomCheck
+          elementRelationship: atomic
+    - name: cites
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
+    - name: id
+      type:
+        scalar: string
+    - name: remedy
+      type:
+        scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.DNSServer
   map:
     fields:
@@ -407,6 +463,21 @@ var schemaYAML = typed.YAMLObject(`types:
         elementType:
           namedType: __untyped_deduced_
         elementRelationship: separable
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.MatchedType
+  map:
+    fields:
+    - name: group
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: resource
+      type:
+        scalar: string
+    - name: version
+      type:
+        scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Mode
   scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.NetworkParameters

@@ -27,6 +27,9 @@ type ComplianceProfileSpecApplyConfiguration struct {
 	DefaultMode *apiv1alpha1.Mode `json:"defaultMode,omitempty"`
 	// controls sets single controls apart.
 	Controls []ControlSettingApplyConfiguration `json:"controls,omitempty"`
+	// customControls are controls of your own. Their modes are set as those of the
+	// catalogue are; this profile brings them into force.
+	CustomControls []CustomControlApplyConfiguration `json:"customControls,omitempty"`
 	// undeclaredPods says what admission does with a pod that no PHIWorkload selects.
 	UndeclaredPods *apiv1alpha1.UndeclaredPods `json:"undeclaredPods,omitempty"`
 	// network holds the parameters of network isolation.
@@ -91,6 +94,19 @@ func (b *ComplianceProfileSpecApplyConfiguration) WithControls(values ...*Contro
 			panic("nil value passed to WithControls")
 		}
 		b.Controls = append(b.Controls, *values[i])
+	}
+	return b
+}
+
+// WithCustomControls adds the given value to the CustomControls field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the CustomControls field.
+func (b *ComplianceProfileSpecApplyConfiguration) WithCustomControls(values ...*CustomControlApplyConfiguration) *ComplianceProfileSpecApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithCustomControls")
+		}
+		b.CustomControls = append(b.CustomControls, *values[i])
 	}
 	return b
 }

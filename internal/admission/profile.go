@@ -1,0 +1,28 @@
+package admission
+
+import (
+	"context"
+	"strings"
+
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+)
+
+var profileKind = hipaav1.GroupVersion.WithKind("ComplianceProfile")
+
+// validateProfile refuses a profile that brings a control which cannot be judged as it
+// is written: all faults at once, with line and column.
+func (g *Gate) validateProfile(_ context.Context, req admission.Request) (answer, error) {
+	if err := expect(&req, profileKind); err != nil {
+		return answer{}, err
+	}
+	profile, err := decodeNew[hipaav1.ComplianceProfile](&req)
+	if err != nil {
+		return answer{}, err
+	}
+	if faults := g.Engine.Faults(profile); len(faults) > 0 {
+		return answer{}, forbid("%s brings controls that cannot be judged\n  %s", whatOf(&req), strings.Join(faults, "\n  "))
+	}
+	return permitted(), nil
+}
