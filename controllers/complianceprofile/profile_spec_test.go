@@ -6,6 +6,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
@@ -44,6 +45,26 @@ var _ = Describe("A ComplianceProfile", func() {
 		Eventually(cluster.Condition(ctx, p, hipaav1.ConditionReady), patience, interval).Should(Equal("False UnknownControl"))
 		Eventually(cluster.Events(ctx, p), patience, interval).Should(ContainElements(hipaav1.ReasonProfileNotFound, hipaav1.ReasonValid, hipaav1.ReasonUnknownControl))
 		phitest.ExpectLawfulConditions(GinkgoT(), p)
+	})
+
+	It("says which of its own controls nobody can judge", func(ctx context.Context) {
+		own := hipaav1.CustomControl{
+			ID: "custom-described-keys", Cites: []string{"164.312(b)"}, Remedy: "say what the key is for",
+			Checks: []hipaav1.CustomCheck{{
+				Match:      []hipaav1.MatchedType{{Group: "kms.services.k8s.aws", Version: "v1alpha1", Resource: "keys", Kind: "Key"}},
+				Expression: "has(object.spec.description", Path: "spec.description", Message: "is missing", Met: "is there",
+			}},
+		}
+		p := create(ctx, phitest.Profile("own").OnlyByName().Brings(own).Control(own.ID, hipaav1.ModeWarn).Obj())
+		Eventually(cluster.Condition(ctx, p, hipaav1.ConditionValid), patience, interval).Should(Equal("False InvalidControl"))
+		Expect(meta.FindStatusCondition(p.Status.Conditions, hipaav1.ConditionValid).Message).To(HavePrefix("spec.customControls[0].checks[0].expression: line 1, column 28: "))
+		phitest.ExpectLawfulConditions(GinkgoT(), p)
+		controllerstest.Update(ctx, cluster, p, func(p *hipaav1.ComplianceProfile) {
+			p.Spec.CustomControls[0].Checks[0].Expression += ")"
+		})
+		Eventually(cluster.Condition(ctx, p, hipaav1.ConditionValid), patience, interval).Should(Equal("True Valid"))
+		other := create(ctx, phitest.Profile("naming").OnlyByName().Control(own.ID, hipaav1.ModeEnforce).Obj())
+		Eventually(cluster.Condition(ctx, other, hipaav1.ConditionValid), patience, interval).Should(Equal("True Valid"))
 	})
 
 	It("says that a pause holds it, and when it is over", func(ctx context.Context) {

@@ -45,6 +45,23 @@ var _ = Describe("A ControlException", func() {
 		phitest.ExpectLawfulConditions(GinkgoT(), x)
 	})
 
+	It("may be about a control that a profile brings, once it does", func(ctx context.Context) {
+		x := phitest.Exception("own", "api", "custom-described-keys").Expires(metav1.NewTime(time.Now().Add(time.Hour))).Obj()
+		Expect(cluster.Admin.Create(ctx, x)).To(Succeed())
+		Eventually(cluster.Condition(ctx, x, hipaav1.ConditionReady), patience, interval).Should(Equal("False UnknownControl"))
+		p := phitest.Profile("own").OnlyByName().Brings(hipaav1.CustomControl{
+			ID: "custom-described-keys", Cites: []string{"164.312(b)"}, Remedy: "say what the key is for",
+			Checks: []hipaav1.CustomCheck{{
+				Match:      []hipaav1.MatchedType{{Group: "kms.services.k8s.aws", Version: "v1alpha1", Resource: "keys", Kind: "Key"}},
+				Expression: "has(object.spec.description)", Path: "spec.description", Message: "is missing", Met: "is there",
+			}},
+		}).Obj()
+		Expect(cluster.Admin.Create(ctx, p)).To(Succeed())
+		Eventually(cluster.Condition(ctx, x, hipaav1.ConditionReady), patience, interval).Should(Equal("False ApprovalPending"))
+		Expect(cluster.Admin.Delete(ctx, p)).To(Succeed())
+		Eventually(cluster.Condition(ctx, x, hipaav1.ConditionReady), patience, interval).Should(Equal("False UnknownControl"))
+	})
+
 	It("warns a week before its end, without anybody touching it", func(ctx context.Context) {
 		x := exception("week", "api", 7*24*time.Hour+3*time.Second)
 		Expect(cluster.Admin.Create(ctx, x)).To(Succeed())
