@@ -153,6 +153,23 @@ var _ = Describe("A resource that declares infrastructure", Ordered, func() {
 		Expect(admin.Delete(ctx, profile)).To(Succeed())
 	})
 
+	It("that lets in too many is not opened any further", func(ctx SpecContext) {
+		other := plain(ctx)
+		rule := func(port int64) any {
+			return map[string]any{"ipProtocol": "tcp", "fromPort": port, "toPort": port, "ipRanges": []any{map[string]any{"cidrIP": "0.0.0.0/0"}}}
+		}
+		group := &unstructured.Unstructured{Object: map[string]any{
+			"apiVersion": "ec2.services.k8s.aws/v1alpha1", "kind": "SecurityGroup", "metadata": map[string]any{"name": "callers", "namespace": other},
+			"spec": map[string]any{"name": "callers", "description": "callers", "ingressRules": []any{rule(443)}},
+		}}
+		Expect(admin.Create(ctx, group)).To(Succeed())
+		declareNamespace(ctx, other, "cloud")
+		Expect(unstructured.SetNestedField(group.Object, "those who call", "spec", "description")).To(Succeed())
+		Expect(admin.Update(ctx, group)).To(Succeed())
+		Expect(unstructured.SetNestedSlice(group.Object, []any{rule(443), rule(22)}, "spec", "ingressRules")).To(Succeed())
+		Expect(admin.Update(ctx, group)).To(MatchError(ContainSubstring("\n  vpc-isolation ")))
+	})
+
 	It("is held to the namespace of its claim when that is taken away", func(ctx SpecContext) {
 		good := claim(ns)
 		Expect(unstructured.SetNestedField(good.Object, true, "spec", "forProvider", "enableKeyRotation")).To(Succeed())

@@ -1,6 +1,9 @@
 package rule
 
 import (
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -109,8 +112,20 @@ func (c *compiled) judge(variables map[string]any) (f control.Finding, about boo
 	case is:
 		return control.Met(c.Path, "%s", c.Met), true
 	default:
-		return control.Failed(c.Path, "%s", c.Message).But("%s", c.Remedy), true
+		return control.Failed(c.Path, "%s", c.Message).But("%s", c.Remedy).As(c.key(variables)), true
 	}
+}
+
+// key tells a finding by what stands at its path. A new opening in a list that is too
+// open already is another finding, so that it does not hide behind what stood before.
+func (c *compiled) key(variables map[string]any) string {
+	object, _ := variables[objectVariable].(map[string]any)
+	value, _, _ := unstructured.NestedFieldNoCopy(object, strings.Split(c.Path, ".")...) // what is not there is nil
+	text, err := json.Marshal(value)
+	if err != nil {
+		return "" // of no decoder; then the path and the message tell it
+	}
+	return fmt.Sprintf("%s %s %x", c.Path, c.Message, sha256.Sum256(text))
 }
 
 func (c *compiled) undecided() control.Finding {

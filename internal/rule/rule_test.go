@@ -163,6 +163,28 @@ func TestTheStatusIsNotJudged(t *testing.T) {
 	}
 }
 
+func TestAFindingIsAnotherWhenItsFieldChanges(t *testing.T) {
+	c := compiled(t, strings.Replace(safes, "expression: object.spec.?open.orValue(false) == false\n  path: spec.open", "path: spec.doors\n  expression: \"!has(object.spec.doors) || object.spec.doors.all(d, d != 'open')\"", 1))
+	find := func(spec map[string]any) control.Finding {
+		s := control.Subject{Profile: &control.Profile{}, Namespace: phitest.Namespace("ehr").Obj(), World: &control.World{}}
+		findings := c.Check(s.Of(object("Safe", spec)))
+		if len(findings) != 1 || findings[0].Verdict != hipaav1.VerdictFail {
+			t.Fatalf("got %+v", findings)
+		}
+		return findings[0]
+	}
+	doors := func(states ...any) map[string]any { return map[string]any{"doors": states, "open": true} }
+	one := find(doors("open"))
+	other := doors("open")
+	other["colour"] = "red"
+	if find(other).Key != one.Key {
+		t.Error("a change beside the field makes another finding")
+	}
+	if find(doors("open", "open")).Key == one.Key {
+		t.Error("a second open door hides behind the first")
+	}
+}
+
 // A rule may not keep admission busy: a loop in a loop in a loop ends at the API
 // server's limit.
 func TestAnExpressionThatCostsTooMuchHasNoAnswer(t *testing.T) {
