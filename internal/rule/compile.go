@@ -106,18 +106,22 @@ func (r *Rule) exemplify(c *control.Control) error {
 
 // resource is an object of its own, with numbers as the API server's decoder leaves them.
 func resource(object map[string]any) *unstructured.Unstructured {
-	return &unstructured.Unstructured{Object: whole(object).(map[string]any)} //nolint:forcetypeassert // a map stays one
+	return &unstructured.Unstructured{Object: wholeObject(object)}
+}
+
+func wholeObject(object map[string]any) map[string]any {
+	copied := make(map[string]any, len(object))
+	for key, inside := range object {
+		copied[key] = whole(inside)
+	}
+	return copied
 }
 
 // whole copies a value that YAML was read into; there all numbers are float64.
 func whole(value any) any {
 	switch v := value.(type) {
 	case map[string]any:
-		copied := make(map[string]any, len(v))
-		for key, inside := range v {
-			copied[key] = whole(inside)
-		}
-		return copied
+		return wholeObject(v)
 	case []any:
 		copied := make([]any, len(v))
 		for i, inside := range v {

@@ -91,24 +91,35 @@ func bounded(checks []Check) error {
 		return fmt.Errorf("checks: there are %d, and there may be 1 to %d", len(checks), maxChecks)
 	}
 	for i := range checks {
-		c := &checks[i]
-		if len(c.Match) == 0 || len(c.Match) > maxMatches {
-			return fmt.Errorf("checks[%d].match: there are %d, and there may be 1 to %d", i, len(c.Match), maxMatches)
+		if err := checks[i].bounded(); err != nil {
+			return fmt.Errorf("checks[%d].%w", i, err)
 		}
-		for j, t := range c.Match {
-			if t.Group == "" || t.Version == "" || t.Kind == "" || t.Resource == "" {
-				return fmt.Errorf("checks[%d].match[%d]: group, version, kind and resource are required", i, j)
-			}
+	}
+	return nil
+}
+
+func (c *Check) bounded() error {
+	if len(c.Match) == 0 || len(c.Match) > maxMatches {
+		return fmt.Errorf("match: there are %d, and there may be 1 to %d", len(c.Match), maxMatches)
+	}
+	for i, t := range c.Match {
+		if t.Group == "" || t.Version == "" || t.Kind == "" || t.Resource == "" {
+			return fmt.Errorf("match[%d]: group, version, kind and resource are required", i)
 		}
-		for name, text := range map[string]string{"path": c.Path, "message": c.Message, "met": c.Met, "remedy": c.Remedy} {
-			if len(text) > maxText || text == "" && name != "remedy" {
-				return fmt.Errorf("checks[%d].%s: has %d bytes, and may have 1 to %d", i, name, len(text), maxText)
-			}
-		}
-		for name, text := range map[string]string{"expression": c.Expression, "when": c.When} {
-			if len(text) > maxExpression {
-				return fmt.Errorf("checks[%d].%s: has more than %d bytes", i, name, maxExpression)
-			}
+	}
+	for _, field := range []struct {
+		name, text  string
+		least, most int
+	}{
+		{"path", c.Path, 1, maxText},
+		{"message", c.Message, 1, maxText},
+		{"met", c.Met, 1, maxText},
+		{"remedy", c.Remedy, 0, maxText},
+		{"expression", c.Expression, 1, maxExpression},
+		{"when", c.When, 0, maxExpression},
+	} {
+		if size := len(field.text); size < field.least || size > field.most {
+			return fmt.Errorf("%s: has %d bytes, and may have %d to %d", field.name, size, field.least, field.most)
 		}
 	}
 	return nil

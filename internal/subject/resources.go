@@ -162,9 +162,9 @@ func (r *Resources) watch(t control.ResourceType) watchedType {
 	registration, _ := informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
 		AddFunc: r.tell,
 		UpdateFunc: func(old, updated any) {
-			if was, is := old.(*unstructured.Unstructured), updated.(*unstructured.Unstructured); differs(was, is) { //nolint:forcetypeassert // an informer of these holds these
-				r.changed(was)
-				r.changed(is)
+			if differs(old, updated) {
+				r.tell(old)
+				r.tell(updated)
 			}
 		},
 		DeleteFunc: r.tell,
@@ -189,8 +189,10 @@ func (r *Resources) tell(object any) {
 }
 
 // differs reports whether anything has changed that controls look at.
-func differs(was, is *unstructured.Unstructured) bool {
-	return was.GetGeneration() != is.GetGeneration() || !maps.Equal(was.GetLabels(), is.GetLabels())
+func differs(old, updated any) bool {
+	was, isResource := old.(*unstructured.Unstructured)
+	is, alsoResource := updated.(*unstructured.Unstructured)
+	return !isResource || !alsoResource || was.GetGeneration() != is.GetGeneration() || !maps.Equal(was.GetLabels(), is.GetLabels())
 }
 
 // trimResource is Trim, and drops the status: controls judge what is declared.
