@@ -61,6 +61,10 @@ type ComplianceProfileSpec struct {
 	// +optional
 	Tagging *TaggingParameters `json:"tagging,omitempty"`
 
+	// responsibility names who answers for safeguards and for privacy.
+	// +optional
+	Responsibility *ResponsibilityParameters `json:"responsibility,omitempty"`
+
 	// rollout bounds what the operator may do to running pods, and how workloads
 	// enter Enforce.
 	// +optional
@@ -111,6 +115,35 @@ type Statement struct {
 	// expires is the instant from which the statement no longer counts.
 	// +required
 	Expires metav1.Time `json:"expires,omitempty,omitzero"`
+}
+
+// ResponsibilityParameters name who answers for safeguards and for privacy, for all
+// that the profile governs.
+//
+// +kubebuilder:validation:MinProperties=1
+type ResponsibilityParameters struct {
+	// securityOfficer is the security official (45 CFR 164.308(a)(2)).
+	// +optional
+	SecurityOfficer *Officer `json:"securityOfficer,omitempty"`
+
+	// privacyOfficer is the privacy official (45 CFR 164.530(a)(1)).
+	// +optional
+	PrivacyOfficer *Officer `json:"privacyOfficer,omitempty"`
+}
+
+// Officer is a person who answers for something, and where to reach them.
+type Officer struct {
+	// name is that of the person.
+	// +required
+	// +kubebuilder:validation:MinLength=3
+	// +kubebuilder:validation:MaxLength=254
+	Name string `json:"name,omitempty"`
+
+	// contact is an address that is read, such as an e-mail address.
+	// +required
+	// +kubebuilder:validation:MinLength=3
+	// +kubebuilder:validation:MaxLength=254
+	Contact string `json:"contact,omitempty"`
 }
 
 // NetworkParameters are the parameters of network isolation.

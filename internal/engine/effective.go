@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -211,6 +212,7 @@ func (m *merge) add(p *hipaav1.ComplianceProfile, paused time.Time) {
 	m.addNetwork(p)
 	m.addStorage(p)
 	m.addTagging(p)
+	m.addResponsibility(p)
 	m.addRollout(p)
 }
 
@@ -342,6 +344,16 @@ func (m *merge) setKey(into *string, key, fallback, field string) {
 	default:
 		m.conflict("%s differs between profiles; the first by name counts", field)
 	}
+}
+
+func (m *merge) addResponsibility(p *hipaav1.ComplianceProfile) {
+	from := p.Spec.Responsibility
+	if from == nil {
+		return
+	}
+	into := &m.effective.Parameters.Responsibility
+	into.SecurityOfficer = cmp.Or(into.SecurityOfficer, from.SecurityOfficer)
+	into.PrivacyOfficer = cmp.Or(into.PrivacyOfficer, from.PrivacyOfficer)
 }
 
 func (m *merge) addRollout(p *hipaav1.ComplianceProfile) {

@@ -45,6 +45,21 @@ func TestWhichProfilesGovern(t *testing.T) {
 	}
 }
 
+func TestOfficesAreFilledByTheFirstProfileThatNamesSomebody(t *testing.T) {
+	e := newEngine(t, pair()...)
+	onlySecurity, both := phitest.Profile("a").Officers().Obj(), phitest.Profile("b").Officers().Obj()
+	onlySecurity.Spec.Responsibility.PrivacyOfficer = nil
+	both.Spec.Responsibility.SecurityOfficer = &hipaav1.Officer{Name: "Somebody Else", Contact: "else@example.org"}
+	effective, err := e.Resolve([]*hipaav1.ComplianceProfile{both, onlySecurity}, phitest.Namespace("ehr").Obj(), "", phitest.Epoch)
+	if err != nil {
+		t.Fatalf("resolving: %v", err)
+	}
+	want := *phitest.Profile("").Officers().Obj().Spec.Responsibility
+	if diff := cmp.Diff(want, effective.Parameters.Responsibility); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func TestResolveTakesWhatGovernsWhatIsNamedAndWhatTheyExtend(t *testing.T) {
 	e := newEngine(t, pair()...)
 	for name, tc := range map[string]struct {

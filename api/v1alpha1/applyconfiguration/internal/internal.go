@@ -133,6 +133,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: pause
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Pause
+    - name: responsibility
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ResponsibilityParameters
     - name: rollout
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.RolloutParameters
@@ -435,6 +438,15 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - name
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Officer
+  map:
+    fields:
+    - name: contact
+      type:
+        scalar: string
+    - name: name
+      type:
+        scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Owner
   map:
     fields:
@@ -652,6 +664,15 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: name
       type:
         scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ResponsibilityParameters
+  map:
+    fields:
+    - name: privacyOfficer
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Officer
+    - name: securityOfficer
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Officer
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Role
   scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.RolloutParameters
