@@ -21,6 +21,8 @@ func (c provident) Create(ctx context.Context, object client.Object, options ...
 		name = o.Spec.ServiceAccountName
 	case *appsv1.Deployment:
 		name = o.Spec.Template.Spec.ServiceAccountName
+	case *appsv1.ReplicaSet:
+		name = o.Spec.Template.Spec.ServiceAccountName
 	}
 	if name != "" {
 		account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: object.GetNamespace(), Name: name}}

@@ -1,7 +1,6 @@
 package catalog
 
 import (
-	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -49,7 +48,7 @@ spec:
 		for _, pod := range podsOf(s) {
 			pod.Spec.ServiceAccountName = s.Workload.Name
 		}
-		s.World.Identities = map[string][]string{s.Workload.Name: {s.Workload.Name}}
+		s.World.Identities = map[string][]string{s.Workload.Name: nil}
 	},
 	Breaks: control.Breaks{
 		"the default ServiceAccount":                     breaksPod(func(p *corev1.PodSpec) { p.ServiceAccountName = "" }),
@@ -83,11 +82,7 @@ func checkIdentity(s control.Subject) []control.Finding {
 	if account == control.DefaultServiceAccount {
 		return []control.Finding{control.Failed("spec.serviceAccountName", "is %q, which every pod that names none runs under", account)}
 	}
-	if s.Workload == nil {
-		return nil
-	}
-	others := slices.DeleteFunc(slices.Clone(s.World.Identities[account]), func(name string) bool { return name == s.Workload.Name })
-	if len(others) > 0 {
+	if others := s.World.Identities[account]; len(others) > 0 {
 		return []control.Finding{control.Failed("spec.serviceAccountName", "is %q, which pods of %s run under as well", account, claimed(others))}
 	}
 	return []control.Finding{control.Met("spec.serviceAccountName", "is %q, and nobody else's", account)}

@@ -156,7 +156,7 @@ func around(workload *hipaav1.PHIWorkload, profile *hipaav1.ComplianceProfile) c
 	}
 	world.ClusterRoles = map[string]*rbacv1.ClusterRole{}
 	world.ConfigMaps = map[string]*corev1.ConfigMap{}
-	world.Identities = map[string][]string{workload.Name: {workload.Name}}
+	world.Identities = map[string][]string{workload.Name: nil}
 	world.Nodes = map[string]*corev1.Node{}
 	neighbours := []*hipaav1.PHIWorkload{
 		workload,
