@@ -21,8 +21,8 @@ var scenarios = []string{"none", "null", "labelling", "operator"}
 func BenchmarkAdmission(b *testing.B) {
 	w := bench(b)
 	ctx := b.Context()
-	null := w.admissionNamespaces(ctx, b)
-	pids := map[string]int{"null": null.PID(), "operator": w.operator.PID()}
+	w.admissionNamespaces(ctx, b)
+	pids := map[string]int{"null": w.null.PID(), "operator": w.operator.PID()}
 	samples := map[string]sample{}
 	used := map[string]time.Duration{}
 	for b.Loop() {
@@ -60,14 +60,15 @@ func spent(b *testing.B, pid int) time.Duration {
 	return used
 }
 
-func (w *world) admissionNamespaces(ctx context.Context, b *testing.B) *cluster.Process {
+// admissionNamespaces makes the namespaces, and starts the yardsticks for the first
+// round that asks.
+func (w *world) admissionNamespaces(ctx context.Context, b *testing.B) {
 	b.Helper()
-	address := freeAddress(b)
-	null, err := w.yardsticks(ctx, address)
-	if err != nil {
-		b.Fatal(err)
+	if w.null == nil {
+		if err := w.yardsticks(ctx, freeAddress(b)); err != nil {
+			b.Fatal(err)
+		}
 	}
-	b.Cleanup(null.Stop)
 	for _, scenario := range scenarios {
 		if err := w.namespace(ctx, "bench-"+scenario, scenario == "operator", map[string]string{yardstickLabel: scenario}); err != nil {
 			b.Fatalf("making a namespace: %v", err)
@@ -85,7 +86,6 @@ func (w *world) admissionNamespaces(ctx context.Context, b *testing.B) *cluster.
 			b.Fatal(err)
 		}
 	}
-	return null
 }
 
 func freeAddress(b *testing.B) string {
