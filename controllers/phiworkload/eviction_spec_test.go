@@ -187,6 +187,18 @@ var _ = Describe("Pods that run without their safeguards", func() {
 		p.lawful(ctx, "web")
 	})
 
+	It("are left to people where a list of the template names something twice", func(ctx context.Context) {
+		begin(ctx, overdue(), business, 2)
+		update(ctx, &appsv1.ReplicaSet{ObjectMeta: metav1.ObjectMeta{Namespace: p.name, Name: "web"}}, func(set *appsv1.ReplicaSet) {
+			set.Spec.Template.Spec.Containers[0].Env = []corev1.EnvVar{{Name: "SETTING", Value: "one"}, {Name: "SETTING", Value: "two"}}
+		})
+		create(ctx, w)
+		p.becomes(ctx, "web", hipaav1.ConditionPodsProtected, "False ReplacementNeedsPerson")
+		Expect(message(ctx, p, "web")).To(ContainSubstring("names something twice"))
+		Expect(bare(ctx, p)()).To(HaveLen(2))
+		p.lawful(ctx, "web")
+	})
+
 	It("wait for a ResourceQuota that has no room for the next pod", func(ctx context.Context) {
 		begin(ctx, overdue(), business, 2)
 		full := create(ctx, &corev1.ResourceQuota{

@@ -19,7 +19,8 @@ import (
 	"github.com/hipaa-operator/hipaa-operator/internal/engine"
 )
 
-// +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch;create
+// +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=pods,resourceNames=hipaa-operator-rehearsal,verbs=create;patch
 // +kubebuilder:rbac:groups="",resources=pods/eviction,verbs=create
 
 // Replacer evicts pods that run without their safeguards, so that they come back

@@ -145,7 +145,7 @@ func TestReplacementOfAStatefulPod(t *testing.T) {
 	if diff := cmp.Diff([]string{"data=data-db-2", "scratch"}, phitest.MountedClaims(pod)); diff != "" {
 		t.Errorf("volumes (-want +got):\n%s", diff)
 	}
-	if pod.Labels[appsv1.PodIndexLabel] != "2" || pod.Spec.Hostname != "db-2" || pod.Name != "" {
+	if pod.Labels[appsv1.PodIndexLabel] != "2" || pod.Spec.Hostname != "db-2" || pod.Name != rehearsalName {
 		t.Errorf("identity: name %q, labels %v, hostname %q; want those of db-2, whose name is taken", pod.Name, pod.Labels, pod.Spec.Hostname)
 	}
 	if ref := metav1.GetControllerOf(pod); ref == nil || ref.UID != "db" || ref.BlockOwnerDeletion != nil {
