@@ -166,7 +166,8 @@ const (
 	ReasonReplacementWouldBeRefused = "ReplacementWouldBeRefused"
 
 	// ReasonReplacementNeedsPerson means that a pod without its safeguards runs
-	// on, because the workload is PatientCare or nothing would recreate the pod.
+	// on, because the workload is PatientCare, nothing would recreate the pod, or
+	// nobody can tell whether the next one would be admitted.
 	ReasonReplacementNeedsPerson = "ReplacementNeedsPerson"
 
 	// ReasonReplacementAwaitsRestart means that a pod runs without a safeguard that
