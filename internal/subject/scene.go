@@ -128,7 +128,17 @@ func (sc *Scene) Claiming(podLabels map[string]string) []*hipaav1.PHIWorkload {
 
 // Selects reports whether a workload's selector matches a pod's labels. A
 // selector that does not parse selects nothing; the API server lets none in.
+// Every pod is compared with every workload of its namespace, and parsing costs
+// more than comparing: only expressions need it.
 func Selects(w *hipaav1.PHIWorkload, podLabels map[string]string) bool {
+	for key, value := range w.Spec.Selector.MatchLabels {
+		if have, labelled := podLabels[key]; !labelled || have != value {
+			return false
+		}
+	}
+	if len(w.Spec.Selector.MatchExpressions) == 0 {
+		return true
+	}
 	selector, err := metav1.LabelSelectorAsSelector(&w.Spec.Selector)
 	return err == nil && selector.Matches(labels.Set(podLabels))
 }
