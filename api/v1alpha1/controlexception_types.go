@@ -148,7 +148,7 @@ type ControlExceptionStatus struct {
 // +kubebuilder:resource:shortName=cex,categories=hipaa
 // +kubebuilder:printcolumn:name="Control",type=string,JSONPath=`.spec.controlID`
 // +kubebuilder:printcolumn:name="Workload",type=string,JSONPath=`.spec.workloadRef.name`
-// +kubebuilder:printcolumn:name="Decision",type=string,JSONPath=`.status.approval.decision`
+// +kubebuilder:printcolumn:name="Decision",type=string,JSONPath=`.status.conditions[?(@.type=="Approved")].reason`
 // +kubebuilder:printcolumn:name="Approver",type=string,JSONPath=`.status.approval.approver`
 // +kubebuilder:printcolumn:name="Expires",type=string,JSONPath=`.spec.expires`
 // +kubebuilder:printcolumn:name="In-Force",type=string,JSONPath=`.status.conditions[?(@.type=="InForce")].status`

@@ -6,6 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
@@ -39,11 +40,14 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 	if err := r.Client.List(ctx, &workloads, client.MatchingFields{byGovernor: s.profile.Name}, client.UnsafeDisableDeepCopy); err != nil {
 		return fmt.Errorf("listing workloads: %w", err)
 	}
+	s.previews = make(map[types.NamespacedName]string, len(workloads.Items))
 	for i := range workloads.Items {
+		w := &workloads.Items[i]
 		s.workloads++
-		if workloads.Items[i].Status.Stage == hipaav1.StagePreviewing {
+		if w.Status.Stage == hipaav1.StagePreviewing {
 			s.previewing++
 		}
+		s.previews[client.ObjectKeyFromObject(w)] = previewOf(w)
 	}
 	s.guarded = outcome.Condition{Status: metav1.ConditionUnknown, Reason: hipaav1.ReasonEvidenceMissing, Message: "this process does not look at the operator's own admission configuration"}
 	if r.Guard != nil {

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/outcome"
@@ -21,7 +22,10 @@ type scope struct {
 	namespaces int32
 	workloads  int32
 	previewing int32
-	guarded    outcome.Condition
+	// previews are the digests of the present previews of those that the profile
+	// governs; empty where there is none.
+	previews map[types.NamespacedName]string
+	guarded  outcome.Condition
 
 	// judge
 	judged   bool

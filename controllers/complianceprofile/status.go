@@ -24,6 +24,9 @@ func statusOf(s *scope, stepErr error) hipaav1.ComplianceProfileStatus {
 		for _, kind := range []string{hipaav1.ConditionValid, hipaav1.ConditionNotPaused, hipaav1.ConditionAdmissionGuarded} {
 			c.NotLookedAt(kind, failure)
 		}
+		if s.profile.Spec.Rollout != nil && len(s.profile.Spec.Rollout.AcceptedPreviews) > 0 {
+			c.NotLookedAt(hipaav1.ConditionAcceptancesFit, failure)
+		}
 		next.Conditions = c.List()
 		return next
 	}
@@ -40,6 +43,9 @@ func statusOf(s *scope, stepErr error) hipaav1.ComplianceProfileStatus {
 	paused := notPausedOf(s)
 	c.Set(hipaav1.ConditionNotPaused, paused.Status, paused.Reason, paused.Message)
 	c.Set(hipaav1.ConditionAdmissionGuarded, s.guarded.Status, s.guarded.Reason, s.guarded.Message)
+	if fit, some := acceptancesFit(s); some {
+		c.Set(hipaav1.ConditionAcceptancesFit, fit.Status, fit.Reason, fit.Message)
+	}
 	next.Conditions = c.List()
 	return next
 }

@@ -61,7 +61,8 @@ func governors(object client.Object) []string {
 	return w.Status.Profiles
 }
 
-// gathering counts workloads anew some time after their stage or profiles change.
+// gathering counts workloads anew some time after their stage, preview or profiles
+// change.
 func gathering() handler.EventHandler {
 	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 	add := func(q queue, objects ...client.Object) {
@@ -75,18 +76,32 @@ func gathering() handler.EventHandler {
 		CreateFunc: func(_ context.Context, e event.CreateEvent, q queue) { add(q, e.Object) },
 		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue) { add(q, e.Object) },
 		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) {
-			if !slices.Equal(governors(e.ObjectOld), governors(e.ObjectNew)) || stageOf(e.ObjectOld) != stageOf(e.ObjectNew) {
+			if !slices.Equal(governors(e.ObjectOld), governors(e.ObjectNew)) || countedOf(e.ObjectOld) != countedOf(e.ObjectNew) {
 				add(q, e.ObjectOld, e.ObjectNew)
 			}
 		},
 	}
 }
 
-func stageOf(object client.Object) hipaav1.Stage {
+// counted is what a profile tells of one workload.
+type counted struct {
+	stage  hipaav1.Stage
+	digest string
+}
+
+func countedOf(object client.Object) counted {
 	if w, ok := object.(*hipaav1.PHIWorkload); ok {
-		return w.Status.Stage
+		return counted{stage: w.Status.Stage, digest: previewOf(w)}
 	}
-	return ""
+	return counted{}
+}
+
+// previewOf is the digest of the present preview of a workload; empty if it has none.
+func previewOf(w *hipaav1.PHIWorkload) string {
+	if w.Status.Preview == nil {
+		return ""
+	}
+	return w.Status.Preview.Digest
 }
 
 func profiles(ctx context.Context, cache client.Reader) []reconcile.Request {

@@ -48,6 +48,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.EgressApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("EgressPeer"):
 		return &apiv1alpha1.EgressPeerApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ExceptionReference"):
+		return &apiv1alpha1.ExceptionReferenceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Gateway"):
 		return &apiv1alpha1.GatewayApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("GatewayPeer"):

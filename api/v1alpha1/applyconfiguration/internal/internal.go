@@ -238,6 +238,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: class
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.EvidenceClass
+    - name: exception
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ExceptionReference
     - name: id
       type:
         scalar: string
@@ -297,6 +300,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: path
       type:
         scalar: string
+    - name: resolvedBy
+      type:
+        scalar: string
+    - name: resolvedTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
     - name: state
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.DriftState
@@ -354,6 +363,15 @@ var schemaYAML = typed.YAMLObject(`types:
   scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.EvidenceClass
   scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ExceptionReference
+  map:
+    fields:
+    - name: expires
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: name
+      type:
+        scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Gateway
   map:
     fields:
@@ -557,6 +575,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: preview
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Preview
+    - name: profileSummary
+      type:
+        scalar: string
     - name: profiles
       type:
         list:
@@ -638,6 +659,12 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             scalar: string
           elementRelationship: associative
+    - name: findings
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
     - name: message
       type:
         scalar: string
