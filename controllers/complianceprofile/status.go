@@ -1,6 +1,7 @@
 package complianceprofile
 
 import (
+	"cmp"
 	"strings"
 	"time"
 
@@ -29,6 +30,7 @@ func statusOf(s *scope, stepErr error) hipaav1.ComplianceProfileStatus {
 	}
 	next.ObservedGeneration = s.profile.Generation
 	next.Namespaces, next.Workloads, next.Previewing = ptr.To(s.namespaces), ptr.To(s.workloads), ptr.To(s.previewing)
+	next.Pause = s.paused()
 	valid := validOf(s)
 	ready := valid
 	if valid.Status == metav1.ConditionTrue && s.guarded.Status == metav1.ConditionFalse && s.guarded.Reason != hipaav1.ReasonPaused {
@@ -56,8 +58,14 @@ func validOf(s *scope) outcome.Condition {
 }
 
 func notPausedOf(s *scope) outcome.Condition {
-	if until := s.pausedUntil(); until != nil {
-		return outcome.Condition{Status: metav1.ConditionFalse, Reason: hipaav1.ReasonPaused, Message: "Enforce counts as Audit until " + until.UTC().Format(time.RFC3339)}
+	if p := s.paused(); p != nil {
+		by := cmp.Or(p.By, "somebody whom admission did not see; the API server's audit log knows")
+		return outcome.Condition{Status: metav1.ConditionFalse, Reason: hipaav1.ReasonPaused,
+			Message: "Warn and Enforce count as Audit until " + p.Until.UTC().Format(time.RFC3339) + ", paused by " + by}
 	}
-	return outcome.Condition{Status: metav1.ConditionTrue, Reason: hipaav1.ReasonRunning, Message: "no pause is in force"}
+	running := outcome.Condition{Status: metav1.ConditionTrue, Reason: hipaav1.ReasonRunning, Message: "no pause is in force"}
+	if p := s.profile.Spec.Pause; p != nil && s.now.Before(p.Begins()) {
+		running.Message = "spec.pause lasts seven days at most, so it counts from " + p.Begins().UTC().Format(time.RFC3339) + " only; write an earlier end"
+	}
+	return running
 }

@@ -2,6 +2,7 @@ package complianceprofile
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -111,6 +112,14 @@ func TestStatus(t *testing.T) {
 			give: profile().PausedFor(0).Obj(),
 			want: [4]string{"True Valid", "True Valid", "True Running", "True AsInstalled"},
 		},
+		"a pause of a week": {
+			give: profile().PausedFor(hipaav1.LongestPause).Obj(),
+			want: [4]string{"True Valid", "True Valid", "False Paused", "True AsInstalled"},
+		},
+		"a pause that is too long does not count yet": {
+			give: profile().PausedFor(hipaav1.LongestPause + time.Second).Obj(),
+			want: [4]string{"True Valid", "True Valid", "True Running", "True AsInstalled"},
+		},
 		"the guard has restored something": {
 			give: profile().Obj(), giveChange: guarded(metav1.ConditionTrue, hipaav1.ReasonAdmissionRestored),
 			want: [4]string{"True Valid", "True Valid", "True Running", "True AdmissionRestored"},
@@ -148,6 +157,47 @@ func TestStatus(t *testing.T) {
 			}
 			tt.give.Status = status
 			phitest.ExpectLawfulConditions(t, tt.give)
+		})
+	}
+}
+
+func TestAPauseSaysWhoWroteItAndWhenItEnds(t *testing.T) {
+	by := func(user string) *hipaav1.ComplianceProfile {
+		p := phitest.Profile("strict").PausedFor(time.Hour).Obj()
+		p.Annotations = map[string]string{hipaav1.AnnotationPausedBy: user}
+		return p
+	}
+	long := strings.Repeat("a", 300)
+	tests := map[string]struct {
+		give    *hipaav1.ComplianceProfile
+		want    *hipaav1.PauseInForce
+		says    string
+		recheck time.Duration
+	}{
+		"nobody pauses": {give: phitest.Profile("strict").Obj(), says: "no pause is in force"},
+		"a pause":       {by("sue"), &hipaav1.PauseInForce{Until: phitest.After(time.Hour), By: "sue"}, "until 2026-03-02T10:00:00Z, paused by sue", time.Hour},
+		"a pause that no admission saw": {
+			by(""), &hipaav1.PauseInForce{Until: phitest.After(time.Hour)}, "paused by somebody whom admission did not see", time.Hour,
+		},
+		"a name that the status does not take": {by(long), &hipaav1.PauseInForce{Until: phitest.After(time.Hour), By: long[:253] + "..."}, "paused by aaa", time.Hour},
+		"a pause that is too long": {
+			phitest.Profile("strict").PausedFor(hipaav1.LongestPause + time.Minute).Obj(), nil, "so it counts from 2026-03-02T09:01:00Z only", time.Minute,
+		},
+		"a pause that is over": {give: phitest.Profile("strict").PausedFor(-time.Hour).Obj(), says: "no pause is in force"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			s := looked(t, tt.give)
+			status := statusOf(s, nil)
+			if diff := cmp.Diff(tt.want, status.Pause); diff != "" {
+				t.Errorf("pause (-want +got):\n%s", diff)
+			}
+			if got := meta.FindStatusCondition(status.Conditions, hipaav1.ConditionNotPaused).Message; !strings.Contains(got, tt.says) {
+				t.Errorf("says %q, want %q", got, tt.says)
+			}
+			if got := s.recheckAfter(); got != tt.recheck {
+				t.Errorf("looks again after %v, want %v", got, tt.recheck)
+			}
 		})
 	}
 }

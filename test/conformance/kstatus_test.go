@@ -365,7 +365,7 @@ func TestControlException(t *testing.T) {
 			create(t, x)
 			if approval != nil {
 				x.Status.Approval = approval
-				x.Status.Approval.WorkloadUID = string(w.UID)
+				x.Status.Approval.WorkloadUID, x.Status.Approval.Generation = string(w.UID), x.Generation
 				if err := cluster.Status().Update(t.Context(), x); err != nil {
 					t.Fatalf("deciding on the exception: %v", err)
 				}
