@@ -429,6 +429,10 @@ type UndeclaredIn struct {
 	// +required
 	// +kubebuilder:validation:Minimum=1
 	Pods int32 `json:"pods,omitempty"`
+
+	// lastCreated is when the youngest of them was created.
+	// +required
+	LastCreated metav1.Time `json:"lastCreated,omitempty,omitzero"`
 }
 
 // ComplianceProfileStatus is what became of a profile.

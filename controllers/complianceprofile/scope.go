@@ -19,6 +19,7 @@ type scope struct {
 	namespaces int32
 	workloads  int32
 	previewing int32
+	undeclared []hipaav1.UndeclaredIn
 	guarded    outcome.Condition
 
 	// judge

@@ -2,6 +2,7 @@ package complianceprofile
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,7 +31,7 @@ func statusOf(s *scope, stepErr error) hipaav1.ComplianceProfileStatus {
 	}
 	next.ObservedGeneration = s.profile.Generation
 	next.Namespaces, next.Workloads, next.Previewing = ptr.To(s.namespaces), ptr.To(s.workloads), ptr.To(s.previewing)
-	next.Pause = s.paused()
+	next.Pause, next.Undeclared = s.paused(), undeclaredOf(s.undeclared)
 	valid := validOf(s)
 	ready := valid
 	if valid.Status == metav1.ConditionTrue && s.guarded.Status == metav1.ConditionFalse && s.guarded.Reason != hipaav1.ReasonPaused {
@@ -68,4 +69,23 @@ func notPausedOf(s *scope) outcome.Condition {
 		running.Message = "spec.pause lasts seven days at most, so it counts from " + p.Begins().UTC().Format(time.RFC3339) + " only; write an earlier end"
 	}
 	return running
+}
+
+// mostListed is how many namespaces a status lists.
+const mostListed = 64
+
+// undeclaredOf sums up undeclared pods, and lists where most of them live.
+func undeclaredOf(in []hipaav1.UndeclaredIn) *hipaav1.UndeclaredCounts {
+	if len(in) == 0 {
+		return nil
+	}
+	counts := &hipaav1.UndeclaredCounts{Namespaces: int32(len(in))} //nolint:gosec // no cluster has that many
+	for i := range in {
+		counts.Pods += in[i].Pods
+	}
+	sorted := slices.SortedFunc(slices.Values(in), func(a, b hipaav1.UndeclaredIn) int {
+		return cmp.Or(cmp.Compare(b.Pods, a.Pods), cmp.Compare(a.Namespace, b.Namespace))
+	})
+	counts.In = sorted[:min(len(sorted), mostListed)]
+	return counts
 }

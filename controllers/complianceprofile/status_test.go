@@ -2,6 +2,7 @@ package complianceprofile
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -197,6 +198,57 @@ func TestAPauseSaysWhoWroteItAndWhenItEnds(t *testing.T) {
 			}
 			if got := s.recheckAfter(); got != tt.recheck {
 				t.Errorf("looks again after %v, want %v", got, tt.recheck)
+			}
+		})
+	}
+}
+
+func TestUndeclaredPodsAreCountedByNamespace(t *testing.T) {
+	in := func(namespace string, pods int32) hipaav1.UndeclaredIn {
+		return hipaav1.UndeclaredIn{Namespace: namespace, Pods: pods, LastCreated: phitest.After(0)}
+	}
+	many := make([]hipaav1.UndeclaredIn, 100)
+	for i := range many {
+		many[i] = in(fmt.Sprintf("n%02d", i), int32(i)+1)
+	}
+	if got := undeclaredOf(nil); got != nil {
+		t.Errorf("counts %v where there are none", got)
+	}
+	want := &hipaav1.UndeclaredCounts{Pods: 7, Namespaces: 3, In: []hipaav1.UndeclaredIn{in("b", 3), in("a", 2), in("c", 2)}}
+	if diff := cmp.Diff(want, undeclaredOf([]hipaav1.UndeclaredIn{in("c", 2), in("a", 2), in("b", 3)})); diff != "" {
+		t.Errorf("counts (-want +got):\n%s", diff)
+	}
+	if got := undeclaredOf(many); got.Pods != 5050 || got.Namespaces != 100 || len(got.In) != 64 || got.In[63].Namespace != "n36" {
+		t.Errorf("counts %d pods in %d namespaces and lists %d", got.Pods, got.Namespaces, len(got.In))
+	}
+}
+
+// census knows some namespaces.
+type census map[string]hipaav1.UndeclaredIn
+
+func (c census) Undeclared(namespace string) (hipaav1.UndeclaredIn, bool) {
+	in, looked := c[namespace]
+	return in, looked
+}
+
+func TestWhatWasCountedStandsUntilSomebodyHasLooked(t *testing.T) {
+	recorded := hipaav1.UndeclaredIn{Namespace: "ehr", Pods: 3, LastCreated: phitest.After(0)}
+	tests := map[string]struct {
+		give census
+		want []hipaav1.UndeclaredIn
+	}{
+		"nobody has looked":  {census{}, []hipaav1.UndeclaredIn{recorded}},
+		"they have gone":     {census{"ehr": {Namespace: "ehr"}}, nil},
+		"there are others":   {census{"ehr": {Namespace: "ehr", Pods: 9}}, []hipaav1.UndeclaredIn{{Namespace: "ehr", Pods: 9}}},
+		"they are elsewhere": {census{"lab": {Namespace: "lab", Pods: 9}}, []hipaav1.UndeclaredIn{recorded}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			s := looked(t, phitest.Profile("strict").Obj())
+			s.profile.Status.Undeclared = &hipaav1.UndeclaredCounts{Pods: 3, Namespaces: 1, In: []hipaav1.UndeclaredIn{recorded}}
+			(&Reconciler{Census: tt.give}).addUndeclared(s, "ehr")
+			if diff := cmp.Diff(tt.want, s.undeclared); diff != "" {
+				t.Errorf("counts (-want +got):\n%s", diff)
 			}
 		})
 	}

@@ -24,7 +24,7 @@ import (
 
 // SetupWithManager watches what a namespace owns and what that follows from.
 func (r *Reconciler) SetupWithManager(_ context.Context, mgr ctrl.Manager, options controller.Options) error {
-	r.started = r.Clock.Now()
+	r.started, r.heard = r.Clock.Now(), map[string]map[types.UID]bool{}
 	its := handler.EnqueueRequestsFromMapFunc(func(_ context.Context, object client.Object) []reconcile.Request {
 		return []reconcile.Request{{NamespacedName: types.NamespacedName{Name: object.GetNamespace()}}}
 	})
@@ -34,6 +34,7 @@ func (r *Reconciler) SetupWithManager(_ context.Context, mgr ctrl.Manager, optio
 	err := ctrl.NewControllerManagedBy(mgr).Named("namespace").WithOptions(options).
 		For(&corev1.Namespace{}, builder.WithPredicates(labelsOrDeletion())).
 		Watches(&networkingv1.NetworkPolicy{}, its, builder.WithPredicates(owned())).
+		Watches(&corev1.Pod{}, undeclaring(mgr.GetCache()), builder.WithPredicates(comingAndGoing())).
 		Watches(&hipaav1.PHIWorkload{}, its, builder.WithPredicates(specOrStage())).
 		Watches(&hipaav1.ComplianceProfile{}, phi, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Complete(reconcile.AsReconciler(mgr.GetClient(), r))

@@ -815,6 +815,9 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.UndeclaredIn
   map:
     fields:
+    - name: lastCreated
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
     - name: namespace
       type:
         scalar: string

@@ -2,6 +2,10 @@
 
 package v1alpha1
 
+import (
+	v1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
 // UndeclaredInApplyConfiguration represents a declarative configuration of the UndeclaredIn type for use
 // with apply.
 //
@@ -11,6 +15,8 @@ type UndeclaredInApplyConfiguration struct {
 	Namespace *string `json:"namespace,omitempty"`
 	// pods counts them.
 	Pods *int32 `json:"pods,omitempty"`
+	// lastCreated is when the youngest of them was created.
+	LastCreated *v1.Time `json:"lastCreated,omitempty"`
 }
 
 // UndeclaredInApplyConfiguration constructs a declarative configuration of the UndeclaredIn type for use with
@@ -32,5 +38,13 @@ func (b *UndeclaredInApplyConfiguration) WithNamespace(value string) *Undeclared
 // If called multiple times, the Pods field is set to the value of the last call.
 func (b *UndeclaredInApplyConfiguration) WithPods(value int32) *UndeclaredInApplyConfiguration {
 	b.Pods = &value
+	return b
+}
+
+// WithLastCreated sets the LastCreated field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the LastCreated field is set to the value of the last call.
+func (b *UndeclaredInApplyConfiguration) WithLastCreated(value v1.Time) *UndeclaredInApplyConfiguration {
+	b.LastCreated = &value
 	return b
 }
