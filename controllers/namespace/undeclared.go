@@ -167,7 +167,7 @@ func isUndeclared(ctx context.Context, cache client.Reader, pod client.Object) (
 		return false, fmt.Errorf("listing workloads: %w", err)
 	}
 	for i := range workloads.Items {
-		if subject.Selects(&workloads.Items[i], pod.GetLabels()) {
+		if w := &workloads.Items[i]; !subject.Released(w) && subject.Selects(w, pod.GetLabels()) {
 			return false, nil
 		}
 	}

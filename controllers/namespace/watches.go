@@ -75,13 +75,14 @@ func owned() predicate.Predicate {
 	})
 }
 
-// specOrStage lets through what people change, and stages: the namespace is
-// enforced once none of its workloads, and none of their controls, previews.
+// specOrStage lets through what people change, stages, and that a workload was let
+// go: the namespace is enforced once none of its workloads, and none of their
+// controls, previews.
 func specOrStage() predicate.Predicate {
 	return predicate.Or[client.Object](predicate.GenerationChangedPredicate{}, predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 		was, isWorkload := e.ObjectOld.(*hipaav1.PHIWorkload)
 		is, alsoWorkload := e.ObjectNew.(*hipaav1.PHIWorkload)
 		return isWorkload && alsoWorkload &&
-			(was.Status.Stage != is.Status.Stage || !maps.Equal(subject.Entered(was), subject.Entered(is)))
+			(was.Status.Stage != is.Status.Stage || subject.Released(was) != subject.Released(is) || !maps.Equal(subject.Entered(was), subject.Entered(is)))
 	}})
 }
