@@ -58,6 +58,9 @@ func (r *Reconciler) report(s *scope) {
 	}
 	told, looked := r.heard[s.namespace.Name]
 	recorded := recordedIn(s.scene)
+	if s.effective == nil {
+		recorded = metav1.NewTime(r.started) // no profile's status counts where none governs
+	}
 	heard, room := map[types.UID]bool{}, eventsAtOnce
 	answer := s.answer()
 	for _, pod := range s.undeclared {

@@ -127,6 +127,11 @@ var _ = Describe("A pod that nobody declared", Serial, func() {
 		Expect(cluster.Admin.Delete(ctx, profile)).To(Succeed())
 		run(ctx, "ungoverned", "api")
 		Eventually(named(ctx), patience, interval).Should(Equal([]string{"allowed", "ungoverned"}))
+		Expect(operator.Stop()).To(Succeed())
+		before := len(cluster.Writes())
+		operator = cluster.StartOperator(catalog.All(), controllers.Dependencies{})
+		Consistently(func() []string { return cluster.Writes()[before:] }, 2*awhile, interval).ShouldNot(ContainElement(ContainSubstring(n.Name)),
+			"no status remembers it, and yet it was told")
 		unlabel(ctx, n)
 		profile = govern(ctx, newNamespace(ctx), hipaav1.ModeEnforce)
 		Consistently(listed(ctx), awhile, interval).Should(Equal("none"))

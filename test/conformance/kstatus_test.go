@@ -23,6 +23,7 @@ import (
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/controllers/complianceprofile"
 	"github.com/hipaa-operator/hipaa-operator/controllers/controlexception"
+	"github.com/hipaa-operator/hipaa-operator/controllers/namespace"
 	"github.com/hipaa-operator/hipaa-operator/controllers/phiworkload"
 	"github.com/hipaa-operator/hipaa-operator/internal/control/catalog"
 	"github.com/hipaa-operator/hipaa-operator/internal/engine"
@@ -286,7 +287,7 @@ func TestComplianceProfile(t *testing.T) {
 			p := tc.profile.Obj()
 			create(t, p)
 			r := &complianceprofile.Reconciler{
-				Client: indexed(tc.broken), Engine: judge(t), Guard: tc.guard,
+				Client: indexed(tc.broken), Engine: judge(t), Guard: tc.guard, Census: namespace.NewCensus(),
 				Events: events.NewFakeRecorder(100), Clock: clocktesting.NewFakePassiveClock(phitest.Epoch),
 			}
 			if _, err := r.Reconcile(t.Context(), p.DeepCopy()); err != nil {
