@@ -169,7 +169,8 @@ const (
 	// ReasonModeNotEnforce means that no control of the workload has mode Enforce.
 	ReasonModeNotEnforce = "ModeNotEnforce"
 
-	// ReasonPaused means that a pause of a profile is in force. It ends by itself.
+	// ReasonPaused means that a pause of a profile, or of the webhooks, is in force.
+	// It ends by itself; the message says when, and who wrote it.
 	ReasonPaused = "Paused"
 
 	// ReasonPodsAdmitted is the reason of PodsProtected when it is True.
@@ -287,6 +288,10 @@ const (
 	// EventPodsUnclaimed reports that a namespace which people declared to hold PHI
 	// is not closed yet: pods live there that no PHIWorkload claims.
 	EventPodsUnclaimed = "PodsUnclaimed"
+
+	// EventPodUndeclared reports, once for each pod, that it lives in a namespace
+	// which people declared to hold PHI and that no PHIWorkload selects it.
+	EventPodUndeclared = "PodUndeclared"
 
 	// EventExceptionEnding warns that an exception ends, a week and a day before.
 	EventExceptionEnding = "ExceptionEnding"

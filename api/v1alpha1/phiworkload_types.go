@@ -428,6 +428,7 @@ type PreviewEntry struct {
 // +kubebuilder:printcolumn:name="Safeguards",type=string,JSONPath=`.status.safeguards.summary`
 // +kubebuilder:printcolumn:name="Failing",type=integer,JSONPath=`.status.safeguards.failing`
 // +kubebuilder:printcolumn:name="Unknown",type=integer,JSONPath=`.status.safeguards.unknown`
+// +kubebuilder:printcolumn:name="Enforced",type=string,JSONPath=`.status.conditions[?(@.type=="Enforced")].reason`
 // +kubebuilder:printcolumn:name="Stage",type=string,JSONPath=`.status.stage`,priority=1
 // +kubebuilder:printcolumn:name="Continuity",type=string,JSONPath=`.spec.continuity`,priority=1
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`

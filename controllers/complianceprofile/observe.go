@@ -34,6 +34,7 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 	for i := range namespaces.Items {
 		if engine.Governs(s.profile, &namespaces.Items[i]) {
 			s.namespaces++
+			r.addUndeclared(s, namespaces.Items[i].Name)
 		}
 	}
 	var workloads hipaav1.PHIWorkloadList
@@ -55,4 +56,20 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 		s.guarded = outcome.Condition{Status: c.Status, Reason: c.Reason, Message: c.Message}
 	}
 	return nil
+}
+
+// addUndeclared takes in what is counted in a namespace. Until somebody has looked,
+// what was counted before stands.
+func (r *Reconciler) addUndeclared(s *scope, namespace string) {
+	in, looked := r.Census.Undeclared(namespace)
+	if recorded := s.profile.Status.Undeclared; !looked && recorded != nil {
+		for i := range recorded.In {
+			if recorded.In[i].Namespace == namespace {
+				in = recorded.In[i]
+			}
+		}
+	}
+	if in.Pods > 0 {
+		s.undeclared = append(s.undeclared, in)
+	}
 }

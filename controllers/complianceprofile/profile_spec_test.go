@@ -2,6 +2,7 @@ package complianceprofile_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -53,15 +54,30 @@ var _ = Describe("A ComplianceProfile", func() {
 	It("says that a pause holds it, and when it is over", func(ctx context.Context) {
 		p := create(ctx, phitest.Profile("paused").OnlyByName().Obj())
 		Eventually(cluster.Condition(ctx, p, hipaav1.ConditionNotPaused), patience, interval).Should(Equal("True Running"))
-		controllerstest.Update(ctx, cluster, p, func(p *hipaav1.ComplianceProfile) {
-			p.Spec.Pause = &hipaav1.Pause{Reason: "an outage of the laboratory system", Until: metav1.NewTime(time.Now().Add(3 * time.Second))}
-		})
+		pause := func(d time.Duration, who string) {
+			controllerstest.Update(ctx, cluster, p, func(p *hipaav1.ComplianceProfile) {
+				p.Annotations = map[string]string{hipaav1.AnnotationPausedBy: who}
+				p.Spec.Pause = &hipaav1.Pause{Reason: "an outage of the laboratory system", Until: metav1.NewTime(time.Now().Add(d))}
+			})
+		}
+		pause(time.Hour, "sue@example.org")
 		Eventually(cluster.Condition(ctx, p, hipaav1.ConditionNotPaused), patience, interval).Should(Equal("False Paused"))
+		Expect(p.Status.Pause.By).To(Equal("sue@example.org"))
+		pause(3*time.Second, "eric@example.org")
+		Eventually(func() string {
+			Expect(cluster.Admin.Get(ctx, client.ObjectKeyFromObject(p), p)).To(Succeed())
+			return p.Status.Pause.By
+		}, patience, interval).Should(Equal("eric@example.org"))
+		Eventually(func() int {
+			return len(slices.DeleteFunc(cluster.Events(ctx, p)(), func(reason string) bool { return reason != hipaav1.ReasonPaused }))
+		}, patience, interval).Should(Equal(2), "people hear of a pause, and of an end that moves")
+		Expect(cluster.Condition(ctx, p, hipaav1.ConditionNotPaused)()).To(Equal("False Paused"))
 		Expect(cluster.Condition(ctx, p, hipaav1.ConditionReady)()).To(Equal("True Valid"))
 		phitest.ExpectLawfulConditions(GinkgoT(), p)
 		// Nothing but time passes.
 		Eventually(cluster.Condition(ctx, p, hipaav1.ConditionNotPaused), patience, interval).Should(Equal("True Running"))
 		Eventually(cluster.Events(ctx, p), patience, interval).Should(ContainElements(hipaav1.ReasonPaused, hipaav1.ReasonRunning))
+		Expect(p.Status.Pause).To(BeNil())
 		phitest.ExpectLawfulConditions(GinkgoT(), p)
 	})
 

@@ -30,9 +30,9 @@ const byGovernor = "hipaa.governors"
 // counted: thousands of them may change at once.
 const gatherFor = time.Second
 
-// SetupWithManager watches profiles, whom they govern, and the guard where there
-// is one: guardChanged may be nil.
-func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, options controller.Options, guardChanged <-chan event.GenericEvent) error {
+// SetupWithManager watches profiles, whom they govern, the census, and the guard
+// where there is one: guardChanged may be nil.
+func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, options controller.Options, guardChanged, censusChanged <-chan event.GenericEvent) error {
 	if err := mgr.GetFieldIndexer().IndexField(ctx, &hipaav1.PHIWorkload{}, byGovernor, governors); err != nil {
 		return fmt.Errorf("indexing workloads by profile: %w", err)
 	}
@@ -43,7 +43,12 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, opt
 		For(&hipaav1.ComplianceProfile{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&hipaav1.ComplianceProfile{}, every, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&corev1.Namespace{}, every, builder.WithPredicates(predicate.LabelChangedPredicate{})).
-		Watches(&hipaav1.PHIWorkload{}, gathering())
+		Watches(&hipaav1.PHIWorkload{}, gathering()).
+		WatchesRawSource(source.Channel(censusChanged, handler.Funcs{GenericFunc: func(ctx context.Context, _ event.GenericEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+			for _, request := range profiles(ctx, mgr.GetCache()) {
+				q.AddAfter(request, gatherFor)
+			}
+		}}))
 	if guardChanged != nil {
 		b = b.WatchesRawSource(source.Channel(guardChanged, every))
 	}

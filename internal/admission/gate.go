@@ -66,6 +66,7 @@ const (
 	pathMutatePods          = "/mutate/pods"
 	pathMutateClaims        = "/mutate/claims"
 	pathMutateExceptions    = "/mutate/exceptions"
+	pathMutatePauses        = "/mutate/pauses"
 	pathValidatePods        = "/validate/pods"
 	pathValidateTemplates   = "/validate/templates"
 	pathValidateClaims      = "/validate/claims"
@@ -74,6 +75,7 @@ const (
 	pathValidatePolicies    = "/validate/policies"
 	pathValidateConnections = "/validate/connections"
 	pathValidateExceptions  = "/validate/exceptions"
+	pathValidatePauses      = "/validate/pauses"
 	pathWitnessDeletions    = "/witness/deletions"
 )
 
@@ -84,6 +86,7 @@ func (g *Gate) Handlers() map[string]http.Handler {
 		pathMutatePods:          g.mutatePod,
 		pathMutateClaims:        g.mutateClaim,
 		pathMutateExceptions:    g.mutateException,
+		pathMutatePauses:        g.mutatePause,
 		pathValidatePods:        g.validatePod,
 		pathValidateTemplates:   g.validateTemplate,
 		pathValidateClaims:      g.validateClaim,
@@ -92,6 +95,7 @@ func (g *Gate) Handlers() map[string]http.Handler {
 		pathValidatePolicies:    g.validatePolicy,
 		pathValidateConnections: g.validateConnection,
 		pathValidateExceptions:  g.validateException,
+		pathValidatePauses:      g.validatePause,
 		pathWitnessDeletions:    g.witnessDeletion,
 	}
 	entrance := newTurnstile(roomForReviews, g.TurnedAway)

@@ -178,7 +178,8 @@ func TestNoDeletionWaitsForTheOperator(t *testing.T) {
 	}
 }
 
-func TestOnlyExceptionsAreAskedAboutOutsidePHI(t *testing.T) {
+// Profiles are objects of the cluster.
+func TestOnlyExceptionsAndPausesAreAskedAboutOutsidePHI(t *testing.T) {
 	scopes := map[string]bool{}
 	for _, hook := range manifest[admissionregistrationv1.MutatingWebhookConfiguration](t, "webhook/mutating.yaml").Webhooks {
 		scopes[hook.Name] = hook.NamespaceSelector.MatchLabels["hipaa-operator.io/phi"] == "true" && len(hook.NamespaceSelector.MatchExpressions) == 1
@@ -191,7 +192,7 @@ func TestOnlyExceptionsAreAskedAboutOutsidePHI(t *testing.T) {
 		scopes[hook.Name] = scoped
 	}
 	for name, scoped := range scopes {
-		if scoped == strings.HasPrefix(name, "exceptions.") {
+		if scoped == (strings.HasPrefix(name, "exceptions.") || strings.HasPrefix(name, "pauses.")) {
 			t.Errorf("%s: scoped to PHI namespaces %v", name, scoped)
 		}
 	}

@@ -298,7 +298,7 @@ var _ = Describe("The admission configuration", func() {
 
 	It("does not block during a pause, gives nothing else away, and blocks again when it ends", func(ctx SpecContext) {
 		pause(ctx, clock.Now().Add(2*time.Second))
-		Eventually(condition).Should(HaveField("Reason", hipaav1.ReasonPaused))
+		Eventually(condition).Should(And(HaveField("Reason", hipaav1.ReasonPaused), HaveField("Message", ContainSubstring("written by field manager \"kubectl-edit\""))))
 		Consistently(func() []admissionregistrationv1.FailurePolicyType { return policies(ctx) }, "300ms").Should(HaveEach(admissionregistrationv1.Ignore))
 		change(ctx, validating(), func(c *admissionregistrationv1.ValidatingWebhookConfiguration) { c.Webhooks[0].Rules = nil })
 		Eventually(func() int { return len(read(ctx, validating()).Webhooks[0].Rules) }, time.Second).Should(Equal(1))

@@ -19,7 +19,7 @@ import (
 // Scene is what decides how anything in a namespace is judged.
 type Scene struct {
 	Namespace *corev1.Namespace
-	// Workloads of the namespace, sorted by name.
+	// Workloads of the namespace that the operator has not let go, sorted by name.
 	Workloads []*hipaav1.PHIWorkload
 	// Profiles of the cluster, sorted by name.
 	Profiles []*hipaav1.ComplianceProfile
@@ -107,7 +107,14 @@ func (l *Loader) profiles(ctx context.Context) (list []*hipaav1.ComplianceProfil
 }
 
 func (sc *Scene) setWorkloads(items []hipaav1.PHIWorkload) {
-	sc.Workloads = sortedByName(pointers(items))
+	sc.Workloads = sortedByName(slices.DeleteFunc(pointers(items), Released))
+}
+
+// Released reports whether the operator has let a deleted workload go. Somebody
+// else's finalizer may keep it there for ever, but nobody keeps anything for it or
+// judges its pods any more: it declares nothing.
+func Released(w *hipaav1.PHIWorkload) bool {
+	return !w.DeletionTimestamp.IsZero() && !slices.Contains(w.Finalizers, hipaav1.FinalizerRelease)
 }
 
 // Claiming lists the workloads whose selector matches a pod's labels, sorted by

@@ -74,6 +74,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: decision
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Decision
+    - name: generation
+      type:
+        scalar: numeric
     - name: specDigest
       type:
         scalar: string
@@ -166,9 +169,15 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: observedGeneration
       type:
         scalar: numeric
+    - name: pause
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.PauseInForce
     - name: previewing
       type:
         scalar: numeric
+    - name: undeclared
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.UndeclaredCounts
     - name: workloads
       type:
         scalar: numeric
@@ -599,6 +608,15 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: until
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.PauseInForce
+  map:
+    fields:
+    - name: by
+      type:
+        scalar: string
+    - name: until
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.PeerPort
   map:
     fields:
@@ -804,6 +822,35 @@ var schemaYAML = typed.YAMLObject(`types:
       default: hipaa-operator.io/owner
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.TransportProtocol
   scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.UndeclaredCounts
+  map:
+    fields:
+    - name: in
+      type:
+        list:
+          elementType:
+            namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.UndeclaredIn
+          elementRelationship: associative
+          keys:
+          - namespace
+    - name: namespaces
+      type:
+        scalar: numeric
+    - name: pods
+      type:
+        scalar: numeric
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.UndeclaredIn
+  map:
+    fields:
+    - name: lastCreated
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: namespace
+      type:
+        scalar: string
+    - name: pods
+      type:
+        scalar: numeric
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.UndeclaredPods
   scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.VendorPeer
