@@ -66,6 +66,7 @@ const (
 	pathMutatePods          = "/mutate/pods"
 	pathMutateClaims        = "/mutate/claims"
 	pathMutateExceptions    = "/mutate/exceptions"
+	pathMutatePauses        = "/mutate/pauses"
 	pathValidatePods        = "/validate/pods"
 	pathValidateTemplates   = "/validate/templates"
 	pathValidateClaims      = "/validate/claims"
@@ -77,6 +78,7 @@ const (
 	pathValidateSettings    = "/validate/settings"
 	pathValidateConnections = "/validate/connections"
 	pathValidateExceptions  = "/validate/exceptions"
+	pathValidatePauses      = "/validate/pauses"
 	pathWitnessDeletions    = "/witness/deletions"
 )
 
@@ -87,6 +89,7 @@ func (g *Gate) Handlers() map[string]http.Handler {
 		pathMutatePods:          g.mutatePod,
 		pathMutateClaims:        g.mutateClaim,
 		pathMutateExceptions:    g.mutateException,
+		pathMutatePauses:        g.mutatePause,
 		pathValidatePods:        g.validatePod,
 		pathValidateTemplates:   g.validateTemplate,
 		pathValidateClaims:      g.validateClaim,
@@ -98,6 +101,7 @@ func (g *Gate) Handlers() map[string]http.Handler {
 		pathValidateSettings:    g.validateSettings,
 		pathValidateConnections: g.validateConnection,
 		pathValidateExceptions:  g.validateException,
+		pathValidatePauses:      g.validatePause,
 		pathWitnessDeletions:    g.witnessDeletion,
 	}
 	entrance := newTurnstile(roomForReviews, g.TurnedAway)

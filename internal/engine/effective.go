@@ -42,7 +42,7 @@ type Effective struct {
 	// Conflicts are settings that cannot be merged, as sentences.
 	Conflicts []string
 	// ValidUntil is the first instant at which the merge changes by itself: a
-	// pause or a statement ends. Zero means never.
+	// pause or a statement ends, or a pause that was too long begins. Zero means never.
 	ValidUntil time.Time
 
 	// modes and ids are those of the engine's controls, in its order.
@@ -168,7 +168,7 @@ func (c *choice) reach(name string, paused time.Time) {
 		c.notFound[name] = true
 		return
 	}
-	if pause := profile.Spec.Pause; pause != nil && c.now.Before(pause.Until.Time) && pause.Until.After(paused) {
+	if pause := profile.Spec.Pause; pause.Holds(c.now) && pause.Until.After(paused) {
 		paused = pause.Until.Time
 	}
 	if before, seen := c.inForce[name]; seen && !paused.Before(before) {
@@ -206,6 +206,9 @@ func (m *merge) add(p *hipaav1.ComplianceProfile, paused time.Time) {
 	if !paused.IsZero() {
 		m.effective.Paused = append(m.effective.Paused, p.Name)
 		m.endsAt(paused)
+	}
+	if pause := p.Spec.Pause; pause != nil {
+		m.endsAt(pause.Begins())
 	}
 	m.addModes(p, !paused.IsZero())
 	m.effective.Undeclared = stricterUndeclared(m.effective.Undeclared, undeclared(p, !paused.IsZero()))

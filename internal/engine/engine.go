@@ -41,6 +41,11 @@ func (e *Engine) Controls() []control.Control {
 	return slices.Clone(e.controls)
 }
 
+// IDs lists the IDs of the catalogue, sorted.
+func (e *Engine) IDs() []string {
+	return slices.Clone(e.ids)
+}
+
 // Knows reports whether the catalogue has a control.
 func (e *Engine) Knows(id string) bool {
 	_, known := e.byID[id]

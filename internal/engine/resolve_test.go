@@ -238,6 +238,30 @@ func TestAPauseEndsAtItsExactInstant(t *testing.T) {
 	}
 }
 
+func TestAPauseThatIsTooLongCountsForItsLastWeekOnly(t *testing.T) {
+	e := newEngine(t, pair()...)
+	profile := phitest.Profile("a").PausedFor(hipaav1.LongestPause + time.Hour)
+	for name, tc := range map[string]struct {
+		after, until time.Duration
+		mode         hipaav1.Mode
+	}{
+		"when it is written":       {0, time.Hour, hipaav1.ModeEnforce},
+		"a nanosecond before":      {time.Hour - 1, time.Hour, hipaav1.ModeEnforce},
+		"a week before its end":    {time.Hour, hipaav1.LongestPause + time.Hour, hipaav1.ModeAudit},
+		"at its end, as any other": {hipaav1.LongestPause + time.Hour, 0, hipaav1.ModeEnforce},
+	} {
+		t.Run(name, func(t *testing.T) {
+			effective := resolveAt(t, e, phitest.Epoch.Add(tc.after), profile)
+			if got := modes(e, effective)[first]; got != tc.mode {
+				t.Errorf("mode = %s, want %s", got, tc.mode)
+			}
+			if tc.until == 0 != effective.ValidUntil.IsZero() || tc.until != 0 && !effective.ValidUntil.Equal(phitest.Epoch.Add(tc.until)) {
+				t.Errorf("valid until %v, want %v after the start", effective.ValidUntil, tc.until)
+			}
+		})
+	}
+}
+
 func TestUndeclaredPodsAreAnsweredByTheStrictestProfile(t *testing.T) {
 	e := newEngine(t, pair()...)
 	const deny, warn, allow = hipaav1.UndeclaredPodsDeny, hipaav1.UndeclaredPodsWarn, hipaav1.UndeclaredPodsAllow

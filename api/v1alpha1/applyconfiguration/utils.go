@@ -48,6 +48,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.EgressApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("EgressPeer"):
 		return &apiv1alpha1.EgressPeerApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ExceptionReference"):
+		return &apiv1alpha1.ExceptionReferenceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Gateway"):
 		return &apiv1alpha1.GatewayApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("GatewayPeer"):
@@ -62,6 +64,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.OwnerApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Pause"):
 		return &apiv1alpha1.PauseApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("PauseInForce"):
+		return &apiv1alpha1.PauseInForceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("PeerPort"):
 		return &apiv1alpha1.PeerPortApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("PHIWorkload"):
@@ -96,6 +100,10 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.StorageStatementApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("TaggingParameters"):
 		return &apiv1alpha1.TaggingParametersApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("UndeclaredCounts"):
+		return &apiv1alpha1.UndeclaredCountsApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("UndeclaredIn"):
+		return &apiv1alpha1.UndeclaredInApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("VendorPeer"):
 		return &apiv1alpha1.VendorPeerApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("WorkloadPort"):

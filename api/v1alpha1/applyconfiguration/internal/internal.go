@@ -74,6 +74,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: decision
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Decision
+    - name: generation
+      type:
+        scalar: numeric
     - name: specDigest
       type:
         scalar: string
@@ -169,9 +172,15 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: observedGeneration
       type:
         scalar: numeric
+    - name: pause
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.PauseInForce
     - name: previewing
       type:
         scalar: numeric
+    - name: undeclared
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.UndeclaredCounts
     - name: workloads
       type:
         scalar: numeric
@@ -241,6 +250,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: class
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.EvidenceClass
+    - name: exception
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ExceptionReference
     - name: id
       type:
         scalar: string
@@ -300,6 +312,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: path
       type:
         scalar: string
+    - name: resolvedBy
+      type:
+        scalar: string
+    - name: resolvedTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
     - name: state
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.DriftState
@@ -359,6 +377,15 @@ var schemaYAML = typed.YAMLObject(`types:
   scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.EvidenceClass
   scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ExceptionReference
+  map:
+    fields:
+    - name: expires
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: name
+      type:
+        scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Gateway
   map:
     fields:
@@ -571,6 +598,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: preview
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Preview
+    - name: profileSummary
+      type:
+        scalar: string
     - name: profiles
       type:
         list:
@@ -587,6 +617,15 @@ var schemaYAML = typed.YAMLObject(`types:
   map:
     fields:
     - name: reason
+      type:
+        scalar: string
+    - name: until
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.PauseInForce
+  map:
+    fields:
+    - name: by
       type:
         scalar: string
     - name: until
@@ -652,6 +691,12 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             scalar: string
           elementRelationship: associative
+    - name: findings
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
     - name: message
       type:
         scalar: string
@@ -810,6 +855,35 @@ var schemaYAML = typed.YAMLObject(`types:
       default: hipaa-operator.io/owner
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.TransportProtocol
   scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.UndeclaredCounts
+  map:
+    fields:
+    - name: in
+      type:
+        list:
+          elementType:
+            namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.UndeclaredIn
+          elementRelationship: associative
+          keys:
+          - namespace
+    - name: namespaces
+      type:
+        scalar: numeric
+    - name: pods
+      type:
+        scalar: numeric
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.UndeclaredIn
+  map:
+    fields:
+    - name: lastCreated
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: namespace
+      type:
+        scalar: string
+    - name: pods
+      type:
+        scalar: numeric
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.UndeclaredPods
   scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.VendorPeer

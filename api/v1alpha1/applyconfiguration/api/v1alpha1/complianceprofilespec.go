@@ -40,7 +40,9 @@ type ComplianceProfileSpecApplyConfiguration struct {
 	// rollout bounds what the operator may do to running pods, and how workloads
 	// enter Enforce.
 	Rollout *RolloutParametersApplyConfiguration `json:"rollout,omitempty"`
-	// pause turns Enforce of this profile into Audit until it ends by itself.
+	// pause turns Warn and Enforce of this profile into Audit until it ends by
+	// itself, within seven days. Admission stamps who wrote it into the annotation
+	// hipaa-operator.io/paused-by.
 	Pause *PauseApplyConfiguration `json:"pause,omitempty"`
 }
 
