@@ -60,8 +60,10 @@ func Setup(ctx context.Context, mgr ctrl.Manager, d Dependencies) error {
 	corrector := &repair.Corrector{Client: c, Live: live, Witness: d.Witness, Clock: d.Clock}
 	recorder := mgr.GetEventRecorder(eventSource)
 
-	profiles := &complianceprofile.Reconciler{Client: c, Engine: d.Engine, Guard: d.Guard, Events: recorder, Clock: d.Clock}
-	if err := profiles.SetupWithManager(ctx, mgr, controller.Options{}, d.GuardChanged); err != nil {
+	census := namespace.NewCensus()
+
+	profiles := &complianceprofile.Reconciler{Client: c, Engine: d.Engine, Guard: d.Guard, Census: census, Events: recorder, Clock: d.Clock}
+	if err := profiles.SetupWithManager(ctx, mgr, controller.Options{}, d.GuardChanged, census.Changed()); err != nil {
 		return fmt.Errorf("adding controllers: %w", err)
 	}
 	exceptions := &controlexception.Reconciler{Client: c, Engine: d.Engine, Events: recorder, Clock: d.Clock}
@@ -69,7 +71,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, d Dependencies) error {
 		return fmt.Errorf("adding controllers: %w", err)
 	}
 	namespaces := &namespace.Reconciler{
-		Client: c, Live: live, Loader: loader, Engine: d.Engine, Corrector: corrector, Events: recorder, Clock: d.Clock,
+		Client: c, Live: live, Loader: loader, Engine: d.Engine, Corrector: corrector, Events: recorder, Census: census, Clock: d.Clock,
 	}
 	if err := namespaces.SetupWithManager(ctx, mgr, controller.Options{}); err != nil {
 		return fmt.Errorf("adding controllers: %w", err)

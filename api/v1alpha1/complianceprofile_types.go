@@ -1,6 +1,8 @@
 package v1alpha1
 
 import (
+	"time"
+
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -69,12 +71,18 @@ type ComplianceProfileSpec struct {
 	// +optional
 	Tagging *TaggingParameters `json:"tagging,omitempty"`
 
+	// responsibility names who answers for safeguards and for privacy.
+	// +optional
+	Responsibility *ResponsibilityParameters `json:"responsibility,omitempty"`
+
 	// rollout bounds what the operator may do to running pods, and how workloads
 	// enter Enforce.
 	// +optional
 	Rollout *RolloutParameters `json:"rollout,omitempty"`
 
-	// pause turns Enforce of this profile into Audit until it ends by itself.
+	// pause turns Warn and Enforce of this profile into Audit until it ends by
+	// itself, within seven days. Admission stamps who wrote it into the annotation
+	// hipaa-operator.io/paused-by.
 	// +optional
 	Pause *Pause `json:"pause,omitempty"`
 }
@@ -119,6 +127,35 @@ type Statement struct {
 	// expires is the instant from which the statement no longer counts.
 	// +required
 	Expires metav1.Time `json:"expires,omitempty,omitzero"`
+}
+
+// ResponsibilityParameters name who answers for safeguards and for privacy, for all
+// that the profile governs.
+//
+// +kubebuilder:validation:MinProperties=1
+type ResponsibilityParameters struct {
+	// securityOfficer is the security official (45 CFR 164.308(a)(2)).
+	// +optional
+	SecurityOfficer *Officer `json:"securityOfficer,omitempty"`
+
+	// privacyOfficer is the privacy official (45 CFR 164.530(a)(1)).
+	// +optional
+	PrivacyOfficer *Officer `json:"privacyOfficer,omitempty"`
+}
+
+// Officer is a person who answers for something, and where to reach them.
+type Officer struct {
+	// name is that of the person.
+	// +required
+	// +kubebuilder:validation:MinLength=3
+	// +kubebuilder:validation:MaxLength=254
+	Name string `json:"name,omitempty"`
+
+	// contact is an address that is read, such as an e-mail address.
+	// +required
+	// +kubebuilder:validation:MinLength=3
+	// +kubebuilder:validation:MaxLength=254
+	Contact string `json:"contact,omitempty"`
 }
 
 // NetworkParameters are the parameters of network isolation.
@@ -392,6 +429,11 @@ type AcceptedPreview struct {
 	Digest string `json:"digest,omitempty"`
 }
 
+// LongestPause bounds a pause: one that nobody ends must not become the rule. A
+// week covers a go-live weekend and the days after it; whoever needs longer says so
+// again, and is on record again.
+const LongestPause = 7 * 24 * time.Hour
+
 // Pause suspends enforcement for a time.
 type Pause struct {
 	// reason says why.
@@ -400,9 +442,73 @@ type Pause struct {
 	// +kubebuilder:validation:MaxLength=512
 	Reason string `json:"reason,omitempty"`
 
-	// until is the instant from which the profile enforces again.
+	// until is the instant from which the profile enforces again. More than seven
+	// days ahead is refused; where that was written while admission was away, only
+	// the last seven days count.
 	// +required
 	Until metav1.Time `json:"until,omitempty,omitzero"`
+}
+
+// Begins is the earliest instant at which the pause can count.
+func (p *Pause) Begins() time.Time { return p.Until.Add(-LongestPause) }
+
+// Holds reports whether the pause counts at an instant; nil is no pause.
+func (p *Pause) Holds(now time.Time) bool {
+	return p != nil && now.Before(p.Until.Time) && !now.Before(p.Begins())
+}
+
+// PauseInForce is a pause that counts now.
+type PauseInForce struct {
+	// until is the instant at which it ends by itself.
+	// +required
+	Until metav1.Time `json:"until,omitempty,omitzero"`
+
+	// by is who wrote it, stamped by admission. Absent where it was written while
+	// admission was away; the API server's audit log knows.
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	// +kubebuilder:validation:MinLength=1
+	By string `json:"by,omitempty"`
+}
+
+// UndeclaredCounts are live pods that no PHIWorkload selects. The default deny
+// of their namespace cuts them off; nothing evicts them.
+type UndeclaredCounts struct {
+	// pods counts them.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	Pods int32 `json:"pods,omitempty"`
+
+	// namespaces counts the namespaces in which they live.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	Namespaces int32 `json:"namespaces,omitempty"`
+
+	// in lists the namespaces, those with the most pods first, 64 at most.
+	// +required
+	// +listType=map
+	// +listMapKey=namespace
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	In []UndeclaredIn `json:"in,omitempty"`
+}
+
+// UndeclaredIn counts the undeclared pods of one namespace.
+type UndeclaredIn struct {
+	// namespace in which they live.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Namespace string `json:"namespace,omitempty"`
+
+	// pods counts them.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	Pods int32 `json:"pods,omitempty"`
+
+	// lastCreated is when the youngest of them was created.
+	// +required
+	LastCreated metav1.Time `json:"lastCreated,omitempty,omitzero"`
 }
 
 // ComplianceProfileStatus is what became of a profile.
@@ -435,6 +541,15 @@ type ComplianceProfileStatus struct {
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Previewing *int32 `json:"previewing,omitempty"`
+
+	// pause is the pause that is in force; absent while none is.
+	// +optional
+	Pause *PauseInForce `json:"pause,omitempty"`
+
+	// undeclared counts live pods of the governed namespaces that no PHIWorkload
+	// selects, whatever the mode; absent where there are none.
+	// +optional
+	Undeclared *UndeclaredCounts `json:"undeclared,omitempty"`
 }
 
 // ComplianceProfile says which controls hold in which namespaces, in which
@@ -448,7 +563,10 @@ type ComplianceProfileStatus struct {
 // +kubebuilder:printcolumn:name="Namespaces",type=integer,JSONPath=`.status.namespaces`
 // +kubebuilder:printcolumn:name="Workloads",type=integer,JSONPath=`.status.workloads`
 // +kubebuilder:printcolumn:name="Previewing",type=integer,JSONPath=`.status.previewing`
-// +kubebuilder:printcolumn:name="Paused-Until",type=string,JSONPath=`.spec.pause.until`,priority=1
+// +kubebuilder:printcolumn:name="Paused-Until",type=string,JSONPath=`.status.pause.until`
+// +kubebuilder:printcolumn:name="Admission",type=string,JSONPath=`.status.conditions[?(@.type=="AdmissionGuarded")].reason`
+// +kubebuilder:printcolumn:name="Paused-By",type=string,JSONPath=`.status.pause.by`,priority=1
+// +kubebuilder:printcolumn:name="Undeclared",type=integer,JSONPath=`.status.undeclared.pods`,priority=1
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 63",message="metadata.name is longer than 63 characters"

@@ -41,7 +41,8 @@ const (
 	ConditionEnforced = "Enforced"
 
 	// ConditionPodsProtected is True when every running pod went through
-	// admission with its safeguards, or needs none.
+	// admission with its safeguards, or needs none, and where no pod runs, admission
+	// would let the next one in.
 	ConditionPodsProtected = "PodsProtected"
 
 	// ConditionReleased is present on a PHIWorkload that is being deleted. It is
@@ -59,6 +60,11 @@ const (
 	// ConditionNotPaused is True on a ComplianceProfile when no pause is in force.
 	ConditionNotPaused = "NotPaused"
 
+	// ConditionAcceptancesFit is present on a ComplianceProfile with
+	// rollout.acceptedPreviews. It is True when each of them fits the present
+	// preview of its workload, or has done its work.
+	ConditionAcceptancesFit = "AcceptancesFit"
+
 	// ConditionApproved is True on a ControlException when an approval stands
 	// that covers the present spec and the PHIWorkload that exists now.
 	ConditionApproved = "Approved"
@@ -70,8 +76,20 @@ const (
 
 // Reasons of conditions; event reasons are the same words.
 const (
-	// ReasonSafeguardsInForce is the reason of Ready when it is True.
+	// ReasonSafeguardsInForce is the reason of Ready when it is True, Enforce takes
+	// effect and at least one safeguard is met. The message tells how many are not.
 	ReasonSafeguardsInForce = "SafeguardsInForce"
+
+	// ReasonNothingInForce is the reason of Ready when it is True and Enforce takes
+	// effect, but no safeguard is known to be met: none applies, each fails, or
+	// nothing is known yet, as before the first pod.
+	ReasonNothingInForce = "NothingInForce"
+
+	// ReasonReportedOnly is the reason of Ready when it is True and no control has
+	// mode Enforce now, by the profile, the stage or a pause: verdicts are reported,
+	// nothing is enforced. It is the reason of PodsProtected when pods lack
+	// safeguards that are not enforced.
+	ReasonReportedOnly = "ReportedOnly"
 
 	// ReasonAllMet is the reason of SafeguardsMet when it is True.
 	ReasonAllMet = "AllMet"
@@ -133,6 +151,10 @@ const (
 	// ReasonCorrected is the reason of DriftFree when drift was found and put right.
 	ReasonCorrected = "Corrected"
 
+	// ReasonDriftResolved is the reason of DriftFree when the last drift went away
+	// without the operator, and of the event that tells so.
+	ReasonDriftResolved = "DriftResolved"
+
 	// ReasonDrifted is the reason of DriftFree when drift stands.
 	ReasonDrifted = "Drifted"
 
@@ -147,7 +169,8 @@ const (
 	// ReasonModeNotEnforce means that no control of the workload has mode Enforce.
 	ReasonModeNotEnforce = "ModeNotEnforce"
 
-	// ReasonPaused means that a pause of a profile is in force. It ends by itself.
+	// ReasonPaused means that a pause of a profile, or of the webhooks, is in force.
+	// It ends by itself; the message says when, and who wrote it.
 	ReasonPaused = "Paused"
 
 	// ReasonPodsAdmitted is the reason of PodsProtected when it is True.
@@ -162,11 +185,13 @@ const (
 	ReasonReplacementPending = "ReplacementPending"
 
 	// ReasonReplacementWouldBeRefused means that a pod without its safeguards
-	// runs on, because admission would refuse the pod that comes after it.
+	// runs on, because admission would refuse the pod that comes after it, or that
+	// no pod runs and admission would refuse the next one.
 	ReasonReplacementWouldBeRefused = "ReplacementWouldBeRefused"
 
 	// ReasonReplacementNeedsPerson means that a pod without its safeguards runs
-	// on, because the workload is PatientCare or nothing would recreate the pod.
+	// on, because the workload is PatientCare, nothing would recreate the pod, or
+	// nobody can tell whether the next one would be admitted.
 	ReasonReplacementNeedsPerson = "ReplacementNeedsPerson"
 
 	// ReasonReplacementAwaitsRestart means that a pod runs without a safeguard that
@@ -212,6 +237,13 @@ const (
 	// ReasonRunning is the reason of NotPaused when it is True.
 	ReasonRunning = "Running"
 
+	// ReasonAllFit is the reason of AcceptancesFit when it is True.
+	ReasonAllFit = "AllFit"
+
+	// ReasonPreviewChanged means that an accepted preview is not the present one:
+	// somebody has to read again. Lifted by the watch on PHIWorkloads.
+	ReasonPreviewChanged = "PreviewChanged"
+
 	// ReasonApproved is the reason of Approved when it is True.
 	ReasonApproved = "Approved"
 
@@ -234,8 +266,9 @@ const (
 	// ReasonNotApproved is the reason of InForce while no approval stands.
 	ReasonNotApproved = "NotApproved"
 
-	// ReasonWorkloadNotFound means that the exception names a PHIWorkload that
-	// does not exist. Lifted by the watch on PHIWorkloads.
+	// ReasonWorkloadNotFound means that an exception names a PHIWorkload that does
+	// not exist, or an accepted preview one that is not judged under the profile.
+	// Lifted by the watch on PHIWorkloads.
 	ReasonWorkloadNotFound = "WorkloadNotFound"
 )
 
@@ -259,6 +292,10 @@ const (
 	// EventPodsUnclaimed reports that a namespace which people declared to hold PHI
 	// is not closed yet: pods live there that no PHIWorkload claims.
 	EventPodsUnclaimed = "PodsUnclaimed"
+
+	// EventPodUndeclared reports, once for each pod, that it lives in a namespace
+	// which people declared to hold PHI and that no PHIWorkload selects it.
+	EventPodUndeclared = "PodUndeclared"
 
 	// EventExceptionEnding warns that an exception ends, a week and a day before.
 	EventExceptionEnding = "ExceptionEnding"

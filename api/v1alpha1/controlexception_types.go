@@ -12,12 +12,14 @@ import (
 
 // ControlExceptionSpec excuses one workload from one control until a fixed
 // instant. An approval covers exactly this content, and the PHIWorkload as it
-// exists then: any change voids it, and so does a workload created anew.
+// exists then: any change voids it, also one that is taken back, and so does a
+// workload created anew.
 //
 // +kubebuilder:validation:XValidation:rule="self.controlID == oldSelf.controlID",reason=FieldValueForbidden,fieldPath=".controlID",message="is immutable; create a new exception"
 // +kubebuilder:validation:XValidation:rule="self.workloadRef == oldSelf.workloadRef",reason=FieldValueForbidden,fieldPath=".workloadRef",message="is immutable; create a new exception"
 type ControlExceptionSpec struct {
-	// controlID names the control being excused, as in docs/controls.
+	// controlID names the control being excused, as in docs/controls. One that the
+	// catalogue does not have is refused.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
@@ -40,7 +42,7 @@ type ControlExceptionSpec struct {
 	CompensatingControl string `json:"compensatingControl,omitempty"`
 
 	// expires is the instant at which the exception stops counting. At that
-	// instant it is already void.
+	// instant it is already void. A spec whose end has passed is not taken.
 	// +required
 	Expires metav1.Time `json:"expires,omitempty,omitzero"`
 }
@@ -103,6 +105,12 @@ type Approval struct {
 	// +kubebuilder:validation:MinLength=1
 	SpecDigest string `json:"specDigest,omitempty"`
 
+	// generation is metadata.generation at the decision, stamped by admission. Any
+	// change of the spec voids the approval, also one that was taken back.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	Generation int64 `json:"generation,omitempty"`
+
 	// workloadUID is the UID of the PHIWorkload at the decision, stamped by
 	// admission. The approval does not count for another of the same name.
 	// +optional
@@ -148,7 +156,7 @@ type ControlExceptionStatus struct {
 // +kubebuilder:resource:shortName=cex,categories=hipaa
 // +kubebuilder:printcolumn:name="Control",type=string,JSONPath=`.spec.controlID`
 // +kubebuilder:printcolumn:name="Workload",type=string,JSONPath=`.spec.workloadRef.name`
-// +kubebuilder:printcolumn:name="Decision",type=string,JSONPath=`.status.approval.decision`
+// +kubebuilder:printcolumn:name="Decision",type=string,JSONPath=`.status.conditions[?(@.type=="Approved")].reason`
 // +kubebuilder:printcolumn:name="Approver",type=string,JSONPath=`.status.approval.approver`
 // +kubebuilder:printcolumn:name="Expires",type=string,JSONPath=`.spec.expires`
 // +kubebuilder:printcolumn:name="In-Force",type=string,JSONPath=`.status.conditions[?(@.type=="InForce")].status`

@@ -25,6 +25,10 @@ const (
 	// wrote its present spec. An approver must be somebody else.
 	AnnotationRequestedBy = "hipaa-operator.io/requested-by"
 
+	// AnnotationPausedBy is stamped by admission on a ComplianceProfile: who wrote
+	// its present pause.
+	AnnotationPausedBy = "hipaa-operator.io/paused-by"
+
 	// FinalizerRelease keeps a PHIWorkload until the last pod it selects has gone.
 	FinalizerRelease = "hipaa-operator.io/release"
 

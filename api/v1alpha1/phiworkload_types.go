@@ -146,6 +146,12 @@ type PHIWorkloadStatus struct {
 	// +kubebuilder:validation:items:MaxLength=63
 	Profiles []string `json:"profiles,omitempty"`
 
+	// profileSummary names them for people: the first two, and how many more.
+	// +optional
+	// +kubebuilder:validation:MaxLength=160
+	// +kubebuilder:validation:MinLength=1
+	ProfileSummary string `json:"profileSummary,omitempty"`
+
 	// mode is the strongest mode that any control has for this workload now,
 	// after stage and pauses.
 	// +optional
@@ -251,14 +257,33 @@ type ControlResult struct {
 	// +kubebuilder:validation:MinLength=1
 	Message string `json:"message,omitempty"`
 
+	// exception is the ControlException that excuses the workload from the control
+	// now, whether or not there is anything to excuse. For the control of
+	// connections it is the grant that lets people in. Absent if there is none.
+	// +optional
+	Exception *ExceptionReference `json:"exception,omitempty"`
+
 	// since is when the verdict became what it is.
 	// +required
 	Since metav1.Time `json:"since,omitempty,omitzero"`
 }
 
+// ExceptionReference names a ControlException that is in force.
+type ExceptionReference struct {
+	// name of the ControlException, in the workload's namespace.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Name string `json:"name,omitempty"`
+
+	// expires is the instant at which it stops counting.
+	// +required
+	Expires metav1.Time `json:"expires,omitempty,omitzero"`
+}
+
 // DriftState says what became of a drift.
 //
-// +kubebuilder:validation:Enum=Detected;Corrected
+// +kubebuilder:validation:Enum=Detected;Corrected;Resolved
 type DriftState string
 
 const (
@@ -267,6 +292,10 @@ const (
 	DriftDetected DriftState = "Detected"
 	// DriftCorrected means that the operator put it right.
 	DriftCorrected DriftState = "Corrected"
+	// DriftResolved means that it is there no more, and that the operator did nothing
+	// about it for this workload: somebody put it right or took it away, or what is
+	// wanted has changed.
+	DriftResolved DriftState = "Resolved"
 )
 
 // Drift is one departure from what the operator owns or guards.
@@ -295,8 +324,8 @@ type Drift struct {
 	// +kubebuilder:validation:MinLength=1
 	Want string `json:"want,omitempty"`
 
-	// who is the user where admission saw the change, else the field manager,
-	// else "unknown".
+	// who is the user where admission saw the change, else "field manager" and its
+	// name, which any client chooses freely and which is no user, else "unknown".
 	// +optional
 	// +kubebuilder:validation:MaxLength=256
 	// +kubebuilder:validation:MinLength=1
@@ -309,6 +338,18 @@ type Drift struct {
 	// time is when the operator noticed it.
 	// +required
 	Time metav1.Time `json:"time,omitempty,omitzero"`
+
+	// resolvedTime is when the operator noticed that it is there no more. Present
+	// with state Resolved.
+	// +optional
+	ResolvedTime *metav1.Time `json:"resolvedTime,omitempty"`
+
+	// resolvedBy is the user who deleted the object, where admission saw that. Absent
+	// otherwise: what was only changed does not tell who meant what.
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	// +kubebuilder:validation:MinLength=1
+	ResolvedBy string `json:"resolvedBy,omitempty"`
 }
 
 // Preview says what would happen if the workload were enforced now.
@@ -360,11 +401,20 @@ type PreviewEntry struct {
 	// +kubebuilder:validation:items:MaxLength=63
 	Controls []string `json:"controls,omitempty"`
 
-	// message is the first finding, or what would change.
+	// message says what would happen to the object.
 	// +optional
 	// +kubebuilder:validation:MaxLength=512
 	// +kubebuilder:validation:MinLength=1
 	Message string `json:"message,omitempty"`
+
+	// findings are why it would be refused, each with its remedy: at most ten, and
+	// then "and N more".
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=11
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=512
+	Findings []string `json:"findings,omitempty"`
 }
 
 // PHIWorkload declares that the pods it selects handle protected health
@@ -373,11 +423,12 @@ type PreviewEntry struct {
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:shortName=phiw,categories=hipaa
-// +kubebuilder:printcolumn:name="Profile",type=string,JSONPath=`.status.profiles[*]`
+// +kubebuilder:printcolumn:name="Profile",type=string,JSONPath=`.status.profileSummary`
 // +kubebuilder:printcolumn:name="Mode",type=string,JSONPath=`.status.mode`
 // +kubebuilder:printcolumn:name="Safeguards",type=string,JSONPath=`.status.safeguards.summary`
 // +kubebuilder:printcolumn:name="Failing",type=integer,JSONPath=`.status.safeguards.failing`
 // +kubebuilder:printcolumn:name="Unknown",type=integer,JSONPath=`.status.safeguards.unknown`
+// +kubebuilder:printcolumn:name="Enforced",type=string,JSONPath=`.status.conditions[?(@.type=="Enforced")].reason`
 // +kubebuilder:printcolumn:name="Stage",type=string,JSONPath=`.status.stage`,priority=1
 // +kubebuilder:printcolumn:name="Continuity",type=string,JSONPath=`.spec.continuity`,priority=1
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`

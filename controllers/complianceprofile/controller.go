@@ -29,6 +29,12 @@ type Guard interface {
 	Condition(now time.Time) metav1.Condition
 }
 
+// Census counts the pods of a namespace that no PHIWorkload selects. Looked is false
+// where nobody has looked since this process began.
+type Census interface {
+	Undeclared(namespace string) (in hipaav1.UndeclaredIn, looked bool)
+}
+
 // Reconciler keeps one ComplianceProfile at a time.
 type Reconciler struct {
 	// Client reads from the cache and writes.
@@ -37,6 +43,8 @@ type Reconciler struct {
 	Engine *engine.Engine
 	// Guard tells of admission. Nil means that this process does not look.
 	Guard Guard
+	// Census counts undeclared pods.
+	Census Census
 	// Events takes what people should hear of.
 	Events events.EventRecorder
 	Clock  clock.PassiveClock

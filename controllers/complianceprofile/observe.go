@@ -6,6 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
@@ -33,17 +34,21 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 	for i := range namespaces.Items {
 		if engine.Governs(s.profile, &namespaces.Items[i]) {
 			s.namespaces++
+			r.addUndeclared(s, namespaces.Items[i].Name)
 		}
 	}
 	var workloads hipaav1.PHIWorkloadList
 	if err := r.Client.List(ctx, &workloads, client.MatchingFields{byGovernor: s.profile.Name}, client.UnsafeDisableDeepCopy); err != nil {
 		return fmt.Errorf("listing workloads: %w", err)
 	}
+	s.previews = make(map[types.NamespacedName]string, len(workloads.Items))
 	for i := range workloads.Items {
+		w := &workloads.Items[i]
 		s.workloads++
-		if workloads.Items[i].Status.Stage == hipaav1.StagePreviewing {
+		if w.Status.Stage == hipaav1.StagePreviewing {
 			s.previewing++
 		}
+		s.previews[client.ObjectKeyFromObject(w)] = previewOf(w)
 	}
 	s.guarded = outcome.Condition{Status: metav1.ConditionUnknown, Reason: hipaav1.ReasonEvidenceMissing, Message: "this process does not look at the operator's own admission configuration"}
 	if r.Guard != nil {
@@ -51,4 +56,20 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 		s.guarded = outcome.Condition{Status: c.Status, Reason: c.Reason, Message: c.Message}
 	}
 	return nil
+}
+
+// addUndeclared takes in what is counted in a namespace. Until somebody has looked,
+// what was counted before stands.
+func (r *Reconciler) addUndeclared(s *scope, namespace string) {
+	in, looked := r.Census.Undeclared(namespace)
+	if recorded := s.profile.Status.Undeclared; !looked && recorded != nil {
+		for i := range recorded.In {
+			if recorded.In[i].Namespace == namespace {
+				in = recorded.In[i]
+			}
+		}
+	}
+	if in.Pods > 0 {
+		s.undeclared = append(s.undeclared, in)
+	}
 }

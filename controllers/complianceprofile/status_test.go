@@ -2,6 +2,8 @@ package complianceprofile
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -111,6 +113,14 @@ func TestStatus(t *testing.T) {
 			give: profile().PausedFor(0).Obj(),
 			want: [4]string{"True Valid", "True Valid", "True Running", "True AsInstalled"},
 		},
+		"a pause of a week": {
+			give: profile().PausedFor(hipaav1.LongestPause).Obj(),
+			want: [4]string{"True Valid", "True Valid", "False Paused", "True AsInstalled"},
+		},
+		"a pause that is too long does not count yet": {
+			give: profile().PausedFor(hipaav1.LongestPause + time.Second).Obj(),
+			want: [4]string{"True Valid", "True Valid", "True Running", "True AsInstalled"},
+		},
 		"the guard has restored something": {
 			give: profile().Obj(), giveChange: guarded(metav1.ConditionTrue, hipaav1.ReasonAdmissionRestored),
 			want: [4]string{"True Valid", "True Valid", "True Running", "True AdmissionRestored"},
@@ -148,6 +158,98 @@ func TestStatus(t *testing.T) {
 			}
 			tt.give.Status = status
 			phitest.ExpectLawfulConditions(t, tt.give)
+		})
+	}
+}
+
+func TestAPauseSaysWhoWroteItAndWhenItEnds(t *testing.T) {
+	by := func(user string) *hipaav1.ComplianceProfile {
+		p := phitest.Profile("strict").PausedFor(time.Hour).Obj()
+		p.Annotations = map[string]string{hipaav1.AnnotationPausedBy: user}
+		return p
+	}
+	long := strings.Repeat("a", 300)
+	tests := map[string]struct {
+		give    *hipaav1.ComplianceProfile
+		want    *hipaav1.PauseInForce
+		says    string
+		recheck time.Duration
+	}{
+		"nobody pauses": {give: phitest.Profile("strict").Obj(), says: "no pause is in force"},
+		"a pause":       {by("sue"), &hipaav1.PauseInForce{Until: phitest.After(time.Hour), By: "sue"}, "until 2026-03-02T10:00:00Z, paused by sue", time.Hour},
+		"a pause that no admission saw": {
+			by(""), &hipaav1.PauseInForce{Until: phitest.After(time.Hour)}, "paused by somebody whom admission did not see", time.Hour,
+		},
+		"a name that the status does not take": {by(long), &hipaav1.PauseInForce{Until: phitest.After(time.Hour), By: long[:253] + "..."}, "paused by aaa", time.Hour},
+		"a pause that is too long": {
+			phitest.Profile("strict").PausedFor(hipaav1.LongestPause + time.Minute).Obj(), nil, "so it counts from 2026-03-02T09:01:00Z only", time.Minute,
+		},
+		"a pause that is over": {give: phitest.Profile("strict").PausedFor(-time.Hour).Obj(), says: "no pause is in force"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			s := looked(t, tt.give)
+			status := statusOf(s, nil)
+			if diff := cmp.Diff(tt.want, status.Pause); diff != "" {
+				t.Errorf("pause (-want +got):\n%s", diff)
+			}
+			if got := meta.FindStatusCondition(status.Conditions, hipaav1.ConditionNotPaused).Message; !strings.Contains(got, tt.says) {
+				t.Errorf("says %q, want %q", got, tt.says)
+			}
+			if got := s.recheckAfter(); got != tt.recheck {
+				t.Errorf("looks again after %v, want %v", got, tt.recheck)
+			}
+		})
+	}
+}
+
+func TestUndeclaredPodsAreCountedByNamespace(t *testing.T) {
+	in := func(namespace string, pods int32) hipaav1.UndeclaredIn {
+		return hipaav1.UndeclaredIn{Namespace: namespace, Pods: pods, LastCreated: phitest.After(0)}
+	}
+	many := make([]hipaav1.UndeclaredIn, 100)
+	for i := range many {
+		many[i] = in(fmt.Sprintf("n%02d", i), int32(i)+1)
+	}
+	if got := undeclaredOf(nil); got != nil {
+		t.Errorf("counts %v where there are none", got)
+	}
+	want := &hipaav1.UndeclaredCounts{Pods: 7, Namespaces: 3, In: []hipaav1.UndeclaredIn{in("b", 3), in("a", 2), in("c", 2)}}
+	if diff := cmp.Diff(want, undeclaredOf([]hipaav1.UndeclaredIn{in("c", 2), in("a", 2), in("b", 3)})); diff != "" {
+		t.Errorf("counts (-want +got):\n%s", diff)
+	}
+	if got := undeclaredOf(many); got.Pods != 5050 || got.Namespaces != 100 || len(got.In) != 64 || got.In[63].Namespace != "n36" {
+		t.Errorf("counts %d pods in %d namespaces and lists %d", got.Pods, got.Namespaces, len(got.In))
+	}
+}
+
+// census knows some namespaces.
+type census map[string]hipaav1.UndeclaredIn
+
+func (c census) Undeclared(namespace string) (hipaav1.UndeclaredIn, bool) {
+	in, looked := c[namespace]
+	return in, looked
+}
+
+func TestWhatWasCountedStandsUntilSomebodyHasLooked(t *testing.T) {
+	recorded := hipaav1.UndeclaredIn{Namespace: "ehr", Pods: 3, LastCreated: phitest.After(0)}
+	tests := map[string]struct {
+		give census
+		want []hipaav1.UndeclaredIn
+	}{
+		"nobody has looked":  {census{}, []hipaav1.UndeclaredIn{recorded}},
+		"they have gone":     {census{"ehr": {Namespace: "ehr"}}, nil},
+		"there are others":   {census{"ehr": {Namespace: "ehr", Pods: 9}}, []hipaav1.UndeclaredIn{{Namespace: "ehr", Pods: 9}}},
+		"they are elsewhere": {census{"lab": {Namespace: "lab", Pods: 9}}, []hipaav1.UndeclaredIn{recorded}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			s := looked(t, phitest.Profile("strict").Obj())
+			s.profile.Status.Undeclared = &hipaav1.UndeclaredCounts{Pods: 3, Namespaces: 1, In: []hipaav1.UndeclaredIn{recorded}}
+			(&Reconciler{Census: tt.give}).addUndeclared(s, "ehr")
+			if diff := cmp.Diff(tt.want, s.undeclared); diff != "" {
+				t.Errorf("counts (-want +got):\n%s", diff)
+			}
 		})
 	}
 }

@@ -30,9 +30,9 @@ const byGovernor = "hipaa.governors"
 // counted: thousands of them may change at once.
 const gatherFor = time.Second
 
-// SetupWithManager watches profiles, whom they govern, and the guard where there
-// is one: guardChanged may be nil.
-func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, options controller.Options, guardChanged <-chan event.GenericEvent) error {
+// SetupWithManager watches profiles, whom they govern, the census, and the guard
+// where there is one: guardChanged may be nil.
+func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, options controller.Options, guardChanged, censusChanged <-chan event.GenericEvent) error {
 	if err := mgr.GetFieldIndexer().IndexField(ctx, &hipaav1.PHIWorkload{}, byGovernor, governors); err != nil {
 		return fmt.Errorf("indexing workloads by profile: %w", err)
 	}
@@ -43,7 +43,12 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, opt
 		For(&hipaav1.ComplianceProfile{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&hipaav1.ComplianceProfile{}, every, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&corev1.Namespace{}, every, builder.WithPredicates(predicate.LabelChangedPredicate{})).
-		Watches(&hipaav1.PHIWorkload{}, gathering())
+		Watches(&hipaav1.PHIWorkload{}, gathering()).
+		WatchesRawSource(source.Channel(censusChanged, handler.Funcs{GenericFunc: func(ctx context.Context, _ event.GenericEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+			for _, request := range profiles(ctx, mgr.GetCache()) {
+				q.AddAfter(request, gatherFor)
+			}
+		}}))
 	if guardChanged != nil {
 		b = b.WatchesRawSource(source.Channel(guardChanged, every))
 	}
@@ -61,7 +66,8 @@ func governors(object client.Object) []string {
 	return w.Status.Profiles
 }
 
-// gathering counts workloads anew some time after their stage or profiles change.
+// gathering counts workloads anew some time after their stage, preview or profiles
+// change.
 func gathering() handler.EventHandler {
 	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 	add := func(q queue, objects ...client.Object) {
@@ -75,18 +81,32 @@ func gathering() handler.EventHandler {
 		CreateFunc: func(_ context.Context, e event.CreateEvent, q queue) { add(q, e.Object) },
 		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue) { add(q, e.Object) },
 		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) {
-			if !slices.Equal(governors(e.ObjectOld), governors(e.ObjectNew)) || stageOf(e.ObjectOld) != stageOf(e.ObjectNew) {
+			if !slices.Equal(governors(e.ObjectOld), governors(e.ObjectNew)) || countedOf(e.ObjectOld) != countedOf(e.ObjectNew) {
 				add(q, e.ObjectOld, e.ObjectNew)
 			}
 		},
 	}
 }
 
-func stageOf(object client.Object) hipaav1.Stage {
+// counted is what a profile tells of one workload.
+type counted struct {
+	stage  hipaav1.Stage
+	digest string
+}
+
+func countedOf(object client.Object) counted {
 	if w, ok := object.(*hipaav1.PHIWorkload); ok {
-		return w.Status.Stage
+		return counted{stage: w.Status.Stage, digest: previewOf(w)}
 	}
-	return ""
+	return counted{}
+}
+
+// previewOf is the digest of the present preview of a workload; empty if it has none.
+func previewOf(w *hipaav1.PHIWorkload) string {
+	if w.Status.Preview == nil {
+		return ""
+	}
+	return w.Status.Preview.Digest
 }
 
 func profiles(ctx context.Context, cache client.Reader) []reconcile.Request {

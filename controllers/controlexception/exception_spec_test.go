@@ -28,11 +28,13 @@ var _ = Describe("A ControlException", func() {
 		Expect(cluster.Admin.Create(ctx, x)).To(Succeed())
 		Eventually(cluster.Condition(ctx, x, hipaav1.ConditionReady), patience, interval).Should(Equal("False ApprovalPending"))
 		Expect(x.Status.SpecDigest).To(Equal(digestOf(x)), "it is there to be read before anybody decides")
+		Expect(cluster.Columns(ctx, "controlexceptions", x.Namespace, x.Name)()).To(And(HaveKeyWithValue("Decision", "ApprovalPending"), HaveKeyWithValue("In-Force", "False")))
 		phitest.ExpectLawfulConditions(GinkgoT(), x)
 		cluster.Approve(ctx, x)
 		Eventually(cluster.Condition(ctx, x, hipaav1.ConditionInForce), patience, interval).Should(Equal("True InForce"))
 		phitest.ExpectLawfulConditions(GinkgoT(), x)
 		Expect(x.Status.Approval.Approver).To(Equal("officer@example.org"))
+		Expect(cluster.Columns(ctx, "controlexceptions", x.Namespace, x.Name)()).To(And(HaveKeyWithValue("Decision", "Approved"), HaveKeyWithValue("In-Force", "True")))
 		for _, entry := range x.ManagedFields {
 			if entry.Manager == hipaav1.FieldOwner {
 				Expect(entry.FieldsV1.GetRawString()).NotTo(ContainSubstring("f:approval"))

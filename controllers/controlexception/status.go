@@ -71,6 +71,8 @@ func voidBecause(s *scope) string {
 	switch {
 	case s.exception.Status.Approval.SpecDigest != s.digest:
 		return "the spec changed after the decision: it needs a new one"
+	case s.exception.Status.Approval.Generation != s.exception.Generation:
+		return "the spec was changed after the decision, and changed back: remove status.approval and decide again"
 	case s.workload == "":
 		return "the PHIWorkload that the decision was about is gone"
 	default:

@@ -15,7 +15,6 @@ import (
 )
 
 func at(x *hipaav1.ControlException, after time.Duration) *scope {
-	x.Generation = 2
 	now, workload := phitest.Epoch.Add(after), phitest.UIDOf(x.Spec.WorkloadRef.Name)
 	return &scope{
 		exception: x, now: now, observed: true, workload: workload,
@@ -132,14 +131,17 @@ func TestAVoidApprovalSaysWhatItNoLongerCovers(t *testing.T) {
 	}
 	changed := approved()
 	changed.Spec.Reason = "another reason than before"
+	restored := approved()
+	restored.Generation += 2
 	tests := map[string]struct {
 		give *scope
 		want string
 	}{
-		"the spec changed":        {at(changed, 0), "the spec changed after the decision: it needs a new one"},
-		"the workload is gone":    {of("", at(approved(), 0)), "the PHIWorkload that the decision was about is gone"},
-		"the workload is another": {of("another", at(approved(), 0)), "the decision was about an earlier PHIWorkload of that name: remove status.approval and decide again"},
-		"both":                    {of("another", at(changed, 0)), "the spec changed after the decision: it needs a new one"},
+		"the spec changed and came back": {at(restored, 0), "the spec was changed after the decision, and changed back: remove status.approval and decide again"},
+		"the spec changed":               {at(changed, 0), "the spec changed after the decision: it needs a new one"},
+		"the workload is gone":           {of("", at(approved(), 0)), "the PHIWorkload that the decision was about is gone"},
+		"the workload is another":        {of("another", at(approved(), 0)), "the decision was about an earlier PHIWorkload of that name: remove status.approval and decide again"},
+		"both":                           {of("another", at(changed, 0)), "the spec changed after the decision: it needs a new one"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

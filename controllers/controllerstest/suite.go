@@ -164,7 +164,7 @@ func (c *Cluster) Approve(ctx context.Context, x *hipaav1.ControlException) {
 		}
 		now := metav1.Now()
 		x.Status.Approval = &hipaav1.Approval{
-			Decision: hipaav1.DecisionApproved, Approver: "officer@example.org", Time: &now, SpecDigest: digest, WorkloadUID: string(w.UID),
+			Decision: hipaav1.DecisionApproved, Approver: "officer@example.org", Time: &now, SpecDigest: digest, Generation: x.Generation, WorkloadUID: string(w.UID),
 		}
 		return c.Admin.Status().Update(ctx, x, client.FieldOwner("officer"))
 	}, Patience, Interval).Should(gomega.Succeed())

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -34,9 +35,13 @@ type Reconciler struct {
 	Corrector *repair.Corrector
 	// Events takes what people should hear of.
 	Events events.EventRecorder
+	// Census takes the counts of undeclared pods.
+	Census *Census
 	Clock  clock.PassiveClock
 
 	standing standing
+	// heard are the undeclared pods of which people have been told, by namespace.
+	heard map[string]map[types.UID]bool
 	// started is when this process began to look.
 	started time.Time
 }
@@ -45,16 +50,24 @@ type Reconciler struct {
 // it no longer does. A namespace has no status of ours: events and metrics tell.
 func (r *Reconciler) Reconcile(ctx context.Context, n *corev1.Namespace) (ctrl.Result, error) {
 	if !n.DeletionTimestamp.IsZero() {
-		r.standing.clear(n.Name)
+		r.forget(n.Name)
 		r.Corrector.Forget(n.Name)
 		return ctrl.Result{}, nil // the API server takes everything away, nothing new in
 	}
 	s := &scope{namespace: n, now: r.Clock.Now()}
 	if !engine.IsPHI(n) {
-		r.standing.clear(n.Name)
+		r.forget(n.Name)
 		return outcome.Return(0, r.leave(ctx, s), nil)
 	}
 	err := steps{r.observe, r.repair}.Run(ctx, s)
 	r.announce(s, err)
+	r.report(s)
 	return outcome.Return(s.recheckAfter(), err, nil)
+}
+
+// forget is for a namespace that holds no PHI any more, or goes.
+func (r *Reconciler) forget(namespace string) {
+	r.standing.clear(namespace)
+	delete(r.heard, namespace)
+	r.Census.forget(namespace)
 }

@@ -19,6 +19,9 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 	if s.scene, err = r.Loader.Scene(ctx, s.namespace.Name); err != nil {
 		return fmt.Errorf("reading the scene: %w", err)
 	}
+	if err := r.count(ctx, s); err != nil {
+		return err
+	}
 	s.effective, err = r.Engine.Resolve(s.scene.Profiles, s.scene.Namespace, "", s.now)
 	if errors.Is(err, engine.ErrNoProfile) {
 		return outcome.Blocked(hipaav1.ReasonNoProfile, fmt.Errorf("no ComplianceProfile governs namespace %q: its pods are refused until one does", s.namespace.Name))

@@ -27,6 +27,12 @@ type scope struct {
 	// unclaimed are pods that closing the namespace would cut, see
 	// subject.Loader.Unclaimed.
 	unclaimed []string
+	// undeclared are live pods that no workload selects, the oldest first.
+	undeclared []*corev1.Pod
+	// counted says that the list is complete but for pods of a moment ago.
+	counted bool
+	// pending says that there are such pods, or some to tell of.
+	pending bool
 
 	// repair
 	owned []engine.Owned
@@ -41,8 +47,8 @@ type scope struct {
 // here watches them.
 const podsRecheck = 30 * time.Second
 
-// recheckAfter is when the profiles change by themselves, or when pods may have
-// gone that the namespace waits for; zero is never.
+// recheckAfter is when the profiles change by themselves, when pods may have gone
+// that the namespace waits for, or when there is more to tell; zero is never.
 func (s *scope) recheckAfter() time.Duration {
 	var after time.Duration
 	if s.effective != nil && s.effective.ValidUntil.After(s.now) {
@@ -50,6 +56,9 @@ func (s *scope) recheckAfter() time.Duration {
 	}
 	if (s.strays || len(s.unclaimed) > 0) && (after == 0 || after > podsRecheck) {
 		after = podsRecheck
+	}
+	if s.pending && (after == 0 || after > settleFor) {
+		after = settleFor
 	}
 	return after
 }

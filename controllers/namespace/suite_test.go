@@ -35,13 +35,14 @@ const (
 )
 
 var (
-	cluster *controllerstest.Cluster
-	count   atomic.Int64
+	cluster  *controllerstest.Cluster
+	operator *controllerstest.Operator
+	count    atomic.Int64
 )
 
 var _ = BeforeSuite(func() {
 	cluster = controllerstest.StartSuite()
-	cluster.StartOperator(catalog.All(), controllers.Dependencies{})
+	operator = cluster.StartOperator(catalog.All(), controllers.Dependencies{})
 })
 
 func newNamespace(ctx context.Context, labels ...string) *corev1.Namespace {

@@ -24,7 +24,7 @@ import (
 
 // SetupWithManager watches what a namespace owns and what that follows from.
 func (r *Reconciler) SetupWithManager(_ context.Context, mgr ctrl.Manager, options controller.Options) error {
-	r.started = r.Clock.Now()
+	r.started, r.heard = r.Clock.Now(), map[string]map[types.UID]bool{}
 	its := handler.EnqueueRequestsFromMapFunc(func(_ context.Context, object client.Object) []reconcile.Request {
 		return []reconcile.Request{{NamespacedName: types.NamespacedName{Name: object.GetNamespace()}}}
 	})
@@ -34,6 +34,7 @@ func (r *Reconciler) SetupWithManager(_ context.Context, mgr ctrl.Manager, optio
 	err := ctrl.NewControllerManagedBy(mgr).Named("namespace").WithOptions(options).
 		For(&corev1.Namespace{}, builder.WithPredicates(labelsOrDeletion())).
 		Watches(&networkingv1.NetworkPolicy{}, its, builder.WithPredicates(owned())).
+		Watches(&corev1.Pod{}, undeclaring(mgr.GetCache()), builder.WithPredicates(comingAndGoing())).
 		Watches(&hipaav1.PHIWorkload{}, its, builder.WithPredicates(specOrStage())).
 		Watches(&hipaav1.ComplianceProfile{}, phi, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
@@ -74,13 +75,14 @@ func owned() predicate.Predicate {
 	})
 }
 
-// specOrStage lets through what people change, and stages: the namespace is
-// enforced once none of its workloads, and none of their controls, previews.
+// specOrStage lets through what people change, stages, and that a workload was let
+// go: the namespace is enforced once none of its workloads, and none of their
+// controls, previews.
 func specOrStage() predicate.Predicate {
 	return predicate.Or[client.Object](predicate.GenerationChangedPredicate{}, predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 		was, isWorkload := e.ObjectOld.(*hipaav1.PHIWorkload)
 		is, alsoWorkload := e.ObjectNew.(*hipaav1.PHIWorkload)
 		return isWorkload && alsoWorkload &&
-			(was.Status.Stage != is.Status.Stage || !maps.Equal(subject.Entered(was), subject.Entered(is)))
+			(was.Status.Stage != is.Status.Stage || subject.Released(was) != subject.Released(is) || !maps.Equal(subject.Entered(was), subject.Entered(is)))
 	}})
 }

@@ -48,7 +48,7 @@ var _ = Describe("Adoption", func() {
 		create(ctx, p.workload("api").Port("http", 8080).Obj())
 		create(ctx, p.open("open", "api"))
 		p.becomes(ctx, "api", hipaav1.ConditionEnforced, "False ModeNotEnforce")
-		p.becomes(ctx, "api", hipaav1.ConditionReady, "True SafeguardsInForce")
+		p.becomes(ctx, "api", hipaav1.ConditionReady, "True ReportedOnly")
 		p.becomes(ctx, "api", hipaav1.ConditionDriftFree, "False Drifted")
 		p.calm(ctx, "api")
 		Expect(p.owned(ctx)()).To(ConsistOf("open"))
@@ -75,7 +75,8 @@ var _ = Describe("Adoption", func() {
 			preview := p.status(ctx, "api").Preview
 			return append(ptr.Deref(preview, hipaav1.Preview{}).Refuse, ptr.Deref(preview, hipaav1.Preview{}).Change...)
 		}, patience, interval).Should(ConsistOf(
-			And(HaveField("Object", "Deployment/bad"), HaveField("Controls", ContainElement("pod-hardening"))),
+			And(HaveField("Object", "Deployment/bad"), HaveField("Controls", ContainElement("pod-hardening")), HaveField("Findings", ContainElements(
+				ContainSubstring("runAsNonRoot"), ContainSubstring("allowPrivilegeEscalation"), ContainSubstring("seccompProfile")))),
 			And(HaveField("Object", "Deployment/bad"), HaveField("Controls", ContainElement("data-classification"))),
 			And(HaveField("Object", "Deployment/good"), HaveField("Controls", ConsistOf("data-classification"))),
 			And(HaveField("Object", "Pod/bare"), HaveField("Controls", ConsistOf("data-classification"))),
@@ -229,7 +230,7 @@ var _ = Describe("Adoption", func() {
 		p.changeProfile(ctx, func(profile *hipaav1.ComplianceProfile) { profile.Spec.DefaultMode = hipaav1.ModeAudit })
 		p.becomes(ctx, "api", hipaav1.ConditionEnforced, "False ModeNotEnforce")
 		update(ctx, p.policy(ctx, "hipaa-api"), func(n *networkingv1.NetworkPolicy) { n.Spec.Ingress = []networkingv1.NetworkPolicyIngressRule{{}} })
-		Eventually(p.drift(ctx, "api"), patience, interval).Should(ConsistOf("NetworkPolicy/hipaa-api spec.ingress by kubectl-edit: Detected"))
+		Eventually(p.drift(ctx, "api"), patience, interval).Should(ConsistOf("NetworkPolicy/hipaa-api spec.ingress by field manager kubectl-edit, user unknown: Detected"))
 		p.stays(ctx, "api", hipaav1.ConditionDriftFree, "False Drifted")
 		Expect(p.policy(ctx, "hipaa-api").Spec.Ingress).NotTo(BeEmpty())
 		p.lawful(ctx, "api")
@@ -271,14 +272,42 @@ var _ = Describe("An exception", func() {
 		x := create(ctx, phitest.Exception("legacy", "api", "pod-hardening").Namespace(p.name).Expires(metav1.NewTime(time.Now().Add(4*time.Second))).Obj())
 		approve(ctx, x)
 		p.becomes(ctx, "api", hipaav1.ConditionSafeguardsMet, "False SafeguardsExcepted")
+		Expect(p.excused(ctx, "api")()).To(Equal(map[string]string{"pod-hardening": "legacy"}))
 		// Nothing but time passes.
 		p.becomes(ctx, "api", hipaav1.ConditionSafeguardsMet, "False SafeguardsFailing")
+		Expect(p.excused(ctx, "api")()).To(BeEmpty())
 		Eventually(events(ctx, w), patience, interval).Should(ContainElement(hipaav1.EventVerdictChanged))
 		p.becomes(ctx, "api", hipaav1.ConditionPodsProtected, "False ReplacementNeedsPerson")
 		Expect(exists(ctx, &hipaav1.PHIWorkload{}, p.key("api"))).To(BeTrue())
 		p.lawful(ctx, "api")
 	})
+
+	It("from the control of connections is a grant, and the workload says until when", func(ctx context.Context) {
+		p := newPlace(ctx, base())
+		create(ctx, p.workload("api").Obj())
+		p.settled(ctx, "api")
+		end := metav1.NewTime(time.Now().Add(4 * time.Second).Truncate(time.Second))
+		approve(ctx, create(ctx, phitest.Exception("change-4711", "api", "privileged-access").Namespace(p.name).Expires(end).Obj()))
+		Eventually(p.excused(ctx, "api"), patience, interval).Should(Equal(map[string]string{"privileged-access": "change-4711"}))
+		Expect(p.status(ctx, "api").Controls).To(ContainElement(HaveField("Exception", HaveValue(HaveField("Expires.Unix()", end.Unix())))))
+		// Nothing but time passes.
+		Eventually(p.excused(ctx, "api"), patience, interval).Should(BeEmpty())
+		p.lawful(ctx, "api")
+	})
 })
+
+// excused names the exception of each control that has one in force.
+func (p place) excused(ctx context.Context, workload string) func() map[string]string {
+	return func() map[string]string {
+		excused := map[string]string{}
+		for _, c := range p.status(ctx, workload).Controls {
+			if c.Exception != nil {
+				excused[c.ID] = c.Exception.Name
+			}
+		}
+		return excused
+	}
+}
 
 var _ = Describe("The profile of a workload", func() {
 	It("may come later", func(ctx context.Context) {
@@ -300,7 +329,8 @@ var _ = Describe("The profile of a workload", func() {
 		p.lawful(ctx, "api")
 		late := create(ctx, phitest.Profile("late-"+p.name).OnlyByName().Mode(hipaav1.ModeAudit).Obj())
 		DeferCleanup(func(ctx context.Context) { _ = cluster.Admin.Delete(ctx, late) })
-		p.becomes(ctx, "api", hipaav1.ConditionReady, "True SafeguardsInForce")
+		p.ready(ctx, "api")
+		Expect(cluster.Columns(ctx, "phiworkloads", p.name, "api")()).To(HaveKeyWithValue("Profile", p.name+",late-"+p.name))
 		Expect(p.status(ctx, "api").Profiles).To(ConsistOf(p.name, "late-"+p.name))
 		p.lawful(ctx, "api")
 	})
@@ -341,7 +371,7 @@ var _ = Describe("The profile of a workload", func() {
 		governing.Name = "governing-" + p.name
 		DeferCleanup(func(ctx context.Context) { _ = cluster.Admin.Delete(ctx, governing) })
 		create(ctx, governing)
-		p.becomes(ctx, "api", hipaav1.ConditionReady, "True SafeguardsInForce")
+		p.ready(ctx, "api")
 		p.lawful(ctx, "api")
 	})
 

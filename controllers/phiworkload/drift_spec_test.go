@@ -39,7 +39,7 @@ var _ = Describe("What the operator owns", func() {
 	DescribeTable("comes back as it was", func(ctx context.Context, change func(*networkingv1.NetworkPolicy), path string) {
 		before := p.policy(ctx, "hipaa-api")
 		update(ctx, p.policy(ctx, "hipaa-api"), change)
-		Eventually(p.drift(ctx, "api"), patience, interval).Should(ContainElement("NetworkPolicy/hipaa-api " + path + " by kubectl-edit: Corrected"))
+		Eventually(p.drift(ctx, "api"), patience, interval).Should(ContainElement("NetworkPolicy/hipaa-api " + path + " by field manager kubectl-edit, user unknown: Corrected"))
 		after := p.policy(ctx, "hipaa-api")
 		Expect(after.Spec).To(Equal(before.Spec))
 		Expect(after.Labels).To(Equal(before.Labels))
@@ -60,7 +60,7 @@ var _ = Describe("What the operator owns", func() {
 	)
 
 	It("comes back after it was deleted, and says who did it", func(ctx context.Context) {
-		seen.saw("mallory@example.org", "NetworkPolicy", p.name, "hipaa-api")
+		seen.saw("DELETE", "mallory@example.org", "NetworkPolicy", p.name, "hipaa-api")
 		Expect(cluster.Admin.Delete(ctx, p.policy(ctx, "hipaa-api"))).To(Succeed())
 		Eventually(p.drift(ctx, "api"), patience, interval).Should(ConsistOf("NetworkPolicy/hipaa-api . by mallory@example.org: Corrected"))
 		Expect(exists(ctx, &networkingv1.NetworkPolicy{}, p.key("hipaa-api"))).To(BeTrue())
@@ -91,7 +91,7 @@ var _ = Describe("What the operator owns", func() {
 	It("comes back although it was taken while the operator was away", func(ctx context.Context) {
 		Expect(operator.Stop()).To(Succeed())
 		Expect(cluster.Admin.Delete(ctx, p.policy(ctx, "hipaa-api"))).To(Succeed())
-		seen.saw("mallory@example.org", "NetworkPolicy", p.name, "hipaa-api")
+		seen.saw("DELETE", "mallory@example.org", "NetworkPolicy", p.name, "hipaa-api")
 		startOperator()
 		Eventually(p.drift(ctx, "api"), patience, interval).Should(ConsistOf("NetworkPolicy/hipaa-api . by mallory@example.org: Corrected"))
 		p.lawful(ctx, "api")
@@ -156,8 +156,28 @@ var _ = Describe("A policy of somebody else that opens a workload", func() {
 		p.stays(ctx, "api", hipaav1.ConditionDriftFree, "False Drifted")
 		Expect(exists(ctx, &networkingv1.NetworkPolicy{}, p.key("open"))).To(BeTrue())
 		Expect(p.condition(ctx, "api", hipaav1.ConditionReady)()).To(Equal("True SafeguardsInForce"))
+		noticed := p.status(ctx, "api").Drift
+		seen.saw("DELETE", "rob@example.org", "NetworkPolicy", p.name, "open")
 		Expect(cluster.Admin.Delete(ctx, foreign)).To(Succeed())
-		p.becomes(ctx, "api", hipaav1.ConditionDriftFree, "True NoDrift")
+		p.becomes(ctx, "api", hipaav1.ConditionDriftFree, "True DriftResolved")
+		Expect(p.status(ctx, "api").Drift).To(ConsistOf(And(
+			HaveField("Object", "NetworkPolicy/open"), HaveField("Who", noticed[0].Who), HaveField("Time", noticed[0].Time),
+			HaveField("State", hipaav1.DriftResolved), HaveField("ResolvedBy", "rob@example.org"), HaveField("ResolvedTime", Not(BeNil())),
+		)), "what was there, and for how long, is what an incident asks about")
+		Eventually(events(ctx, w), patience, interval).Should(ContainElement(hipaav1.ReasonDriftResolved))
+		p.calm(ctx, "api")
+		p.lawful(ctx, "api")
+	})
+
+	It("is resolved without a name where somebody narrows it instead of deleting it", func(ctx context.Context) {
+		declare(ctx, hipaav1.ContinuityPatientCare)
+		create(ctx, phitest.Pod("api-1").Of(w).Obj())
+		foreign := create(ctx, p.open("open", "api"))
+		p.becomes(ctx, "api", hipaav1.ConditionDriftFree, "False Drifted")
+		seen.saw("UPDATE", "rob@example.org", "NetworkPolicy", p.name, "open")
+		update(ctx, foreign, func(n *networkingv1.NetworkPolicy) { n.Spec.Ingress = nil })
+		p.becomes(ctx, "api", hipaav1.ConditionDriftFree, "True DriftResolved")
+		Expect(p.status(ctx, "api").Drift).To(ConsistOf(And(HaveField("State", hipaav1.DriftResolved), HaveField("ResolvedBy", ""))))
 		p.lawful(ctx, "api")
 	})
 

@@ -71,6 +71,11 @@ func (r *Reconciler) announceTransitions(w *hipaav1.PHIWorkload, before, after *
 			Note: fmt.Sprintf("%s, was %s", after.Stage, before.Stage),
 		}.About(w, r.Events)
 	}
+	for i := range after.Drift {
+		if d := &after.Drift[i]; d.State == hipaav1.DriftResolved && standsIn(before.Drift, *d) != nil {
+			driftResolved(w, d).About(w, r.Events)
+		}
+	}
 	verdicts := make(map[string]hipaav1.Verdict, len(before.Controls))
 	for i := range before.Controls {
 		verdicts[before.Controls[i].ID] = before.Controls[i].Verdict
@@ -80,6 +85,15 @@ func (r *Reconciler) announceTransitions(w *hipaav1.PHIWorkload, before, after *
 		if was, known := verdicts[c.ID]; known && was != c.Verdict {
 			verdictChanged(c, was).About(w, r.Events)
 		}
+	}
+}
+
+func driftResolved(w *hipaav1.PHIWorkload, d *hipaav1.Drift) outcome.Event {
+	kind, name, _ := strings.Cut(d.Object, "/")
+	return outcome.Event{
+		Reason: hipaav1.ReasonDriftResolved, Action: "Compare",
+		Related: &corev1.ObjectReference{Kind: kind, Namespace: w.Namespace, Name: name, FieldPath: d.Path},
+		Note:    repair.Place(d.Object, d.Path) + ": " + resolution(d),
 	}
 }
 

@@ -187,6 +187,18 @@ var _ = Describe("Pods that run without their safeguards", func() {
 		p.lawful(ctx, "web")
 	})
 
+	It("are left to people where a list of the template names something twice", func(ctx context.Context) {
+		begin(ctx, overdue(), business, 2)
+		update(ctx, &appsv1.ReplicaSet{ObjectMeta: metav1.ObjectMeta{Namespace: p.name, Name: "web"}}, func(set *appsv1.ReplicaSet) {
+			set.Spec.Template.Spec.Containers[0].Env = []corev1.EnvVar{{Name: "SETTING", Value: "one"}, {Name: "SETTING", Value: "two"}}
+		})
+		create(ctx, w)
+		p.becomes(ctx, "web", hipaav1.ConditionPodsProtected, "False ReplacementNeedsPerson")
+		Expect(message(ctx, p, "web")).To(ContainSubstring("names something twice"))
+		Expect(bare(ctx, p)()).To(HaveLen(2))
+		p.lawful(ctx, "web")
+	})
+
 	It("wait for a ResourceQuota that has no room for the next pod", func(ctx context.Context) {
 		begin(ctx, overdue(), business, 2)
 		full := create(ctx, &corev1.ResourceQuota{
@@ -355,13 +367,48 @@ var _ = Describe("Pods that run without their safeguards", func() {
 		p.lawful(ctx, "web")
 	})
 
-	It("need none while the profile only audits", func(ctx context.Context) {
+	It("stay where they are and are reported while the profile only audits", func(ctx context.Context) {
 		begin(ctx, overdue().Mode(hipaav1.ModeAudit), business, 2)
 		create(ctx, w)
-		p.becomes(ctx, "web", hipaav1.ConditionPodsProtected, "True PodsAdmitted")
-		p.stays(ctx, "web", hipaav1.ConditionPodsProtected, "True PodsAdmitted")
+		p.becomes(ctx, "web", hipaav1.ConditionPodsProtected, "False ReportedOnly")
+		p.stays(ctx, "web", hipaav1.ConditionPodsProtected, "False ReportedOnly")
 		Expect(bare(ctx, p)()).To(HaveLen(2))
 		p.becomes(ctx, "web", hipaav1.ConditionSafeguardsMet, "False SafeguardsFailing")
+		p.lawful(ctx, "web")
+	})
+})
+
+var _ = Describe("Pods in a mode that enforces nothing", func() {
+	It("that lack safeguards are told as such, and not as protected", func(ctx context.Context) {
+		p := newPlace(ctx, base().Mode(hipaav1.ModeAudit))
+		w := create(ctx, p.workload("web").Obj())
+		create(ctx, phitest.Pod("good").Of(w).Obj())
+		p.becomes(ctx, "web", hipaav1.ConditionPodsProtected, "True PodsAdmitted")
+		create(ctx, phitest.Pod("bare").Of(w).Unhardened().Obj())
+		p.becomes(ctx, "web", hipaav1.ConditionPodsProtected, "False ReportedOnly")
+		Expect(message(ctx, p, "web")).To(Equal(`1 of 2 pods lack safeguards that are reported only, not enforced now: pod-hardening; one of them is pod "bare"`))
+		p.lawful(ctx, "web")
+	})
+})
+
+var _ = Describe("A workload whose last pod has gone", func() {
+	It("says what would refuse the next one, as long as one is wanted", func(ctx context.Context) {
+		p := newPlace(ctx, overdue())
+		w := create(ctx, p.workload("web").Obj())
+		last := create(ctx, phitest.Pod("web-1").Of(w).Obj())
+		made := create(ctx, deployment(p, w, "web", phitest.Pod("x").Of(w).Unhardened().Obj()))
+		create(ctx, deployment(p, w, "good", phitest.Pod("x").Of(w).Obj()))
+		p.becomes(ctx, "web", hipaav1.ConditionPodsProtected, "True PodsAdmitted")
+		Expect(cluster.Admin.Delete(ctx, last, client.GracePeriodSeconds(0))).To(Succeed())
+		p.becomes(ctx, "web", hipaav1.ConditionPodsProtected, "False ReplacementWouldBeRefused")
+		Expect(message(ctx, p, "web")).To(And(HavePrefix("no pod runs, and admission would refuse the next one of Deployment/web: pod-hardening: "), ContainSubstring("(+")))
+		Eventually(events(ctx, w), patience, interval).Should(ContainElement(hipaav1.ReasonReplacementWouldBeRefused))
+		p.calm(ctx, "web")
+		p.lawful(ctx, "web")
+
+		update(ctx, made, func(d *appsv1.Deployment) { d.Spec.Replicas = ptr.To(int32(0)) })
+		label(ctx, nameOf(p), "look", "again")
+		p.becomes(ctx, "web", hipaav1.ConditionPodsProtected, "True NoPods")
 		p.lawful(ctx, "web")
 	})
 })

@@ -108,7 +108,8 @@ func withoutPauses(profiles []*hipaav1.ComplianceProfile) []*hipaav1.ComplianceP
 	return running
 }
 
-// draft is a template with the evidence that admission would have about its pods.
+// draft is a template with the evidence that admission would have about its pods;
+// the profile comes with the ruling.
 type draft struct {
 	repair.Template
 	pod    control.Subject
@@ -134,11 +135,8 @@ func (r *Reconciler) readTemplates(ctx context.Context, s *scope) error {
 	evidence := r.Engine.AdmissionEvidence(control.Pods)
 	for _, t := range templates {
 		d := draft{Template: t, pod: r.Loader.AtAdmission(ctx, s.scene, s.workload, t.Pod, evidence)}
-		d.pod.Profile = s.goal.Parameters
 		for _, claim := range t.Claims {
-			one := r.Loader.AtAdmission(ctx, s.scene, s.workload, claim, evidence|r.Engine.AdmissionEvidence(control.Claims))
-			one.Profile = s.goal.Parameters
-			d.claims = append(d.claims, one)
+			d.claims = append(d.claims, r.Loader.AtAdmission(ctx, s.scene, s.workload, claim, evidence|r.Engine.AdmissionEvidence(control.Claims)))
 		}
 		s.drafts = append(s.drafts, d)
 	}

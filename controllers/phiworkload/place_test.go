@@ -122,10 +122,17 @@ func (p place) stays(ctx context.Context, workload, kind, want string) {
 	Consistently(p.condition(ctx, workload, kind), awhile, interval).Should(Equal(want), kind)
 }
 
+// ready waits until the operator has done its work for the workload, whatever there
+// is in force.
+func (p place) ready(ctx context.Context, workload string) {
+	GinkgoHelper()
+	Eventually(p.condition(ctx, workload, hipaav1.ConditionReady), patience, interval).Should(HavePrefix("True "))
+}
+
 // settled waits until the workload is ready and what it owns is there.
 func (p place) settled(ctx context.Context, workload string) {
 	GinkgoHelper()
-	p.becomes(ctx, workload, hipaav1.ConditionReady, "True SafeguardsInForce")
+	p.ready(ctx, workload)
 	p.becomes(ctx, workload, hipaav1.ConditionEnforced, "True Enforced")
 	Eventually(func() bool {
 		return exists(ctx, &networkingv1.NetworkPolicy{}, p.key("hipaa-"+workload)) && exists(ctx, &networkingv1.NetworkPolicy{}, p.key("hipaa-default-deny"))

@@ -22,6 +22,7 @@ import (
 const (
 	maxEntries       = 50
 	maxEntryControls = 32
+	maxFindings      = 10
 	maxEntryMessage  = 500
 )
 
@@ -79,16 +80,27 @@ func (r *Reconciler) previewOf(ctx context.Context, s *scope) (*hipaav1.Preview,
 // previewing collects the entries of a preview.
 type previewing struct{ refuse, change, cut []hipaav1.PreviewEntry }
 
-// template asks about the pods of a template and the claims that come with them.
-// What is only unknown does not refuse a template.
+// template tells what becomes of a template.
 func (p *previewing) template(e *engine.Engine, ruling engine.Ruling, d *draft) {
-	var denied []engine.Violation
+	denied, changedBy := d.ask(e, ruling)
+	if len(denied) > 0 {
+		p.refuse = append(p.refuse, entryFor(d.Object, denied))
+	}
+	if len(changedBy) > 0 {
+		p.change = append(p.change, hipaav1.PreviewEntry{Object: d.Object, Controls: changedBy, Message: "its pods would get what these controls add"})
+	}
+}
+
+// ask asks about the first pod of a template, as admission would change it, and the
+// claims that come with it. What is only unknown does not refuse a template: the
+// moment of the pod decides.
+func (d *draft) ask(e *engine.Engine, ruling engine.Ruling) (denied []engine.Violation, changedBy []string) {
 	pod := d.pod
 	world := *pod.World
 	world.Claims, world.Classes = maps.Clone(world.Claims), maps.Clone(world.Classes)
-	pod.World = &world
+	pod.World, pod.Profile = &world, ruling.Effective.Parameters
 	for _, claim := range d.claims {
-		claim.Claim = claim.Claim.DeepCopy()
+		claim.Claim, claim.Profile = claim.Claim.DeepCopy(), ruling.Effective.Parameters
 		e.Default(claim, ruling)
 		denied = append(denied, e.Admit(claim, ruling).Denied...)
 		world.Claims[claim.Claim.Name] = claim.Claim
@@ -96,16 +108,17 @@ func (p *previewing) template(e *engine.Engine, ruling engine.Ruling, d *draft) 
 	}
 	_, changedBy, decision := e.Preview(pod, ruling)
 	denied = slices.DeleteFunc(append(denied, decision.Denied...), func(v engine.Violation) bool { return v.Verdict != hipaav1.VerdictFail })
-	if len(denied) > 0 {
-		var controls []string
-		for _, v := range denied {
-			controls = append(controls, v.ControlID)
-		}
-		p.refuse = append(p.refuse, hipaav1.PreviewEntry{Object: d.Object, Controls: controls, Message: denied[0].Sentence()})
+	return denied, changedBy
+}
+
+// entryFor tells everything that is found against an object.
+func entryFor(object string, violations []engine.Violation) hipaav1.PreviewEntry {
+	entry := hipaav1.PreviewEntry{Object: object}
+	for _, v := range violations {
+		entry.Controls = append(entry.Controls, v.ControlID)
+		entry.Findings = append(entry.Findings, v.Sentence())
 	}
-	if len(changedBy) > 0 {
-		p.change = append(p.change, hipaav1.PreviewEntry{Object: d.Object, Controls: changedBy, Message: "its pods would get what these controls add"})
-	}
+	return entry
 }
 
 // later tells of what is there and stays, and whose next change would be refused:
@@ -116,14 +129,17 @@ func (p *previewing) later(results []engine.Result) {
 		if result.Mode != hipaav1.ModeEnforce {
 			continue
 		}
-		told := map[string]bool{}
+		found := map[string][]engine.Violation{}
 		for _, v := range result.Violations {
 			kind, _, _ := strings.Cut(v.Object, "/")
-			counts := v.Verdict == hipaav1.VerdictFail && v.ExceptedBy == "" && !told[v.Object]
-			if counts && slices.Contains(kinds, kind) {
-				told[v.Object] = true
-				p.refuse = append(p.refuse, hipaav1.PreviewEntry{Object: v.Object, Controls: []string{v.ControlID}, Message: "changes of it would be refused: " + v.Sentence()})
+			if v.Verdict == hipaav1.VerdictFail && v.ExceptedBy == "" && slices.Contains(kinds, kind) {
+				found[v.Object] = append(found[v.Object], v)
 			}
+		}
+		for _, object := range slices.Sorted(maps.Keys(found)) {
+			entry := entryFor(object, found[object])
+			entry.Message = "stays as it is; changes of it would be refused"
+			p.refuse = append(p.refuse, entry)
 		}
 	}
 }
@@ -169,10 +185,25 @@ func tidy(entries []hipaav1.PreviewEntry) {
 		e.Controls = slices.Compact(e.Controls)
 		e.Controls = e.Controls[:min(len(e.Controls), maxEntryControls)]
 		e.Message = outcome.Shorten(e.Message, maxEntryMessage)
+		e.Findings = boundedFindings(e.Findings)
 	}
 	slices.SortFunc(entries, func(a, b hipaav1.PreviewEntry) int {
 		return cmp.Or(cmp.Compare(a.Object, b.Object), slices.Compare(a.Controls, b.Controls))
 	})
+}
+
+// boundedFindings keeps as many as the status takes, and says how many more there
+// are.
+func boundedFindings(findings []string) []string {
+	more := len(findings) - maxFindings
+	findings = bound(findings, maxFindings)
+	for i := range findings {
+		findings[i] = outcome.Shorten(findings[i], maxEntryMessage)
+	}
+	if more > 0 {
+		findings = append(findings, fmt.Sprintf("and %d more", more))
+	}
+	return findings
 }
 
 func bounded(entries []hipaav1.PreviewEntry, omitted *int32) []hipaav1.PreviewEntry {

@@ -27,7 +27,7 @@ var _ = Describe("A quiet cluster", Serial, func() {
 		create(ctx, audited.open("open", "w0"))
 		for i := range 5 {
 			p.settled(ctx, fmt.Sprintf("w%d", i))
-			audited.becomes(ctx, fmt.Sprintf("w%d", i), hipaav1.ConditionReady, "True SafeguardsInForce")
+			audited.becomes(ctx, fmt.Sprintf("w%d", i), hipaav1.ConditionReady, "True ReportedOnly")
 		}
 		audited.becomes(ctx, "w0", hipaav1.ConditionDriftFree, "False Drifted")
 		audited.calm(ctx, "w0")

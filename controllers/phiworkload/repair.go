@@ -8,6 +8,8 @@ import (
 	"time"
 
 	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 
@@ -42,7 +44,18 @@ func (r *Reconciler) repair(ctx context.Context, s *scope) error {
 		return fmt.Errorf("repairing: %w", err)
 	}
 	s.progress = repaired
+	s.resolvers = r.resolvers(ctx, s)
 	return nil
+}
+
+// resolvers asks who took away what departed and does so no more.
+func (r *Reconciler) resolvers(ctx context.Context, s *scope) map[string]string {
+	resolvers := map[string]string{}
+	for _, d := range traceOf(s, metav1.NewTime(s.now)).gone {
+		kind, name, _ := strings.Cut(d.Object, "/")
+		resolvers[d.Object] = r.Corrector.Resolver(ctx, kind, types.NamespacedName{Namespace: s.workload.Namespace, Name: name}, d.Time.Time)
+	}
+	return resolvers
 }
 
 // settled are the controls that the last pass enforced for this very spec: what

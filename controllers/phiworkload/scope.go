@@ -40,8 +40,8 @@ type scope struct {
 	// are controls that a profile has since raised to Enforce, sorted.
 	occupied bool
 	raised   []string
-	// rest is the subject of the namespace, and drafts are what makes the
-	// workload's pods: both only where a preview is due.
+	// rest is the subject of the namespace, only where a preview is due, and drafts
+	// are what makes the workload's pods, read there and where no pod is.
 	rest   control.Subject
 	drafts []draft
 
@@ -55,11 +55,15 @@ type scope struct {
 
 	// repair
 	drift []repair.Drift
+	// resolvers are who took away what no longer departs, by object.
+	resolvers map[string]string
 	// unpublished is drift of earlier passes that no status tells of yet.
 	unpublished []repair.Drift
 
 	// replace
 	protection repair.Protection
+	// barred are the templates that admission lets make no pod, where none is.
+	barred []hipaav1.PreviewEntry
 
 	// release
 	alive int
@@ -71,6 +75,18 @@ type scope struct {
 // workload, or one of its controls, is not enforced yet or no longer.
 func (s *scope) previewDue() bool {
 	return !s.goal.Enforces() || s.workload.Status.Stage == hipaav1.StagePreviewing || s.occupied || len(s.raised) > 0
+}
+
+// deserted reports whether Enforce takes effect on a workload that has no pod: then
+// only its templates tell whether it can come back.
+func (s *scope) deserted() bool {
+	return s.effective.Enforces() && len(s.subject.World.Pods) == 0
+}
+
+// lookedForDrift reports whether the pass saw all that could depart: no step
+// failed, all evidence was read, and the namespace is not going away.
+func (s *scope) lookedForDrift() bool {
+	return s.progress >= repaired && !s.leaving() && !s.subject.World.Unread()
 }
 
 // endsAt notes an instant at which something ends by itself.

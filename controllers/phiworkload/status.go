@@ -23,6 +23,7 @@ const (
 	maxDrift    = 20
 	maxText     = 500
 	maxListed   = 5
+	maxNamed    = 2
 )
 
 // statusOf turns what a pass learned into the status. It is pure. A pass that
@@ -35,6 +36,7 @@ func statusOf(s *scope, stepErr error) hipaav1.PHIWorkloadStatus {
 	case s.progress >= judged:
 		next.ObservedGeneration = s.workload.Generation
 		next.Profiles = bound(s.effective.Parameters.Names, maxProfiles)
+		next.ProfileSummary = summaryOf(s.effective.Parameters.Names)
 		next.Mode = s.ruling.StrongestMode()
 		next.Stage = s.ruling.Stage
 		next.Controls = controlsOf(s, now)
@@ -42,7 +44,7 @@ func statusOf(s *scope, stepErr error) hipaav1.PHIWorkloadStatus {
 		next.Preview = s.preview
 	case outcome.IsBlocked(stepErr):
 		next.ObservedGeneration = s.workload.Generation
-		next.Profiles, next.Mode, next.Safeguards, next.Preview = nil, "", nil, nil
+		next.Profiles, next.ProfileSummary, next.Mode, next.Safeguards, next.Preview = nil, "", "", nil, nil
 		next.Controls = unjudged(s.workload.Status.Controls, now)
 	}
 	next.Drift = driftOf(s, now)
@@ -53,6 +55,16 @@ func statusOf(s *scope, stepErr error) hipaav1.PHIWorkloadStatus {
 	r.write()
 	next.Conditions = r.conditions.List()
 	return next
+}
+
+// summaryOf names the first profiles and counts the others: a column of kubectl
+// shows one value.
+func summaryOf(names []string) string {
+	text := strings.Join(bound(names, maxNamed), ",")
+	if more := len(names) - maxNamed; more > 0 {
+		text += fmt.Sprintf(",+%d", more)
+	}
+	return text
 }
 
 func bound[T any](list []T, size int) []T { return list[:min(len(list), size)] }
@@ -70,6 +82,9 @@ func controlsOf(s *scope, now metav1.Time) []hipaav1.ControlResult {
 		one := hipaav1.ControlResult{
 			ID: r.ID, Verdict: r.Verdict, Class: r.Class, Mode: r.Mode, Stage: stages.of(r.ID),
 			Message: outcome.Shorten(r.Message, maxText), Since: now,
+		}
+		if r.Exception != nil {
+			one.Exception = &hipaav1.ExceptionReference{Name: r.Exception.Name, Expires: r.Exception.Spec.Expires}
 		}
 		if before, known := since[r.ID]; known && before.Verdict == r.Verdict {
 			one.Since = before.Since
@@ -115,71 +130,6 @@ func countsOf(controls []hipaav1.ControlResult) *hipaav1.SafeguardCounts {
 		Excepted:      ptr.To(n[hipaav1.VerdictExcepted]),
 		NotApplicable: ptr.To(n[hipaav1.VerdictNotApplicable]),
 	}
-}
-
-// driftOf lists what stands and what was corrected, newest first. What stood and
-// was not found again is gone; where nobody looked to the end, it stays.
-func driftOf(s *scope, now metav1.Time) []hipaav1.Drift {
-	var standing, corrected []hipaav1.Drift
-	for _, d := range slices.Concat(s.drift, s.unpublished) {
-		if d.Corrected {
-			corrected = append(corrected, entryOf(&d, now))
-		}
-	}
-	stood := slices.Clone(s.workload.Status.Drift)
-	for i := range s.unpublished {
-		stood = append(stood, entryOf(&s.unpublished[i], now))
-	}
-	for i := range s.drift {
-		d := &s.drift[i]
-		entry := entryOf(d, now)
-		if d.Corrected || standsIn(standing, entry) != nil {
-			continue
-		}
-		if before := standsIn(stood, entry); before != nil {
-			entry.Time = before.Time
-		}
-		standing = append(standing, entry)
-	}
-	for _, d := range stood {
-		switch {
-		case d.State == hipaav1.DriftCorrected && !slices.Contains(corrected, d):
-			corrected = append(corrected, d)
-		case d.State == hipaav1.DriftDetected && s.progress < repaired && standsIn(standing, d) == nil:
-			standing = append(standing, d)
-		}
-	}
-	newestFirst := func(a, b hipaav1.Drift) int { return b.Time.Compare(a.Time.Time) }
-	slices.SortStableFunc(standing, newestFirst)
-	slices.SortStableFunc(corrected, newestFirst)
-	list := bound(slices.Concat(standing, corrected), maxDrift)
-	slices.SortStableFunc(list, newestFirst)
-	return list
-}
-
-func entryOf(d *repair.Drift, now metav1.Time) hipaav1.Drift {
-	entry := hipaav1.Drift{
-		Object: d.Object(), Path: outcome.Shorten(d.Path, 256), Was: d.Was, Want: d.Want, Who: d.Who,
-		State: hipaav1.DriftDetected, Time: metav1.NewTime(d.Noticed.UTC().Truncate(time.Second)),
-	}
-	if d.Corrected {
-		entry.State = hipaav1.DriftCorrected
-	}
-	if d.Noticed.IsZero() {
-		entry.Time = now
-	}
-	return entry
-}
-
-// standsIn finds the same departure among those that stand.
-func standsIn(list []hipaav1.Drift, d hipaav1.Drift) *hipaav1.Drift {
-	for i := range list {
-		o := &list[i]
-		if o.State == hipaav1.DriftDetected && o.Object == d.Object && o.Path == d.Path && o.Was == d.Was {
-			return o
-		}
-	}
-	return nil
 }
 
 // report writes the conditions.
@@ -242,15 +192,29 @@ func (r *report) ready() {
 	default:
 		status, reason, message := r.profileBound()
 		if status == metav1.ConditionTrue {
-			reason, message = hipaav1.ReasonSafeguardsInForce, inForce(r.status.Safeguards)
+			reason, message = r.inForce()
 		}
 		r.conditions.Ready(status, reason, message)
 	}
 }
 
-func inForce(n *hipaav1.SafeguardCounts) string {
+// inForce sums up the verdicts, and calls nothing in force that is only reported.
+func (r *report) inForce() (reason, message string) {
+	n := r.status.Safeguards
+	switch {
+	case r.status.Mode != hipaav1.ModeEnforce:
+		return hipaav1.ReasonReportedOnly, counted(n, "met") + fmt.Sprintf("; reported only, for the strongest mode now is %s", r.status.Mode)
+	case ptr.Deref(n.Met, 0) == 0:
+		return hipaav1.ReasonNothingInForce, counted(n, "in force")
+	default:
+		return hipaav1.ReasonSafeguardsInForce, counted(n, "in force")
+	}
+}
+
+// counted is the verdicts in numbers.
+func counted(n *hipaav1.SafeguardCounts, what string) string {
 	met, applicable, _ := strings.Cut(n.Summary, "/")
-	parts := []string{fmt.Sprintf("%s of %s in force", met, applicable)}
+	parts := []string{fmt.Sprintf("%s of %s %s", met, applicable, what)}
 	for _, rest := range []struct {
 		count *int32
 		word  string
@@ -319,7 +283,7 @@ func (r *report) safeguardsMet() (metav1.ConditionStatus, string, string) {
 	if len(r.status.Controls) == 0 {
 		return metav1.ConditionUnknown, hipaav1.ReasonEvidenceMissing, "no control is in force"
 	}
-	return metav1.ConditionTrue, hipaav1.ReasonAllMet, r.status.Safeguards.Summary + " in force"
+	return metav1.ConditionTrue, hipaav1.ReasonAllMet, r.status.Safeguards.Summary + " met"
 }
 
 func (r *report) enforced() (metav1.ConditionStatus, string, string) {
@@ -344,15 +308,19 @@ func (r *report) driftFree() (metav1.ConditionStatus, string, string) {
 	var standing []string
 	for _, d := range r.status.Drift {
 		if d.State == hipaav1.DriftDetected {
-			standing = append(standing, d.Object+" "+d.Path)
+			standing = append(standing, repair.Place(d.Object, d.Path))
 		}
 	}
 	switch {
 	case len(standing) > 0:
 		return metav1.ConditionFalse, hipaav1.ReasonDrifted, "not corrected: " + enumerate(standing)
 	case len(r.status.Drift) > 0:
-		last := r.status.Drift[0]
-		return metav1.ConditionTrue, hipaav1.ReasonCorrected, "last drift " + last.Time.UTC().Format(time.RFC3339) + " on " + last.Object
+		last := &r.status.Drift[0]
+		reason, what := hipaav1.ReasonCorrected, "last drift "+last.Time.UTC().Format(time.RFC3339)+" on "+last.Object
+		if last.State == hipaav1.DriftResolved {
+			reason, what = hipaav1.ReasonDriftResolved, what+", "+resolution(last)
+		}
+		return metav1.ConditionTrue, reason, what
 	default:
 		return metav1.ConditionTrue, hipaav1.ReasonNoDrift, "nothing has been changed"
 	}
@@ -360,10 +328,15 @@ func (r *report) driftFree() (metav1.ConditionStatus, string, string) {
 
 func (r *report) podsProtected() (metav1.ConditionStatus, string, string) {
 	p := r.protection
-	if len(p.Stays)+len(p.Evicted) == 0 {
-		if p.Pods == 0 {
-			return metav1.ConditionTrue, hipaav1.ReasonNoPods, "no pod is selected"
-		}
+	switch {
+	case len(p.Stays)+len(p.Evicted) > 0:
+	case p.Pods == 0 && len(r.barred) > 0:
+		return metav1.ConditionFalse, hipaav1.ReasonReplacementWouldBeRefused, barredText(r.barred)
+	case p.Pods == 0:
+		return metav1.ConditionTrue, hipaav1.ReasonNoPods, "no pod is selected"
+	case len(p.Reported) > 0:
+		return metav1.ConditionFalse, hipaav1.ReasonReportedOnly, reportedText(p)
+	default:
 		return metav1.ConditionTrue, hipaav1.ReasonPodsAdmitted, "every pod runs with its safeguards, or needs none now"
 	}
 	if len(p.Stays) == 0 {
@@ -372,6 +345,30 @@ func (r *report) podsProtected() (metav1.ConditionStatus, string, string) {
 	// What needs people comes before what time mends.
 	first := slices.MinFunc(p.Stays, func(a, b repair.Stay) int { return cmp.Compare(urgency(a.Reason), urgency(b.Reason)) })
 	return metav1.ConditionFalse, first.Reason, fmt.Sprintf("%d of %d pods run without their safeguards; pod %q: %s", len(p.Stays)+len(p.Evicted), p.Pods, first.Pod, first.Message)
+}
+
+// reportedText tells of pods that lack what nobody enforces on them.
+func reportedText(p repair.Protection) string {
+	var controls []string
+	for _, pod := range p.Reported {
+		controls = append(controls, pod.Controls...)
+	}
+	slices.Sort(controls)
+	return fmt.Sprintf("%d of %d pods lack safeguards that are reported only, not enforced now: %s; one of them is pod %q",
+		len(p.Reported), p.Pods, enumerate(slices.Compact(controls)), p.Reported[0].Pod)
+}
+
+// barredText tells why no pod can come back.
+func barredText(barred []hipaav1.PreviewEntry) string {
+	first := &barred[0]
+	text := fmt.Sprintf("no pod runs, and admission would refuse the next one of %s: %s: %s", first.Object, first.Controls[0], first.Findings[0])
+	if more := len(first.Findings) - 1; more > 0 {
+		text += fmt.Sprintf(" (+%d more)", more)
+	}
+	if others := len(barred) - 1; others > 0 {
+		text += fmt.Sprintf("; and those of %d more templates", others)
+	}
+	return text
 }
 
 func urgency(reason string) int {

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/control"
@@ -88,6 +89,14 @@ func TestConditionsOfAStatus(t *testing.T) {
 			},
 			want: map[string]string{"Ready": "True SafeguardsInForce", "SafeguardsMet": "False SafeguardsFailing"},
 		},
+		"nothing is known yet: nothing is in force": {
+			give: func(s *scope) { s.results = verdicts(hipaav1.VerdictUnknown, hipaav1.VerdictUnknown) },
+			want: map[string]string{"Ready": "True NothingInForce", "SafeguardsMet": "Unknown EvidenceMissing"},
+		},
+		"every control fails: nothing is in force": {
+			give: func(s *scope) { s.results = verdicts(hipaav1.VerdictFail, hipaav1.VerdictNotApplicable) },
+			want: map[string]string{"Ready": "True NothingInForce", "SafeguardsMet": "False SafeguardsFailing"},
+		},
 		"an exception is not met": {
 			give: func(s *scope) { s.results = verdicts(hipaav1.VerdictUnknown, hipaav1.VerdictExcepted) },
 			want: map[string]string{"SafeguardsMet": "False SafeguardsExcepted"},
@@ -110,20 +119,20 @@ func TestConditionsOfAStatus(t *testing.T) {
 		},
 		"a pause": {
 			giveProfiles: []*hipaav1.ComplianceProfile{phitest.Profile("strict").PausedFor(time.Hour).Obj()},
-			want:         map[string]string{"Ready": "True SafeguardsInForce", "Enforced": "False Paused"},
+			want:         map[string]string{"Ready": "True ReportedOnly", "Enforced": "False Paused"},
 		},
 		"the mode is not Enforce": {
 			giveProfiles: []*hipaav1.ComplianceProfile{phitest.Profile("strict").Mode(hipaav1.ModeAudit).Obj()},
 			give: func(s *scope) {
 				s.ruling.Stage, s.preview = hipaav1.StagePreviewing, &hipaav1.Preview{Digest: "sha256:0"}
 			},
-			want: map[string]string{"Ready": "True SafeguardsInForce", "Enforced": "False ModeNotEnforce"},
+			want: map[string]string{"Ready": "True ReportedOnly", "Enforced": "False ModeNotEnforce"},
 		},
 		"the preview is not agreed": {
 			give: func(s *scope) {
 				s.ruling.Stage, s.preview = hipaav1.StagePreviewing, &hipaav1.Preview{Digest: "sha256:0"}
 			},
-			want: map[string]string{"Enforced": "False PreviewNotEmpty"},
+			want: map[string]string{"Ready": "True ReportedOnly", "Enforced": "False PreviewNotEmpty"},
 		},
 		"another workload selects its pods": {
 			give: func(s *scope) { s.overlaps = []string{"other"} },
@@ -148,6 +157,31 @@ func TestConditionsOfAStatus(t *testing.T) {
 				s.drift = []repair.Drift{{Kind: "NetworkPolicy", Name: "open", Path: ".", Noticed: s.now, Corrected: true}}
 			},
 			want: map[string]string{"DriftFree": "True Corrected"},
+		},
+		"drift went away without the operator": {
+			give: func(s *scope) {
+				s.workload.Status.Drift = []hipaav1.Drift{{Object: "NetworkPolicy/open", Path: ".", State: hipaav1.DriftDetected, Time: phitest.After(-time.Hour)}}
+			},
+			want: map[string]string{"DriftFree": "True DriftResolved"},
+		},
+		"no pod runs, and the next one would be refused": {
+			give: func(s *scope) { s.barred = barredBy("Deployment/api") },
+			want: map[string]string{"Ready": "True SafeguardsInForce", "PodsProtected": "False ReplacementWouldBeRefused"},
+		},
+		"pods lack what is only reported": {
+			give: func(s *scope) {
+				s.protection = repair.Protection{Pods: 3, Reported: []repair.Reported{{Pod: "api-1", Controls: []string{"x"}}}}
+			},
+			want: map[string]string{"PodsProtected": "False ReportedOnly"},
+		},
+		"what is enforced comes before what is reported": {
+			give: func(s *scope) {
+				s.protection = repair.Protection{
+					Pods: 3, Reported: []repair.Reported{{Pod: "api-1", Controls: []string{"x"}}},
+					Stays: []repair.Stay{stay(hipaav1.ReasonReplacementAwaitsRestart)},
+				}
+			},
+			want: map[string]string{"PodsProtected": "False ReplacementAwaitsRestart"},
 		},
 		"pods run as they should": {
 			give: func(s *scope) { s.protection.Pods = 3 },
@@ -221,6 +255,97 @@ func TestConditionsOfAStatus(t *testing.T) {
 			s.workload.Status = status
 			phitest.ExpectLawfulConditions(t, s.workload)
 		})
+	}
+}
+
+func barredBy(objects ...string) []hipaav1.PreviewEntry {
+	var entries []hipaav1.PreviewEntry
+	for _, object := range objects {
+		entries = append(entries, hipaav1.PreviewEntry{Object: object, Controls: []string{"x"}, Findings: []string{"spec is wrong; mend it", "and so is that"}})
+	}
+	return entries
+}
+
+func TestMessagesOfConditions(t *testing.T) {
+	audit := phitest.Profile("strict").Mode(hipaav1.ModeAudit).Obj()
+	tests := map[string]struct {
+		giveProfiles []*hipaav1.ComplianceProfile
+		give         func(*scope)
+		kind, want   string
+	}{
+		"what is only reported is in force nowhere": {
+			giveProfiles: []*hipaav1.ComplianceProfile{audit},
+			give: func(s *scope) {
+				s.results = verdicts(hipaav1.VerdictPass, hipaav1.VerdictFail, hipaav1.VerdictUnknown, hipaav1.VerdictUnknown)
+			},
+			kind: hipaav1.ConditionReady, want: "1 of 4 met, 1 failing, 2 unknown; reported only, for the strongest mode now is Audit",
+		},
+		"nothing in force": {
+			give: func(s *scope) { s.results = verdicts(hipaav1.VerdictUnknown, hipaav1.VerdictUnknown) },
+			kind: hipaav1.ConditionReady, want: "0 of 2 in force, 2 unknown",
+		},
+		"pods that lack what is only reported": {
+			giveProfiles: []*hipaav1.ComplianceProfile{audit},
+			give: func(s *scope) {
+				s.protection = repair.Protection{Pods: 3, Reported: []repair.Reported{
+					{Pod: "api-1", Controls: []string{"x", "y"}}, {Pod: "api-2", Controls: []string{"w", "x"}},
+				}}
+			},
+			kind: hipaav1.ConditionPodsProtected,
+			want: `2 of 3 pods lack safeguards that are reported only, not enforced now: w, x, y; one of them is pod "api-1"`,
+		},
+		"templates that make no pod": {
+			give: func(s *scope) { s.barred = barredBy("CronJob/a", "Deployment/b", "Job/c") },
+			kind: hipaav1.ConditionPodsProtected,
+			want: "no pod runs, and admission would refuse the next one of CronJob/a: x: spec is wrong; mend it (+1 more); and those of 2 more templates",
+		},
+		"drift that somebody took away": {
+			give: func(s *scope) {
+				s.workload.Status.Drift = []hipaav1.Drift{{Object: "NetworkPolicy/open", Path: ".", State: hipaav1.DriftDetected, Time: phitest.After(-time.Hour)}}
+				s.resolvers = map[string]string{"NetworkPolicy/open": "rob"}
+			},
+			kind: hipaav1.ConditionDriftFree,
+			want: "last drift 2026-03-02T08:00:00Z on NetworkPolicy/open, there no more since 2026-03-02T09:00:00Z, removed by rob",
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			s := finished(t, tt.giveProfiles...)
+			tt.give(s)
+			got := meta.FindStatusCondition(statusOf(s, nil).Conditions, tt.kind).Message
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", tt.kind, diff)
+			}
+		})
+	}
+}
+
+func TestProfilesInOneColumn(t *testing.T) {
+	for want, give := range map[string][]string{
+		"": nil, "a": {"a"}, "a,b": {"a", "b"}, "a,b,+2": {"a", "b", "c", "d"},
+	} {
+		if got := summaryOf(give); got != want {
+			t.Errorf("summaryOf(%q) = %q, want %q", give, got, want)
+		}
+	}
+}
+
+func TestAnExceptionInForceIsToldWhateverTheVerdict(t *testing.T) {
+	end := phitest.After(2 * time.Hour)
+	x := phitest.Exception("x", "api", "c0").Expires(end).Obj()
+	s := finished(t)
+	s.results = verdicts(hipaav1.VerdictExcepted, hipaav1.VerdictPass, hipaav1.VerdictUnknown, hipaav1.VerdictFail)
+	for i := range s.results[:3] {
+		s.results[i].Exception = x
+	}
+	for i, c := range statusOf(s, nil).Controls {
+		want := &hipaav1.ExceptionReference{Name: "x", Expires: end}
+		if i == 3 {
+			want = nil
+		}
+		if diff := cmp.Diff(want, c.Exception); diff != "" {
+			t.Errorf("exception of a control with verdict %s (-want +got):\n%s", c.Verdict, diff)
+		}
 	}
 }
 
@@ -311,7 +436,11 @@ func TestDriftList(t *testing.T) {
 	listed := func(name string, state hipaav1.DriftState, after time.Duration) hipaav1.Drift {
 		return hipaav1.Drift{Object: "NetworkPolicy/" + name, Path: ".", Was: "w", State: state, Time: phitest.After(after)}
 	}
-	detected, corrected := hipaav1.DriftDetected, hipaav1.DriftCorrected
+	resolvedAt := func(d hipaav1.Drift, after time.Duration) hipaav1.Drift {
+		d.ResolvedTime = ptr.To(phitest.After(after))
+		return d
+	}
+	detected, corrected, resolved := hipaav1.DriftDetected, hipaav1.DriftCorrected, hipaav1.DriftResolved
 	many := func(n int) (drift []repair.Drift, list []hipaav1.Drift) {
 		for i := range n {
 			drift = append(drift, found(fmt.Sprintf("p%02d", i), false, 0))
@@ -325,6 +454,8 @@ func TestDriftList(t *testing.T) {
 		giveFound       []repair.Drift
 		giveUnpublished []repair.Drift
 		giveProgress    progress
+		giveMissing     control.Evidence
+		giveLeaving     bool
 		want            []hipaav1.Drift
 	}{
 		"newest first": {
@@ -337,8 +468,39 @@ func TestDriftList(t *testing.T) {
 			giveFound:  []repair.Drift{found("open", false, 0)}, giveProgress: replaced,
 			want: []hipaav1.Drift{listed("open", detected, -time.Hour)},
 		},
-		"what went away by itself is gone": {
+		"what went away without the operator is resolved": {
 			giveBefore: []hipaav1.Drift{listed("open", detected, -time.Hour)}, giveProgress: replaced,
+			want: []hipaav1.Drift{resolvedAt(listed("open", resolved, -time.Hour), 0)},
+		},
+		"what is resolved stays so": {
+			giveBefore: []hipaav1.Drift{resolvedAt(listed("open", resolved, -time.Hour), -time.Minute)}, giveProgress: replaced,
+			want: []hipaav1.Drift{resolvedAt(listed("open", resolved, -time.Hour), -time.Minute)},
+		},
+		"what a lost answer had told as resolved is told once": {
+			giveBefore:      []hipaav1.Drift{resolvedAt(listed("open", resolved, -time.Minute), 0)},
+			giveUnpublished: []repair.Drift{found("open", false, -time.Minute)}, giveProgress: replaced,
+			want: []hipaav1.Drift{resolvedAt(listed("open", resolved, -time.Minute), 0)},
+		},
+		"what departs at another place now is not resolved": {
+			giveBefore: []hipaav1.Drift{func() hipaav1.Drift {
+				d := listed("open", detected, -time.Hour)
+				d.Path = "spec.ingress[1]"
+				return d
+			}()},
+			giveFound: []repair.Drift{found("open", false, 0)}, giveProgress: replaced,
+			want: []hipaav1.Drift{listed("open", detected, 0)},
+		},
+		"where evidence is missing nothing is resolved": {
+			giveBefore: []hipaav1.Drift{listed("open", detected, -time.Hour)}, giveProgress: replaced, giveMissing: control.NetworkPolicies,
+			want: []hipaav1.Drift{listed("open", detected, -time.Hour)},
+		},
+		"what the cluster does not have is no missing evidence": {
+			giveBefore: []hipaav1.Drift{listed("open", detected, -time.Hour)}, giveProgress: replaced, giveMissing: control.Resolvers,
+			want: []hipaav1.Drift{resolvedAt(listed("open", resolved, -time.Hour), 0)},
+		},
+		"where the namespace goes nothing is resolved": {
+			giveBefore: []hipaav1.Drift{listed("open", detected, -time.Hour)}, giveProgress: replaced, giveLeaving: true,
+			want: []hipaav1.Drift{listed("open", detected, -time.Hour)},
 		},
 		"where nobody looked it stays": {
 			giveBefore: []hipaav1.Drift{listed("open", detected, -time.Hour)}, giveProgress: judged,
@@ -368,6 +530,12 @@ func TestDriftList(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := finished(t)
 			s.workload.Status.Drift, s.drift, s.unpublished, s.progress = tt.giveBefore, tt.giveFound, tt.giveUnpublished, tt.giveProgress
+			if tt.giveMissing != 0 {
+				s.subject.World.Missing = map[control.Evidence]string{tt.giveMissing: "no"}
+			}
+			if tt.giveLeaving {
+				s.scene.Namespace.DeletionTimestamp = ptr.To(phitest.After(0))
+			}
 			got := statusOf(s, nil).Drift
 			if diff := cmp.Diff(tt.want, got, cmp.Comparer(func(a, b []hipaav1.Drift) bool { return len(a) == 0 && len(b) == 0 || cmp.Equal(a, b) })); diff != "" {
 				t.Errorf("drift (-want +got):\n%s", diff)
@@ -416,9 +584,35 @@ func TestPreviewDigest(t *testing.T) {
 			}
 		})
 	}
+	if got := of(func(p *previewing) { p.refuse[0].Findings = []string{"a", "b"} }); got != base {
+		t.Error("the findings are part of the digest")
+	}
 	long, err := (&previewing{cut: many(60)}).preview()
 	if err != nil || len(long.Cut) != 50 || long.Omitted != 10 {
 		t.Errorf("60 entries: %d listed, %d omitted, error %v; want 50 and 10", len(long.Cut), long.Omitted, err)
+	}
+}
+
+func TestAPreviewTellsEveryFindingUpToTheBound(t *testing.T) {
+	violations := func(n int) []engine.Violation {
+		list := make([]engine.Violation, n)
+		for i := range list {
+			list[i] = engine.Violation{ControlID: "x", Path: fmt.Sprintf("spec.volumes[%d]", i), Message: "is wrong"}
+		}
+		return list
+	}
+	for n, want := range map[int]int{1: 1, 10: 10, 11: 11, 25: 11} {
+		preview, err := (&previewing{refuse: []hipaav1.PreviewEntry{entryFor("Deployment/a", violations(n))}}).preview()
+		if err != nil {
+			t.Fatalf("preview: %v", err)
+		}
+		findings := preview.Refuse[0].Findings
+		if len(findings) != want || findings[0] != "spec.volumes[0] is wrong" {
+			t.Errorf("of %d findings %d are told, want %d: %q", n, len(findings), want, findings)
+		}
+		if last := findings[len(findings)-1]; n > 10 && last != fmt.Sprintf("and %d more", n-10) {
+			t.Errorf("of %d findings the last line is %q", n, last)
+		}
 	}
 }
 

@@ -44,8 +44,8 @@ type memory struct {
 	change atomic.Pointer[witness.Change]
 }
 
-func (m *memory) saw(user, kind, namespace, name string) {
-	m.change.Store(&witness.Change{User: user, Kind: kind, Namespace: namespace, Name: name, Time: metav1.NowMicro()})
+func (m *memory) saw(operation, user, kind, namespace, name string) {
+	m.change.Store(&witness.Change{Operation: operation, User: user, Kind: kind, Namespace: namespace, Name: name, Time: metav1.NowMicro()})
 }
 
 func (m *memory) Who(_ context.Context, object witness.Object, notBefore time.Time) (witness.Change, bool, error) {

@@ -18,7 +18,7 @@ func main() {
 	flags := flag.NewFlagSet("demo", flag.ExitOnError)
 	flags.StringVar(&options.kubeconfig, "kubeconfig", "", "a cluster of yours; empty starts a cluster of its own")
 	flags.StringVar(&options.image, "image", "", "the manager's image, to install on a cluster of yours; empty if the operator is installed there")
-	flags.BoolVar(&options.once, "once", false, "end after the last step instead of staying up")
+	flags.BoolVar(&options.once, "once", false, "try the hints and end after the last step, instead of staying up")
 	flags.StringVar(&options.root, "root", ".", "the project's root")
 	_ = flags.Parse(os.Args[1:]) // it ends the process itself
 
@@ -50,8 +50,11 @@ func run(ctx context.Context, o options) error {
 			return fmt.Errorf("step %d, %s: %w", i+1, step.title, err)
 		}
 	}
+	if err := stage.prepareHints(); err != nil {
+		return err
+	}
 	if o.once {
-		return nil
+		return stage.tryHints(ctx)
 	}
 	stage.stay(ctx)
 	return nil

@@ -106,17 +106,3 @@ func (s *stage) close() {
 		s.cluster.Close()
 	}
 }
-
-// stay keeps everything up until it is interrupted.
-func (s *stage) stay(ctx context.Context) {
-	fmt.Printf("\nThe cluster stays up until Ctrl-C. In another terminal:\n\n"+
-		"  export KUBECONFIG=%s\n  export PATH=%s:$PATH\n"+
-		"  kubectl get phiworkloads -n ehr\n"+
-		"  kubectl describe phiworkload patient-api -n ehr\n"+
-		"  kubectl get events -n ehr --field-selector reason=DriftCorrected\n"+
-		"  kubectl run shell -n ehr --image=busybox --privileged\n"+
-		"  kubectl delete networkpolicy hipaa-patient-api -n ehr && kubectl get networkpolicy -n ehr\n"+
-		"  kubectl get complianceprofile hipaa-security-rule -o yaml\n\n", s.cluster.Kubeconfig, filepath.Dir(s.cluster.Kubectl))
-	<-ctx.Done()
-	fmt.Println("\nStopping the operator and the cluster.")
-}

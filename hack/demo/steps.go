@@ -42,6 +42,9 @@ func declare(ctx context.Context, s *stage) error {
 	if err := s.until(ctx, 2*time.Minute, []string{"Running"}, "get", "pods", "-n", "ehr"); err != nil {
 		return err
 	}
+	if err := s.expect(ctx, []string{"portal condition met"}, "wait", "phiworkloads", "--all", "-n", "ehr", "--for=condition=Ready", "--timeout=1m"); err != nil {
+		return err
+	}
 	return s.until(ctx, soon, []string{"patient-api", "patient-db", "portal", "hipaa-security-rule", "Enforce"}, "get", "phiworkloads", "-n", "ehr")
 }
 

@@ -27,8 +27,8 @@ func (x *exceptionRequest) decides() bool {
 	return !apiequality.Semantic.DeepEqual(x.old.Status.Approval, x.exception.Status.Approval)
 }
 
-// stampApproval fills in what the approver does not say: who, when, and for which
-// workload. What was read only the approver can say.
+// stampApproval fills in what the approver does not say: who, when, of which
+// generation, and for which workload. What was read only the approver can say.
 func (g *Gate) stampApproval(ctx context.Context, x *exceptionRequest, stamped *hipaav1.ControlException) error {
 	approval := stamped.Status.Approval
 	if !x.decides() || approval == nil {
@@ -41,6 +41,7 @@ func (g *Gate) stampApproval(ctx context.Context, x *exceptionRequest, stamped *
 	approval.Approver = x.UserInfo.Username
 	now := metav1.NewTime(g.Clock.Now().Truncate(time.Second))
 	approval.Time = &now
+	approval.Generation = x.old.Generation
 	approval.WorkloadUID = string(workload)
 	return nil
 }
@@ -116,10 +117,10 @@ func (g *Gate) checkStamp(ctx context.Context, x *exceptionRequest, approval *hi
 		return forbid("%s: PHIWorkload %q does not exist in this namespace, and a decision is about one workload, not about a name: declare it first",
 			what, x.old.Spec.WorkloadRef.Name)
 	}
-	stamped := approval.Approver == x.UserInfo.Username && approval.WorkloadUID == string(workload) &&
+	stamped := approval.Approver == x.UserInfo.Username && approval.WorkloadUID == string(workload) && approval.Generation == x.old.Generation &&
 		approval.Time != nil && g.Clock.Since(approval.Time.Time).Abs() <= stampTolerance
 	if !stamped {
-		return forbid("%s: approver, time and workloadUID of a decision are set by hipaa-operator alone; send only decision and specDigest in status.approval", what)
+		return forbid("%s: approver, time, generation and workloadUID of a decision are set by hipaa-operator alone; send only decision and specDigest in status.approval", what)
 	}
 	return nil
 }

@@ -114,7 +114,7 @@ var _ = Describe("Reaching into a pod", func() {
 			Expect(apierrors.IsForbidden(err)).To(BeTrue(), "%v", err)
 			AddReportEntry("refusal", err.Error())
 			Expect(err).To(MatchError(And(
-				HavePrefix(`admission webhook "connections.hipaa-operator.io" denied the request: `+w.words+` "patient-api" in PHI namespace "`+ns+`" lacks 1 required safeguard`),
+				HavePrefix(`admission webhook "connections.hipaa-operator.io" denied the request: `+w.words+` "patient-api" in PHI namespace "`+ns+`" lacks 1 safeguard (privileged-access)`),
 				ContainSubstring("privileged-access  45 CFR 164.312(a)(1): "), ContainSubstring("of PHIWorkload patient-api, which takes a grant"),
 				Not(ContainSubstring("4711")))))
 		})

@@ -109,7 +109,7 @@ func TestConnectionsAreJudgedUnderEveryWorkloadTheyLeadTo(t *testing.T) {
 		"port-forward with a grant":  {target: "api-0", options: &corev1.PodPortForwardOptions{}},
 		"a pod's proxy with a grant": {target: "https:api-0:8443", options: &corev1.PodProxyOptions{Path: secretText}},
 		"a Service with a grant":     {target: "api:http", options: &corev1.ServiceProxyOptions{Path: secretText}},
-		"exec without one":           {"db-0", exec, `exec into pod "db-0" in PHI namespace "ehr" lacks 1 required safeguard`, "of PHIWorkload db, which takes a grant"},
+		"exec without one":           {"db-0", exec, `exec into pod "db-0" in PHI namespace "ehr" lacks 1 safeguard (privileged-access)`, "of PHIWorkload db, which takes a grant"},
 		"a pod's proxy without one":  {"db-0:5432", &corev1.PodProxyOptions{}, `proxy to pod "db-0" in PHI`, "of PHIWorkload db, which"},
 		"a narrower Service":         {target: "narrow", options: &corev1.ServiceProxyOptions{}},
 		"a Service over the pods of two, one of them without a grant": {

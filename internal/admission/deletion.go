@@ -4,6 +4,7 @@ import (
 	"context"
 
 	admissionv1 "k8s.io/api/admission/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
@@ -23,8 +24,24 @@ func (g *Gate) witnessDeletion(ctx context.Context, req admission.Request) (answ
 	if err != nil {
 		return permitted(), nil //nolint:nilerr // as above
 	}
-	if gvk(&req) == workloadKind || hipaav1.IsOwned(object) {
+	if gvk(&req) == workloadKind || hipaav1.IsOwned(object) || g.opened(ctx, &req) {
 		g.remember(ctx, &req, object.Name)
 	}
 	return permitted(), nil
+}
+
+// opened reports whether a policy of somebody else, which is being deleted, opened
+// what nobody declared: drift control has told of it, and will miss it. Others are
+// not remembered, else whoever deletes enough of them would make the book forget.
+func (g *Gate) opened(ctx context.Context, req *admission.Request) bool {
+	policy, err := decodeOld[networkingv1.NetworkPolicy](req)
+	if err != nil {
+		return false
+	}
+	h, err := g.open(ctx, req.Namespace)
+	if err != nil || h == nil {
+		return false
+	}
+	d, err := judgePolicy(ctx, h, policy)
+	return err == nil && found(d)
 }

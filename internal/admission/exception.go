@@ -3,12 +3,17 @@ package admission
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
+	"time"
 
 	admissionv1 "k8s.io/api/admission/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/engine"
 )
 
 var exceptionKind = hipaav1.GroupVersion.WithKind("ControlException")
@@ -59,8 +64,8 @@ func (g *Gate) mutateException(ctx context.Context, req admission.Request) (answ
 	return patched(patch(x.exception, stamped)), nil
 }
 
-// validateException checks the stamps, and that the approver may approve. It
-// runs after every mutation, so nobody else's webhook can forge them.
+// validateException checks that the spec makes sense, the stamps, and that the
+// approver may approve. It runs after every mutation, so nobody else's webhook can forge them.
 func (g *Gate) validateException(ctx context.Context, req admission.Request) (answer, error) {
 	x, err := exceptionOf(&req)
 	if err != nil {
@@ -69,28 +74,78 @@ func (g *Gate) validateException(ctx context.Context, req admission.Request) (an
 	if x.ofStatus() {
 		return permitted(), g.checkApproval(ctx, x)
 	}
+	if err := g.checkSense(ctx, x); err != nil {
+		return answer{}, err
+	}
 	return permitted(), x.checkRequester()
+}
+
+func (x *exceptionRequest) writesSpec() bool {
+	return x.old == nil || !apiequality.Semantic.DeepEqual(x.old.Spec, x.exception.Spec)
+}
+
+// checkSense refuses a spec that can never count. What stands there already is left
+// alone: an exception that has ended can be labelled, deleted and applied again as
+// it is.
+func (g *Gate) checkSense(ctx context.Context, x *exceptionRequest) error {
+	if !x.writesSpec() {
+		return nil
+	}
+	what, spec := whatOf(x.Request), &x.exception.Spec
+	known, err := g.knows(ctx, x.Namespace, spec.ControlID)
+	if err != nil {
+		return err
+	}
+	if !known {
+		return forbid("%s: spec.controlID: %q is no control of this version of hipaa-operator, and no profile brings it; write one of: %s",
+			what, spec.ControlID, strings.Join(g.Engine.IDs(), ", "))
+	}
+	if !g.Clock.Now().Before(spec.Expires.Time) {
+		return forbid("%s: spec.expires: %s has passed; write an instant that is to come, or leave the exception out",
+			what, spec.Expires.UTC().Format(time.RFC3339))
+	}
+	return nil
+}
+
+// knows reports whether the catalogue has a control or a profile brings it.
+func (g *Gate) knows(ctx context.Context, namespace, id string) (bool, error) {
+	if g.Engine.Knows(id) {
+		return true, nil
+	}
+	scene, err := g.Loader.Scene(ctx, namespace)
+	if err != nil {
+		return false, fmt.Errorf("reading the profiles: %w", err)
+	}
+	return engine.Brings(scene.Profiles, id), nil
 }
 
 // requester is who must stand on record: the writer of the present spec.
 func (x *exceptionRequest) requester() string {
-	if x.old == nil || !apiequality.Semantic.DeepEqual(x.old.Spec, x.exception.Spec) {
+	if x.writesSpec() {
 		return x.UserInfo.Username
 	}
 	return x.old.Annotations[hipaav1.AnnotationRequestedBy]
 }
 
 func (x *exceptionRequest) stampRequester(stamped *hipaav1.ControlException) {
-	switch requester := x.requester(); requester {
-	case stamped.Annotations[hipaav1.AnnotationRequestedBy]:
+	stamp(stamped, hipaav1.AnnotationRequestedBy, x.requester())
+}
+
+// stamp sets an annotation, or takes it off where there is nothing to say.
+func stamp(object metav1.Object, annotation, value string) {
+	annotations := object.GetAnnotations()
+	switch value {
+	case annotations[annotation]:
+		return
 	case "":
-		delete(stamped.Annotations, hipaav1.AnnotationRequestedBy)
+		delete(annotations, annotation)
 	default:
-		if stamped.Annotations == nil {
-			stamped.Annotations = map[string]string{}
+		if annotations == nil {
+			annotations = map[string]string{}
 		}
-		stamped.Annotations[hipaav1.AnnotationRequestedBy] = requester
+		annotations[annotation] = value
 	}
+	object.SetAnnotations(annotations)
 }
 
 func (x *exceptionRequest) checkRequester() error {

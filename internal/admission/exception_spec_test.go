@@ -107,6 +107,50 @@ var _ = Describe("An exception", func() {
 		Expect(state(ctx)).To(Equal(engine.ExceptionInForce))
 	})
 
+	It("stays without its approval when its content is changed back", func(ctx SpecContext) {
+		Expect(anna.Status().Patch(ctx, exception, approve(exception))).To(Succeed())
+		Expect(exception.Status.Approval.Generation).To(Equal(exception.Generation))
+		read, reason := exception.DeepCopy(), exception.Spec.Reason
+		Expect(requester.Patch(ctx, exception, merge(`{"spec":{"reason":"another reason, longer than before"}}`))).To(Succeed())
+		Expect(requester.Patch(ctx, exception, merge(`{"spec":{"reason":"`+reason+`"}}`))).To(Succeed())
+		Expect(state(ctx)).To(Equal(engine.ExceptionVoid))
+		Expect(requester.Patch(ctx, exception, merge(`{"metadata":{"generation":`+fmt.Sprint(read.Generation)+`}}`))).To(Succeed())
+		Expect(state(ctx)).To(Equal(engine.ExceptionVoid), "nobody writes a generation")
+		forged := merge(fmt.Sprintf(`{"status":{"approval":{"generation":%d}}}`, exception.Generation))
+		Expect(requester.Status().Patch(ctx, exception, forged)).To(MatchError(ContainSubstring("somebody else must")))
+		Expect(anna.Status().Patch(ctx, exception, withdraw)).To(Succeed())
+		Expect(anna.Status().Patch(ctx, exception, approve(exception))).To(Succeed())
+		Expect(state(ctx)).To(Equal(engine.ExceptionInForce))
+	})
+
+	It("asks for what can count, and what stands there already is left alone", func(ctx SpecContext) {
+		ask := func(control string, left time.Duration) *hipaav1.ControlException {
+			x := phitest.Exception("asked", "patient-api", control).Namespace(ns).Expires(metav1.NewTime(time.Now().Add(left))).Obj()
+			x.GetObjectKind().SetGroupVersionKind(hipaav1.GroupVersion.WithKind("ControlException"))
+			return x
+		}
+		Expect(requester.Create(ctx, ask("pod-hardenning", time.Hour))).To(MatchError(And(
+			ContainSubstring(`spec.controlID: "pod-hardenning" is no control`), ContainSubstring("write one of:"), ContainSubstring(", pod-hardening,"))))
+		Expect(requester.Create(ctx, ask("pod-hardening", -time.Minute))).To(MatchError(And(
+			ContainSubstring("spec.expires: "), ContainSubstring("has passed; write an instant that is to come"))))
+
+		short := ask("pod-hardening", 2*time.Second)
+		manifest := short.DeepCopy()
+		apply := func() error {
+			return requester.Patch(ctx, manifest.DeepCopy(), client.Apply, client.FieldOwner("pipeline")) //nolint:staticcheck // the form that takes a typed object
+		}
+		Expect(apply()).To(Succeed())
+		Expect(admin.Get(ctx, client.ObjectKeyFromObject(short), short)).To(Succeed())
+		Eventually(func() time.Duration { return time.Until(short.Spec.Expires.Time) }, "10s").Should(BeNumerically("<", 0))
+		Expect(apply()).To(Succeed(), "a pipeline applies what stands in Git")
+		Expect(requester.Patch(ctx, short, merge(`{"metadata":{"labels":{"seen":"true"},"finalizers":["example.org/archive"]}}`))).To(Succeed())
+		Expect(as(manager).Status().Patch(ctx, short, merge(`{"status":{"observedGeneration":1}}`))).To(Succeed())
+		Expect(requester.Patch(ctx, short, merge(`{"metadata":{"finalizers":null}}`))).To(Succeed())
+		Expect(requester.Patch(ctx, short, merge(`{"spec":{"reason":"another reason, longer than before"}}`))).To(MatchError(ContainSubstring("spec.expires: ")))
+		later := time.Now().Add(time.Hour).UTC().Format(time.RFC3339)
+		Expect(requester.Patch(ctx, short, merge(`{"spec":{"expires":"`+later+`"}}`))).To(Succeed())
+	})
+
 	It("is not approved unread", func(ctx SpecContext) {
 		for _, unread := range []string{`{"decision":"Approved"}`, `{"decision":"Approved","specDigest":null}`, `{"decision":"Denied"}`} {
 			Expect(anna.Status().Patch(ctx, exception, merge(`{"status":{"approval":`+unread+`}}`))).To(

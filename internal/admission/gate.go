@@ -66,6 +66,7 @@ const (
 	pathMutatePods          = "/mutate/pods"
 	pathMutateClaims        = "/mutate/claims"
 	pathMutateExceptions    = "/mutate/exceptions"
+	pathMutatePauses        = "/mutate/pauses"
 	pathValidatePods        = "/validate/pods"
 	pathValidateTemplates   = "/validate/templates"
 	pathValidateClaims      = "/validate/claims"
@@ -79,6 +80,7 @@ const (
 	pathValidateProfiles    = "/validate/profiles"
 	pathValidateConnections = "/validate/connections"
 	pathValidateExceptions  = "/validate/exceptions"
+	pathValidatePauses      = "/validate/pauses"
 	pathWitnessDeletions    = "/witness/deletions"
 )
 
@@ -89,6 +91,7 @@ func (g *Gate) Handlers() map[string]http.Handler {
 		pathMutatePods:          g.mutatePod,
 		pathMutateClaims:        g.mutateClaim,
 		pathMutateExceptions:    g.mutateException,
+		pathMutatePauses:        g.mutatePause,
 		pathValidatePods:        g.validatePod,
 		pathValidateTemplates:   g.validateTemplate,
 		pathValidateClaims:      g.validateClaim,
@@ -102,6 +105,7 @@ func (g *Gate) Handlers() map[string]http.Handler {
 		pathValidateProfiles:    g.validateProfile,
 		pathValidateConnections: g.validateConnection,
 		pathValidateExceptions:  g.validateException,
+		pathValidatePauses:      g.validatePause,
 		pathWitnessDeletions:    g.witnessDeletion,
 	}
 	entrance := newTurnstile(roomForReviews, g.TurnedAway)

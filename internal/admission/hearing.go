@@ -152,7 +152,18 @@ func join(a, b engine.Decision) engine.Decision {
 		Denied:  joinViolations(a.Denied, b.Denied),
 		Warned:  joinViolations(a.Warned, b.Warned),
 		Audited: joinViolations(a.Audited, b.Audited),
+
+		Workloads: joinNames(a.Workloads, b.Workloads),
 	}
+}
+
+func joinNames(a, b []string) []string {
+	if len(b) == 0 {
+		return a
+	}
+	joined := slices.Concat(a, b)
+	slices.Sort(joined)
+	return slices.Compact(joined)
 }
 
 func joinViolations(a, b []engine.Violation) []engine.Violation {
@@ -178,6 +189,8 @@ func without(d, before engine.Decision) engine.Decision {
 		Denied:  refused,
 		Warned:  joinViolations(d.Warned, minus(d.Denied, refused)),
 		Audited: minus(d.Audited, before.Audited),
+
+		Workloads: d.Workloads,
 	}
 }
 
@@ -211,5 +224,5 @@ func advised(d engine.Decision, which func(engine.Violation) bool) engine.Decisi
 			kept = append(kept, v)
 		}
 	}
-	return engine.Decision{Denied: kept, Warned: joinViolations(d.Warned, moved), Audited: d.Audited}
+	return engine.Decision{Denied: kept, Warned: joinViolations(d.Warned, moved), Audited: d.Audited, Workloads: d.Workloads}
 }

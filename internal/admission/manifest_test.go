@@ -182,6 +182,51 @@ func TestManifestsAskAboutEveryKindThatMakesPods(t *testing.T) {
 	}
 }
 
+// To evaluate any expression the API server converts the whole object. What looked
+// at every new pod so would cost all pods of the cluster time.
+func TestNoNewPodIsConvertedForAnExpression(t *testing.T) {
+	for _, hook := range manifest[admissionregistrationv1.ValidatingWebhookConfiguration](t, "webhook/validating.yaml").Webhooks {
+		if slices.ContainsFunc(hook.Rules, makesPods) && len(hook.MatchConditions) > 0 {
+			t.Errorf("%s asks about new pods by conditions", hook.Name)
+		}
+	}
+	files, err := fs.Glob(config.Admission, "admission/*.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	policies := 0
+	for _, name := range files {
+		text, err := fs.ReadFile(config.Admission, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for document := range strings.SplitSeq(string(text), "\n---\n") {
+			policy := &admissionregistrationv1.ValidatingAdmissionPolicy{}
+			if err := yaml.Unmarshal([]byte(document), policy); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			if policy.Kind != "ValidatingAdmissionPolicy" {
+				continue
+			}
+			policies++
+			for _, rule := range policy.Spec.MatchConstraints.ResourceRules {
+				if makesPods(rule.RuleWithOperations) && len(rule.ResourceNames) == 0 {
+					t.Errorf("policy %s looks at every new pod", policy.Name)
+				}
+			}
+		}
+	}
+	if policies == 0 {
+		t.Error("there are no policies")
+	}
+}
+
+func makesPods(rule admissionregistrationv1.RuleWithOperations) bool {
+	about := func(resource string) bool { return resource == "pods" || resource == "*" || resource == "*/*" }
+	return slices.ContainsFunc(rule.Resources, about) &&
+		(slices.Contains(rule.Operations, admissionregistrationv1.Create) || slices.Contains(rule.Operations, admissionregistrationv1.OperationAll))
+}
+
 func TestNoDeletionWaitsForTheOperator(t *testing.T) {
 	for _, hook := range manifest[admissionregistrationv1.ValidatingWebhookConfiguration](t, "webhook/validating.yaml").Webhooks {
 		for _, rule := range hook.Rules {
@@ -193,7 +238,8 @@ func TestNoDeletionWaitsForTheOperator(t *testing.T) {
 	}
 }
 
-func TestOnlyExceptionsAndProfilesAreAskedAboutOutsidePHI(t *testing.T) {
+// Profiles are objects of the cluster.
+func TestOnlyExceptionsPausesAndProfilesAreAskedAboutOutsidePHI(t *testing.T) {
 	scopes := map[string]bool{}
 	for _, hook := range manifest[admissionregistrationv1.MutatingWebhookConfiguration](t, "webhook/mutating.yaml").Webhooks {
 		scopes[hook.Name] = hook.NamespaceSelector.MatchLabels["hipaa-operator.io/phi"] == "true" && len(hook.NamespaceSelector.MatchExpressions) == 1
@@ -206,7 +252,7 @@ func TestOnlyExceptionsAndProfilesAreAskedAboutOutsidePHI(t *testing.T) {
 		scopes[hook.Name] = scoped
 	}
 	for name, scoped := range scopes {
-		if scoped == (strings.HasPrefix(name, "exceptions.") || strings.HasPrefix(name, "profiles.")) {
+		if scoped == (strings.HasPrefix(name, "exceptions.") || strings.HasPrefix(name, "pauses.") || strings.HasPrefix(name, "profiles.")) {
 			t.Errorf("%s: scoped to PHI namespaces %v", name, scoped)
 		}
 	}

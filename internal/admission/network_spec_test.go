@@ -100,7 +100,7 @@ var _ = Describe("The network of a PHI namespace", func() {
 		}
 		err := tenant.Create(ctx, service("out", "patient-api", nodePort))
 		AddReportEntry("refusal", err.Error())
-		Expect(err).To(MatchError(And(ContainSubstring("network-isolation"), ContainSubstring("spec.type is NodePort"), ContainSubstring("use type ClusterIP"))))
+		Expect(err).To(MatchError(And(ContainSubstring("no-public-exposure"), ContainSubstring("spec.type is NodePort"), ContainSubstring("use type ClusterIP"))))
 		Expect(tenant.Create(ctx, service("out", "patient-api", local))).To(MatchError(ContainSubstring("declares no caller by address")))
 		Expect(tenant.Create(ctx, service("out", "nobody", local))).To(MatchError(ContainSubstring("reach pods that no PHIWorkload claims")))
 		Expect(tenant.Create(ctx, service("out", "patient-api", func(spec *corev1.ServiceSpec) { spec.ExternalIPs = []string{"203.0.113.9"} }))).
@@ -193,5 +193,25 @@ var _ = Describe("The network of a PHI namespace", func() {
 		change, _, err = elsewhere.Who(ctx, object, began)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(change.Operation).To(Equal("DELETE"))
+	})
+
+	It("remembers who deleted what opened a workload, and nothing of what did not", func(ctx SpecContext) {
+		began := time.Now().Add(-time.Minute)
+		officer := as("sam@example.org", "security")
+		warned := namespace(ctx, "warn")
+		declare(ctx, warned, "patient-api")
+		deleted := func(policy *networkingv1.NetworkPolicy) bool {
+			GinkgoHelper()
+			Expect(officer.Delete(ctx, policy)).To(Succeed())
+			change, found, err := book.Who(ctx, witness.Object{Kind: "NetworkPolicy", Namespace: policy.Namespace, Name: policy.Name}, began)
+			Expect(err).NotTo(HaveOccurred())
+			return found && change.Operation == "DELETE" && change.User == "sam@example.org"
+		}
+		harmless := closing(ns, "harmless")
+		Expect(officer.Create(ctx, harmless)).To(Succeed())
+		Expect(deleted(harmless)).To(BeFalse(), "whoever deletes enough of them would make the book forget")
+		open := opening(warned, "open")
+		Expect(officer.Create(ctx, open)).To(Succeed(), "here it is only a warning")
+		Expect(deleted(open)).To(BeTrue())
 	})
 })

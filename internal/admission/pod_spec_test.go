@@ -136,7 +136,7 @@ var _ = Describe("A pod in a PHI namespace", func() {
 				ContainSubstring("pod-hardening"), ContainSubstring("privileged-access"), ContainSubstring("ephemeralContainers[0]"))))
 			debugged.Spec.EphemeralContainers[0].SecurityContext = running.Spec.Containers[0].SecurityContext
 			Expect(tenant.SubResource("ephemeralcontainers").Update(ctx, debugged)).To(MatchError(And(
-				ContainSubstring("lacks 1 required safeguard"), ContainSubstring("privileged-access"))))
+				ContainSubstring("lacks 1 safeguard (privileged-access)"), ContainSubstring("privileged-access"))))
 		})
 
 		It("may be resized", func(ctx SpecContext) {

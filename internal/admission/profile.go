@@ -9,8 +9,6 @@ import (
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 )
 
-var profileKind = hipaav1.GroupVersion.WithKind("ComplianceProfile")
-
 // validateProfile refuses a profile that brings a control which cannot be judged as it
 // is written: all faults at once, with line and column.
 func (g *Gate) validateProfile(_ context.Context, req admission.Request) (answer, error) {

@@ -3,10 +3,12 @@ package admission_test
 import (
 	"context"
 	"path/filepath"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
@@ -146,6 +148,13 @@ var _ = Describe("A resource that declares infrastructure", Ordered, func() {
 		Expect(err).To(MatchError(ContainSubstring("\n  custom-described-keys  45 CFR 164.312(b): spec.description is missing; say what the key is for")))
 		Expect(admin.Create(ctx, key(mine, map[string]any{"enableKeyRotation": true, "description": "PHI"}))).To(Succeed())
 		Expect(admin.Create(ctx, key(ns, map[string]any{"enableKeyRotation": true}), client.DryRunAll)).To(Succeed(), "another profile's namespace")
+
+		By("an exception may be about it, and about nothing that no profile brings")
+		excuse := func(id string) *hipaav1.ControlException {
+			return phitest.Exception("undescribed", "patient-api", id).Namespace(mine).Expires(metav1.NewTime(time.Now().Add(time.Hour))).Obj()
+		}
+		Expect(admin.Create(ctx, excuse("custom-named-keys"), client.DryRunAll)).To(MatchError(ContainSubstring("no profile brings it")))
+		Expect(admin.Create(ctx, excuse("custom-described-keys"), client.DryRunAll)).To(Succeed())
 
 		By("and a broken one is no way to change one that is in force")
 		profile.Spec.CustomControls = []hipaav1.CustomControl{*broken}

@@ -395,7 +395,7 @@ func TestAnApprovalIsRefusedBySentence(t *testing.T) {
 		x.Status.Approval = &hipaav1.Approval{
 			Decision: hipaav1.DecisionApproved, Approver: "anna@example.org",
 			Time: ptr.To(phitest.After(time.Second)), SpecDigest: digest,
-			WorkloadUID: string(phitest.UIDOf(x.Spec.WorkloadRef.Name)),
+			Generation: x.Generation, WorkloadUID: string(phitest.UIDOf(x.Spec.WorkloadRef.Name)),
 		}
 		return x
 	}
@@ -445,6 +445,8 @@ func TestAnApprovalIsRefusedBySentence(t *testing.T) {
 			want: "send only decision and specDigest",
 		},
 		"another workload": {user: person, give: with(stamp(asked("rob")), func(a *hipaav1.Approval) { a.WorkloadUID = "another" }), old: asked("rob"),
+			want: "send only decision and specDigest"},
+		"another generation": {user: person, give: with(stamp(asked("rob")), func(a *hipaav1.Approval) { a.Generation++ }), old: asked("rob"),
 			want: "send only decision and specDigest"},
 		"a workload that does not exist": {user: person, give: stamp(about("nothing")), old: about("nothing"), want: `PHIWorkload "nothing" does not exist`},
 		"one who impersonates the requester": {

@@ -101,6 +101,8 @@ func saidOnce(pods, claims engine.Decision) engine.Decision {
 		Denied:  slices.DeleteFunc(pods.Denied, again),
 		Warned:  slices.DeleteFunc(pods.Warned, again),
 		Audited: slices.DeleteFunc(pods.Audited, again),
+
+		Workloads: pods.Workloads,
 	}
 }
 

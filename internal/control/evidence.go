@@ -58,6 +58,18 @@ var evidenceNames = map[Evidence]string{
 	APIServer:       "the addresses of the API server",
 }
 
+// Unread reports whether a source of evidence could not be read, so that controls
+// were not asked. What was read and not found, as Resolvers and APIServer may be,
+// keeps no control from judging.
+func (w *World) Unread() bool {
+	for source := range w.Missing {
+		if source != Resolvers && source != APIServer {
+			return true
+		}
+	}
+	return false
+}
+
 // Has reports whether every source of other is in the set.
 func (e Evidence) Has(other Evidence) bool { return e&other == other }
 

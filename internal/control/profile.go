@@ -17,6 +17,9 @@ type Profile struct {
 	Network NetworkParameters
 	Storage StorageParameters
 	Tagging hipaav1.TaggingParameters
+	// Responsibility holds the first of each office that a profile names, by the
+	// profiles' names.
+	Responsibility hipaav1.ResponsibilityParameters
 }
 
 // NetworkParameters are the merged parameters of network isolation.

@@ -96,8 +96,10 @@ type World struct {
 	// ConfigMaps that the workload's pods take settings from, by name.
 	ConfigMaps map[string]*corev1.ConfigMap
 
-	// Identities says which workloads of the namespace live pods run for under a
-	// ServiceAccount, by its name; "" stands for pods that nobody claims.
+	// Identities says who else runs under a ServiceAccount, by its name: the
+	// workloads that claim live pods of the namespace which this workload does not,
+	// sorted; "" stands for pods that nobody claims. A ServiceAccount that is not
+	// there was not looked at.
 	Identities map[string][]string
 
 	// Nodes that the workload's pods run on, by name.

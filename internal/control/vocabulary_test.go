@@ -72,6 +72,30 @@ func TestAWorldListsItsObjectsInOrder(t *testing.T) {
 	}
 }
 
+func TestWhatWasNotFoundIsNotUnread(t *testing.T) {
+	tests := map[string]struct {
+		give []control.Evidence
+		want bool
+	}{
+		"nothing is missing":                   {want: false},
+		"no resolver was found":                {[]control.Evidence{control.Resolvers, control.APIServer}, false},
+		"policies could not be read":           {[]control.Evidence{control.NetworkPolicies}, true},
+		"no resolver, and peers were not read": {[]control.Evidence{control.Resolvers, control.FlowPeers}, true},
+		"the storage chain could not be read":  {[]control.Evidence{control.StorageChain}, true},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			w := control.World{Missing: map[control.Evidence]string{}}
+			for _, source := range tt.give {
+				w.Missing[source] = "no"
+			}
+			if got := w.Unread(); got != tt.want {
+				t.Errorf("Unread() = %v, want %v", got, tt.want)
+			}
+		})
+	}
+}
+
 func TestSetsAreReadByPeople(t *testing.T) {
 	for want, got := range map[string]string{
 		"Pod, EndpointSlice": (control.Slices | control.Pods).String(),

@@ -15,6 +15,9 @@ type Decision struct {
 	Warned []Violation
 	// Audited is what is only recorded.
 	Audited []Violation
+	// Workloads names those under whose rules it is refused, sorted. The empty name
+	// stands for the namespace's own rules.
+	Workloads []string
 }
 
 // Admit judges one object at admission. What only live evidence decides does
@@ -32,6 +35,13 @@ func (e *Engine) Admit(s control.Subject, r Ruling) Decision {
 				d.add(violation(c, &s, f), r.mode(i), r.exception(s.Workload, c.ID))
 			}
 		}
+	}
+	if len(d.Denied) > 0 {
+		name := ""
+		if s.Workload != nil {
+			name = s.Workload.Name
+		}
+		d.Workloads = []string{name}
 	}
 	return d
 }

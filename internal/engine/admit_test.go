@@ -140,13 +140,65 @@ func TestADenialTellsEverythingAtOnce(t *testing.T) {
 	effective := resolve(t, e, phitest.Profile("a"))
 	d := e.Admit(podSubject(effective, phitest.Pod("report").Obj()), engine.Ruling{Effective: effective, Now: phitest.Epoch})
 	want := strings.TrimPrefix(`
-pod "report" in PHI namespace "ehr" lacks 2 required safeguards
+pod "report" in PHI namespace "ehr" lacks 2 safeguards (first-control, second-control)
   first-control   45 CFR 164.312(c)(1): spec.hostPID is true; do what first-control asks
   first-control   45 CFR 164.312(c)(1): cannot be told; do what first-control asks
   second-control  45 CFR 164.312(c)(1): spec.volumes[1] is a hostPath; use a claim of class "gold"
-  To ask for an exception: create a ControlException for the workload and have somebody else approve it.`, "\n")
+  To ask for an exception: a ControlException for workload "api" and one of: first-control, second-control; somebody else approves it.`, "\n")
 	if diff := cmp.Diff(want, engine.Denial(`pod "report" in PHI namespace "ehr"`, d)); diff != "" {
 		t.Errorf("denial (-want +got):\n%s", diff)
+	}
+}
+
+func TestADenialSaysWhatAnExceptionHasToName(t *testing.T) {
+	lacking := func(ids ...string) []engine.Violation {
+		var list []engine.Violation
+		for _, id := range ids {
+			list = append(list, engine.Violation{ControlID: id, Cites: "45 CFR 164.312(b)", Message: "is wrong"})
+		}
+		return list
+	}
+	tests := map[string]struct {
+		give engine.Decision
+		want string
+	}{
+		"one control of one workload": {
+			give: engine.Decision{Denied: lacking(first), Workloads: []string{"api"}},
+			want: `a ControlException for workload "api" and control first-control; somebody else approves it.`,
+		},
+		"each control once": {
+			give: engine.Decision{Denied: lacking(first, first, second), Workloads: []string{"api"}},
+			want: `a ControlException for workload "api" and one of: first-control, second-control; somebody else approves it.`,
+		},
+		"two workloads over one pod: each needs its own": {
+			give: engine.Decision{Denied: lacking(first), Workloads: []string{"api", "db"}},
+			want: `a ControlException for each of the workloads "api", "db" and control first-control; somebody else approves it.`,
+		},
+		"no workload: there is nothing that one could be about": {
+			give: engine.Decision{Denied: lacking("undeclared-pod")},
+		},
+		"the namespace's own rules: one for a workload would not do": {
+			give: engine.Decision{Denied: lacking(first), Workloads: []string{"", "api"}},
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, got, _ := strings.Cut(engine.Denial("pod", tt.give), "To ask for an exception: ")
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("way out (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// A term of the regulation means something else: required as against addressable.
+func TestADenialCallsNothingRequired(t *testing.T) {
+	e := newEngine(t, finding(first, control.Pods, control.Failed("spec.hostPID", "is true")))
+	effective := resolve(t, e, phitest.Profile("a"))
+	d := e.Admit(podSubject(effective, phitest.Pod("report").Obj()), engine.Ruling{Effective: effective, Now: phitest.Epoch})
+	text := engine.Denial("pod", d)
+	if line, _, _ := strings.Cut(text, "\n"); line != "pod lacks 1 safeguard (first-control)" || strings.Contains(text, "required") {
+		t.Errorf("denial: %s", text)
 	}
 }
 

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -41,7 +42,7 @@ type Effective struct {
 	// Conflicts are settings that cannot be merged, as sentences.
 	Conflicts []string
 	// ValidUntil is the first instant at which the merge changes by itself: a
-	// pause or a statement ends. Zero means never.
+	// pause or a statement ends, or a pause that was too long begins. Zero means never.
 	ValidUntil time.Time
 
 	// controls are those of the engine and those that profiles bring, sorted by ID,
@@ -172,7 +173,7 @@ func (c *choice) reach(name string, paused time.Time) {
 		c.notFound[name] = true
 		return
 	}
-	if pause := profile.Spec.Pause; pause != nil && c.now.Before(pause.Until.Time) && pause.Until.After(paused) {
+	if pause := profile.Spec.Pause; pause.Holds(c.now) && pause.Until.After(paused) {
 		paused = pause.Until.Time
 	}
 	if before, seen := c.inForce[name]; seen && !paused.Before(before) {
@@ -210,11 +211,15 @@ func (m *merge) add(p *hipaav1.ComplianceProfile, paused time.Time) {
 		m.effective.Paused = append(m.effective.Paused, p.Name)
 		m.endsAt(paused)
 	}
+	if pause := p.Spec.Pause; pause != nil {
+		m.endsAt(pause.Begins())
+	}
 	m.addModes(p, !paused.IsZero())
 	m.effective.Undeclared = stricterUndeclared(m.effective.Undeclared, undeclared(p, !paused.IsZero()))
 	m.addNetwork(p)
 	m.addStorage(p)
 	m.addTagging(p)
+	m.addResponsibility(p)
 	m.addRollout(p)
 }
 
@@ -350,6 +355,16 @@ func (m *merge) setKey(into *string, key, fallback, field string) {
 	default:
 		m.conflict("%s differs between profiles; the first by name counts", field)
 	}
+}
+
+func (m *merge) addResponsibility(p *hipaav1.ComplianceProfile) {
+	from := p.Spec.Responsibility
+	if from == nil {
+		return
+	}
+	into := &m.effective.Parameters.Responsibility
+	into.SecurityOfficer = cmp.Or(into.SecurityOfficer, from.SecurityOfficer)
+	into.PrivacyOfficer = cmp.Or(into.PrivacyOfficer, from.PrivacyOfficer)
 }
 
 func (m *merge) addRollout(p *hipaav1.ComplianceProfile) {

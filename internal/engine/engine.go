@@ -52,6 +52,15 @@ func (e *Engine) Controls() []control.Control {
 	return slices.Clone(e.controls)
 }
 
+// IDs lists the IDs of the catalogue, sorted.
+func (e *Engine) IDs() []string {
+	ids := make([]string, len(e.controls))
+	for i := range e.controls {
+		ids[i] = e.controls[i].ID
+	}
+	return ids
+}
+
 // Knows reports whether the catalogue has a control.
 func (e *Engine) Knows(id string) bool {
 	_, known := e.byID[id]

@@ -16,7 +16,7 @@ const (
 	ExceptionInForce ExceptionState = "InForce"
 	ExceptionPending ExceptionState = "Pending"
 	ExceptionDenied  ExceptionState = "Denied"
-	// ExceptionVoid means that the spec changed after the decision, or that the
+	// ExceptionVoid means that the spec was changed after the decision, or that the
 	// workload is another than the one it was about.
 	ExceptionVoid    ExceptionState = "Void"
 	ExceptionExpired ExceptionState = "Expired"
@@ -29,11 +29,11 @@ func StateOf(x *hipaav1.ControlException, workload types.UID, now time.Time) Exc
 		return ExceptionExpired
 	}
 	approval := x.Status.Approval
-	if approval == nil || approval.Approver == "" || approval.SpecDigest == "" || approval.WorkloadUID == "" {
+	if approval == nil || approval.Approver == "" || approval.SpecDigest == "" || approval.WorkloadUID == "" || approval.Generation == 0 {
 		return ExceptionPending
 	}
 	digest, err := x.Spec.Digest()
-	if err != nil || digest != approval.SpecDigest || string(workload) != approval.WorkloadUID {
+	if err != nil || digest != approval.SpecDigest || x.Generation != approval.Generation || string(workload) != approval.WorkloadUID {
 		return ExceptionVoid
 	}
 	if approval.Decision != hipaav1.DecisionApproved {

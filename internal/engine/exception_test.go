@@ -22,6 +22,10 @@ func TestAnExceptionCountsFromItsApprovalToItsExactEnd(t *testing.T) {
 	undigested.Status.Approval.SpecDigest = ""
 	unbound := request().ApprovedBy("lead").Obj()
 	unbound.Status.Approval.WorkloadUID = ""
+	ungenerated := request().ApprovedBy("lead").Obj()
+	ungenerated.Status.Approval.Generation = 0
+	changedBack := request().ApprovedBy("lead").Obj()
+	changedBack.Generation += 2
 	api := phitest.UIDOf("api")
 	for name, tc := range map[string]struct {
 		give     *hipaav1.ControlException
@@ -36,6 +40,8 @@ func TestAnExceptionCountsFromItsApprovalToItsExactEnd(t *testing.T) {
 		"approved, and no admission has stamped by whom":  {give: unstamped, want: engine.ExceptionPending},
 		"approved, and no admission has stamped what":     {give: undigested, want: engine.ExceptionPending},
 		"approved, and no admission has stamped for whom": {give: unbound, want: engine.ExceptionPending},
+		"approved, and no admission has stamped when":     {give: ungenerated, want: engine.ExceptionPending},
+		"approved before its text changed and came back":  {give: changedBack, want: engine.ExceptionVoid},
 		"the same where there is no workload":             {give: unbound, none: true, want: engine.ExceptionPending},
 		"approved for an earlier workload of the name":    {give: request().ApprovedBy("lead").Obj(), workload: "another", want: engine.ExceptionVoid},
 		"denied for an earlier workload of the name":      {give: request().DeniedBy("lead").Obj(), workload: "another", want: engine.ExceptionVoid},

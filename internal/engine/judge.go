@@ -17,8 +17,9 @@ type Result struct {
 	Message string
 	// Violations are all findings against it.
 	Violations []Violation
-	// ExceptedBy names the exception that covers a Fail.
-	ExceptedBy string
+	// Exception excuses the workload from the control now, whether or not there is
+	// anything to excuse; nil is none. A grant of access is one as well.
+	Exception *hipaav1.ControlException
 }
 
 // Judge gives the verdict of every control in force on a workload, sorted by
@@ -46,13 +47,11 @@ func (e *Engine) judgeOne(i int, s control.Subject, r Ruling) Result {
 	t := tally{control: c}
 	t.ask(s)
 	t.conclude(&result)
-	if result.Verdict == hipaav1.VerdictFail {
-		if x := r.exception(s.Workload, c.ID); x != nil {
-			result.Verdict = hipaav1.VerdictExcepted
-			result.ExceptedBy = x.Name
-			for v := range result.Violations {
-				result.Violations[v].ExceptedBy = x.Name
-			}
+	result.Exception = r.exception(s.Workload, c.ID)
+	if result.Verdict == hipaav1.VerdictFail && result.Exception != nil {
+		result.Verdict = hipaav1.VerdictExcepted
+		for v := range result.Violations {
+			result.Violations[v].ExceptedBy = result.Exception.Name
 		}
 	}
 	return result

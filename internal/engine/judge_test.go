@@ -131,11 +131,11 @@ func TestAnExceptionTurnsFailIntoExcepted(t *testing.T) {
 		phitest.Exception("x", "api", first).ApprovedBy("lead").Obj(), phitest.Exception("y", "api", second).ApprovedBy("lead").Obj(),
 	}
 	results := e.Judge(podSubject(effective, nil), engine.Ruling{Effective: effective, Exceptions: exceptions, Now: phitest.Epoch})
-	if got := results[0]; got.Verdict != hipaav1.VerdictExcepted || got.ExceptedBy != "x" || got.Violations[0].ExceptedBy != "x" {
+	if got := results[0]; got.Verdict != hipaav1.VerdictExcepted || got.Exception.Name != "x" || got.Violations[0].ExceptedBy != "x" {
 		t.Errorf("Fail under an exception comes to %+v", got)
 	}
-	if got := results[1]; got.Verdict != hipaav1.VerdictUnknown {
-		t.Errorf("Unknown under an exception comes to %s: nobody knows whether there is anything to except", got.Verdict)
+	if got := results[1]; got.Verdict != hipaav1.VerdictUnknown || got.Exception.Name != "y" {
+		t.Errorf("Unknown under an exception comes to %s: nobody knows whether there is anything to except, only that it is in force", got.Verdict)
 	}
 }
 

@@ -45,6 +45,21 @@ func TestWhichProfilesGovern(t *testing.T) {
 	}
 }
 
+func TestOfficesAreFilledByTheFirstProfileThatNamesSomebody(t *testing.T) {
+	e := newEngine(t, pair()...)
+	onlySecurity, both := phitest.Profile("a").Officers().Obj(), phitest.Profile("b").Officers().Obj()
+	onlySecurity.Spec.Responsibility.PrivacyOfficer = nil
+	both.Spec.Responsibility.SecurityOfficer = &hipaav1.Officer{Name: "Somebody Else", Contact: "else@example.org"}
+	effective, err := e.Resolve([]*hipaav1.ComplianceProfile{both, onlySecurity}, phitest.Namespace("ehr").Obj(), "", phitest.Epoch)
+	if err != nil {
+		t.Fatalf("resolving: %v", err)
+	}
+	want := *phitest.Profile("").Officers().Obj().Spec.Responsibility
+	if diff := cmp.Diff(want, effective.Parameters.Responsibility); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func TestResolveTakesWhatGovernsWhatIsNamedAndWhatTheyExtend(t *testing.T) {
 	e := newEngine(t, pair()...)
 	for name, tc := range map[string]struct {
@@ -218,6 +233,30 @@ func TestAPauseEndsAtItsExactInstant(t *testing.T) {
 			}
 			if !effective.ValidUntil.Equal(want) {
 				t.Errorf("valid until %v, want %v", effective.ValidUntil, want)
+			}
+		})
+	}
+}
+
+func TestAPauseThatIsTooLongCountsForItsLastWeekOnly(t *testing.T) {
+	e := newEngine(t, pair()...)
+	profile := phitest.Profile("a").PausedFor(hipaav1.LongestPause + time.Hour)
+	for name, tc := range map[string]struct {
+		after, until time.Duration
+		mode         hipaav1.Mode
+	}{
+		"when it is written":       {0, time.Hour, hipaav1.ModeEnforce},
+		"a nanosecond before":      {time.Hour - 1, time.Hour, hipaav1.ModeEnforce},
+		"a week before its end":    {time.Hour, hipaav1.LongestPause + time.Hour, hipaav1.ModeAudit},
+		"at its end, as any other": {hipaav1.LongestPause + time.Hour, 0, hipaav1.ModeEnforce},
+	} {
+		t.Run(name, func(t *testing.T) {
+			effective := resolveAt(t, e, phitest.Epoch.Add(tc.after), profile)
+			if got := modes(e, effective)[first]; got != tc.mode {
+				t.Errorf("mode = %s, want %s", got, tc.mode)
+			}
+			if tc.until == 0 != effective.ValidUntil.IsZero() || tc.until != 0 && !effective.ValidUntil.Equal(phitest.Epoch.Add(tc.until)) {
+				t.Errorf("valid until %v, want %v after the start", effective.ValidUntil, tc.until)
 			}
 		})
 	}

@@ -31,7 +31,7 @@ import (
 
 // +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=validatingwebhookconfigurations;mutatingwebhookconfigurations;validatingadmissionpolicies;validatingadmissionpolicybindings,verbs=get;list;watch;create
 // +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=validatingwebhookconfigurations;mutatingwebhookconfigurations,resourceNames=hipaa-operator-validating;hipaa-operator-mutating,verbs=update;patch
-// +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=validatingadmissionpolicies;validatingadmissionpolicybindings,resourceNames=hipaa-operator-exceptions;hipaa-operator-owned-objects;hipaa-operator-phi-label;hipaa-operator-pod-binding;hipaa-operator-pod-labels;hipaa-operator-rehearsals;hipaa-operator-workloads,verbs=update;patch
+// +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=validatingadmissionpolicies;validatingadmissionpolicybindings,resourceNames=hipaa-operator-exceptions;hipaa-operator-owned-objects;hipaa-operator-pauses;hipaa-operator-phi-label;hipaa-operator-pod-binding;hipaa-operator-pod-labels;hipaa-operator-rehearsals;hipaa-operator-workloads,verbs=update;patch
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
@@ -122,11 +122,11 @@ func (g *Guard) Reconcile(ctx context.Context, ref Ref) (reconcile.Result, error
 	if !guarded {
 		return reconcile.Result{}, nil
 	}
-	if until, same, err := g.compare(ctx, g.Cache, manifest); err != nil {
+	if found, same, err := g.compare(ctx, g.Cache, manifest); err != nil {
 		return reconcile.Result{}, err
 	} else if same {
-		g.note(ref, seen{pausedUntil: until})
-		return g.again(until), nil
+		g.note(ref, found)
+		return g.again(found.pausedUntil), nil
 	}
 	return g.restore(ctx, ref, manifest)
 }
@@ -139,15 +139,14 @@ func (g *Guard) again(pausedUntil time.Time) reconcile.Result {
 	return reconcile.Result{RequeueAfter: max(pausedUntil.Sub(g.Clock.Now()), time.Millisecond)}
 }
 
-// compare reports whether an object is as it should be now, and how long a pause
-// on it lasts.
-func (g *Guard) compare(ctx context.Context, reader client.Reader, manifest installed) (time.Time, bool, error) {
+// compare reports whether an object is as it should be now, and the pause on it.
+func (g *Guard) compare(ctx context.Context, reader client.Reader, manifest installed) (seen, bool, error) {
 	live, err := get(ctx, reader, manifest)
 	if err != nil || live == nil {
-		return time.Time{}, false, err
+		return seen{}, false, err
 	}
-	until := pausedUntil(live, g.Clock.Now())
-	return until, len(difference(manifest.during(until), live)) == 0, nil
+	found := pauseOn(live, g.Clock.Now())
+	return found, len(difference(manifest.during(found.pausedUntil), live)) == 0, nil
 }
 
 func get(ctx context.Context, reader client.Reader, manifest installed) (client.Object, error) {
@@ -177,11 +176,11 @@ func (g *Guard) restore(ctx context.Context, ref Ref, manifest installed) (recon
 	}
 	found := seen{changed: []string{wholeObject}, who: unknownWriter}
 	if live != nil {
-		found.pausedUntil = pausedUntil(live, g.Clock.Now())
+		found = pauseOn(live, g.Clock.Now())
 		found.who = lastWriter(live)
 		found.changed = difference(manifest.during(found.pausedUntil), live)
 		if len(found.changed) == 0 {
-			g.note(ref, seen{pausedUntil: found.pausedUntil})
+			g.note(ref, pauseOn(live, g.Clock.Now()))
 			return g.again(found.pausedUntil), nil
 		}
 	}

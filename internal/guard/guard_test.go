@@ -25,7 +25,7 @@ func TestManifestsAreReadForTheOperatorsNamespace(t *testing.T) {
 	}
 	want := map[string]int{
 		"MutatingWebhookConfiguration": 1, "ValidatingWebhookConfiguration": 1,
-		"ValidatingAdmissionPolicy": 7, "ValidatingAdmissionPolicyBinding": 7,
+		"ValidatingAdmissionPolicy": 8, "ValidatingAdmissionPolicyBinding": 8,
 	}
 	if diff := cmp.Diff(want, kinds); diff != "" {
 		t.Errorf("kinds (-want +got):\n%s", diff)
@@ -93,7 +93,7 @@ func TestTheConditionSaysTheWorstFirst(t *testing.T) {
 		"all is well":       {State{}, "True AsInstalled webhook configurations and admission policies are as installed"},
 		"not looked yet":    {State{Unseen: []Ref{ref}}, "Unknown Progressing ValidatingAdmissionPolicy/x was not looked at yet"},
 		"wrong":             {State{Wrong: []Ref{ref}, PausedUntil: now.Add(time.Hour)}, "False InternalError ValidatingAdmissionPolicy/x is not as installed and could not be put back yet"},
-		"paused":            {State{PausedUntil: now.Add(time.Hour), Last: restored}, "False Paused webhooks do not block while the operator cannot answer, until 2026-03-02T10:00:00Z"},
+		"paused":            {State{PausedUntil: now.Add(time.Hour), PausedBy: `field manager "kubectl"`, Last: restored}, `False Paused webhooks do not block while the operator cannot answer, until 2026-03-02T10:00:00Z, written by field manager "kubectl"`},
 		"restored":          {State{Last: restored}, `True AdmissionRestored ValidatingAdmissionPolicy/x was changed (/spec/a, /spec/b, /spec/c and 1 more) by field manager "kubectl" at 2026-03-02T08:00:00Z and has been put back`},
 		"restored long ago": {State{Last: &Restoration{At: now.Add(-25 * time.Hour)}}, "True AsInstalled webhook configurations and admission policies are as installed"},
 	}

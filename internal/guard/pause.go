@@ -7,6 +7,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 )
 
 const (
@@ -15,10 +17,19 @@ const (
 	// operator cannot answer. It counts for no longer than LongestPause.
 	AnnotationPausedUntil = "hipaa-operator.io/paused-until"
 
-	// LongestPause bounds a pause. An instant further away than that is no pause:
-	// a pause that nobody ends must not become the rule.
-	LongestPause = 7 * 24 * time.Hour
+	// LongestPause bounds a pause as it does that of a profile. An instant further
+	// away than that is no pause.
+	LongestPause = hipaav1.LongestPause
 )
+
+// pauseOn is what a look finds of a pause on an object: nothing if none is in force.
+func pauseOn(live client.Object, now time.Time) seen {
+	until := pausedUntil(live, now)
+	if until.IsZero() {
+		return seen{}
+	}
+	return seen{pausedUntil: until, pausedBy: writerOf(live, AnnotationPausedUntil)}
+}
 
 // pausedUntil is the end of a pause that is in force on an object; zero if none.
 func pausedUntil(live client.Object, now time.Time) time.Time {

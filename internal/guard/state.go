@@ -23,6 +23,8 @@ type State struct {
 	Wrong []Ref
 	// PausedUntil is the end of the pause that lasts longest; zero is none.
 	PausedUntil time.Time
+	// PausedBy is the field manager that wrote that pause.
+	PausedBy string
 	// Last is the latest restoration; nil if there was none.
 	Last *Restoration
 }
@@ -50,7 +52,7 @@ func (s *State) Condition(now time.Time) metav1.Condition {
 		c.Message = fmt.Sprintf("%s is not as installed and could not be put back yet", names(s.Wrong))
 	case now.Before(s.PausedUntil):
 		c.Status, c.Reason = metav1.ConditionFalse, hipaav1.ReasonPaused
-		c.Message = "webhooks do not block while the operator cannot answer, until " + s.PausedUntil.UTC().Format(time.RFC3339)
+		c.Message = fmt.Sprintf("webhooks do not block while the operator cannot answer, until %s, written by %s", s.PausedUntil.UTC().Format(time.RFC3339), s.PausedBy)
 	case len(s.Unseen) > 0:
 		c.Status, c.Reason = metav1.ConditionUnknown, hipaav1.ReasonProgressing
 		c.Message = fmt.Sprintf("%s was not looked at yet", names(s.Unseen))
@@ -95,6 +97,7 @@ type seen struct {
 	who         string
 	since       time.Time
 	pausedUntil time.Time
+	pausedBy    string
 }
 
 func (s *seen) what() string { return what(s.changed) }
@@ -126,7 +129,7 @@ func (r *record) note(ref Ref, found seen) bool {
 func (r *record) restored(ref Ref, found seen) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.objects[ref] = &seen{pausedUntil: found.pausedUntil}
+	r.objects[ref] = &seen{pausedUntil: found.pausedUntil, pausedBy: found.pausedBy}
 	r.last = &Restoration{Ref: ref, Changed: found.changed, Who: found.who, At: found.since}
 }
 
@@ -141,7 +144,7 @@ func (r *record) state(now time.Time) State {
 		case len(found.changed) > 0:
 			s.Wrong = append(s.Wrong, ref)
 		case now.Before(found.pausedUntil) && found.pausedUntil.After(s.PausedUntil):
-			s.PausedUntil = found.pausedUntil
+			s.PausedUntil, s.PausedBy = found.pausedUntil, found.pausedBy
 		}
 	}
 	return s

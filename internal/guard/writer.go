@@ -3,6 +3,7 @@ package guard
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -28,8 +29,22 @@ func lastWriter(live client.Object) string {
 	if who == "" {
 		return unknownWriter
 	}
-	return fmt.Sprintf("field manager %q", who)
+	return manager(who)
 }
+
+// writerOf is the field manager that owns an annotation.
+func writerOf(live client.Object, annotation string) string {
+	for _, entry := range live.GetManagedFields() {
+		if entry.FieldsV1 != nil && strings.Contains(entry.FieldsV1.GetRawString(), `"f:`+annotation+`"`) {
+			return manager(entry.Manager)
+		}
+	}
+	return unknownWriter
+}
+
+// manager tells what is known of whoever writes: the name of the client, not of
+// the user.
+func manager(name string) string { return fmt.Sprintf("field manager %q", name) }
 
 // CertificateFieldOwner is the field owner of certificate authorities in webhook
 // configurations.

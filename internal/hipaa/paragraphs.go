@@ -25,6 +25,7 @@ var (
 	TransmissionSecurity      = cite("164.312(e)(1)", "Transmission security", Standard)
 	TransmissionIntegrity     = cite("164.312(e)(2)(i)", "Integrity controls", Addressable)
 	TransmissionEncryption    = cite("164.312(e)(2)(ii)", "Encryption", Addressable)
+	PersonnelDesignations     = cite("164.530(a)(1)", "Personnel designations", Standard)
 	BusinessAssociateContract = cite("164.308(b)(1)", "Business associate contracts and other arrangements", Standard)
 )
 

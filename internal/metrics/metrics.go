@@ -18,6 +18,7 @@ const (
 	labelKind    = "kind"
 	labelResult  = "result"
 	labelStage   = "stage"
+	labelAnswer  = "answer"
 )
 
 // AdmissionResult says what admission answered.
@@ -75,6 +76,11 @@ var (
 		Name: "hipaa_operator_open_namespaces",
 		Help: "PHI namespaces that are not closed yet, because pods ran there before that no PHIWorkload claims.",
 	})
+
+	undeclaredPods = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "hipaa_operator_undeclared_pods",
+		Help: "Live pods of PHI namespaces that no PHIWorkload selects, by what admission answers to another one there.",
+	}, []string{labelAnswer})
 
 	driftStanding = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "hipaa_operator_drift_standing",
@@ -138,7 +144,7 @@ func Register() {
 // Collectors lists every metric.
 func Collectors() []prometheus.Collector {
 	return []prometheus.Collector{
-		verdicts, workloads, held, waiting, openNamespaces,
+		verdicts, workloads, held, waiting, openNamespaces, undeclaredPods,
 		driftStanding, driftDetected, driftCorrected, correctionSeconds, evictions,
 		admissions, admissionSeconds, admissionTurnedAway, admissionFindings,
 		guardRestorations,
@@ -147,6 +153,14 @@ func Collectors() []prometheus.Collector {
 
 // OpenNamespaces says how many PHI namespaces wait for pods that predate them.
 func OpenNamespaces(n int) { openNamespaces.Set(float64(n)) }
+
+// UndeclaredPods adds pods that no PHIWorkload selects, or takes them away. The
+// answer is one of the API's; where there is none, nothing was counted.
+func UndeclaredPods(answer string, n int32) {
+	if answer != "" {
+		undeclaredPods.WithLabelValues(answer).Add(float64(n))
+	}
+}
 
 // DriftDetected counts a departure.
 func DriftDetected(kind string) { driftDetected.WithLabelValues(kindLabel(kind)).Inc() }

@@ -92,6 +92,8 @@ func TestEveryMetricSaysWhatItIs(t *testing.T) {
 	metrics.Admitted("Pod", metrics.AdmissionDenied, time.Millisecond)
 	metrics.AdmissionFinding("pod-hardening", "Enforce")
 	metrics.OpenNamespaces(1)
+	metrics.UndeclaredPods("Deny", 3)
+	metrics.UndeclaredPods("", -1)
 	metrics.GuardRestored("ValidatingWebhookConfiguration")
 	families := gather(t, r)
 	problems, err := promlint.NewWithMetricFamilies(families).Lint()

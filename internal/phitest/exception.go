@@ -15,7 +15,7 @@ type ExceptionBuilder struct{ exception hipaav1.ControlException }
 // somebody approves it.
 func Exception(name, workload, controlID string) *ExceptionBuilder {
 	return &ExceptionBuilder{hipaav1.ControlException{
-		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: DefaultNamespace},
+		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: DefaultNamespace, Generation: 1},
 		Spec: hipaav1.ControlExceptionSpec{
 			ControlID:           controlID,
 			WorkloadRef:         hipaav1.WorkloadReference{Name: workload},
@@ -56,13 +56,14 @@ func (b *ExceptionBuilder) decided(d hipaav1.Decision, user string) *ExceptionBu
 	}
 	at := After(0)
 	b.exception.Status.Approval = &hipaav1.Approval{Decision: d, Approver: user, Time: &at, SpecDigest: digest,
-		WorkloadUID: string(UIDOf(b.exception.Spec.WorkloadRef.Name))}
+		Generation: b.exception.Generation, WorkloadUID: string(UIDOf(b.exception.Spec.WorkloadRef.Name))}
 	return b
 }
 
 // Because replaces the reason; after an approval it voids it.
 func (b *ExceptionBuilder) Because(text string) *ExceptionBuilder {
 	b.exception.Spec.Reason = text
+	b.exception.Generation++
 	return b
 }
 

@@ -170,6 +170,15 @@ func (b *ProfileBuilder) EmptyDirsInMemory(limit string) *ProfileBuilder {
 	return b
 }
 
+// Officers names who answers for security and for privacy.
+func (b *ProfileBuilder) Officers() *ProfileBuilder {
+	b.profile.Spec.Responsibility = &hipaav1.ResponsibilityParameters{
+		SecurityOfficer: &hipaav1.Officer{Name: "Ada Moreno", Contact: "security@example.org"},
+		PrivacyOfficer:  &hipaav1.Officer{Name: "Jon Okafor", Contact: "privacy@example.org"},
+	}
+	return b
+}
+
 // Tagging sets the label keys.
 func (b *ProfileBuilder) Tagging(t hipaav1.TaggingParameters) *ProfileBuilder {
 	b.profile.Spec.Tagging = &t

@@ -202,7 +202,7 @@ func (c *correction) changed(ctx context.Context, live client.Object, differing 
 	var found []Drift
 	for _, d := range departures[:min(len(departures), maxDifferences)] {
 		m := ms.who(d.fields)
-		found = append(found, c.drift(d, c.user(ctx, c.key, m.since, m.name)))
+		found = append(found, c.drift(d, c.user(ctx, c.key, m.since, m.shown())))
 	}
 	return c.write(ctx, closing(c.desired, differing), found)
 }

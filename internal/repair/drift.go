@@ -28,11 +28,25 @@ type Drift struct {
 // Object is kind/name.
 func (d *Drift) Object() string { return d.Kind + "/" + d.Name }
 
-// DetectedEvent tells of the departure.
+// Place names an object, and the field where it is not the whole of it.
+func Place(object, path string) string {
+	if path == wholeObject {
+		return object
+	}
+	return object + " " + path
+}
+
+func (d *Drift) place() string { return Place(d.Object(), d.Path) }
+
+// DetectedEvent tells of the departure. What must not be there at all is told by
+// what it does.
 func (d *Drift) DetectedEvent() outcome.Event {
+	note := fmt.Sprintf("%s: found %s, want %s, by %s", d.place(), d.Was, d.Want, d.Who)
+	if d.Want == absent && d.Was != present {
+		note = fmt.Sprintf("%s %s; want it gone, by %s", d.place(), d.Was, d.Who)
+	}
 	return outcome.Event{
-		Warning: true, Reason: hipaav1.EventDriftDetected, Action: "Compare", Related: d.reference(),
-		Note: fmt.Sprintf("%s %s: found %s, want %s, by %s", d.Object(), d.Path, d.Was, d.Want, d.Who),
+		Warning: true, Reason: hipaav1.EventDriftDetected, Action: "Compare", Related: d.reference(), Note: note,
 	}
 }
 
@@ -40,7 +54,7 @@ func (d *Drift) DetectedEvent() outcome.Event {
 func (d *Drift) CorrectedEvent() outcome.Event {
 	return outcome.Event{
 		Reason: hipaav1.EventDriftCorrected, Action: "Repair", Related: d.reference(),
-		Note: fmt.Sprintf("%s %s put right after %s", d.Object(), d.Path, d.Took.Round(time.Millisecond)),
+		Note: fmt.Sprintf("%s put right after %s", d.place(), d.Took.Round(time.Millisecond)),
 	}
 }
 

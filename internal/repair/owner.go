@@ -112,10 +112,10 @@ func (m *maker) describe() {
 }
 
 // replacement is the pod that the controller would make in place of one that it
-// loses. It has no name: the other one still has it.
+// loses, under the name of rehearsals: the other one still has its own.
 func (m *maker) replacement(lost *corev1.Pod) *corev1.Pod {
 	pod := m.template.InPlaceOf(lost)
-	pod.Name = ""
+	pod.Name, pod.GenerateName = rehearsalName, ""
 	if ref := metav1.GetControllerOf(lost); ref != nil {
 		// Only the controller itself may say that it blocks the owner's deletion.
 		pod.OwnerReferences = []metav1.OwnerReference{{

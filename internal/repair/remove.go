@@ -167,7 +167,7 @@ type removal struct {
 // found tells of an object that stays for now.
 func (c *Corrector) found(ctx context.Context, r removal) Drift {
 	m := managersOf(r.object).who(nil)
-	who := c.user(ctx, r.key, m.since, m.name)
+	who := c.user(ctx, r.key, m.since, m.shown())
 	if r.path == "" {
 		r.path = wholeObject
 	}

@@ -19,7 +19,8 @@ import (
 	"github.com/hipaa-operator/hipaa-operator/internal/engine"
 )
 
-// +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch;create
+// +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=pods,resourceNames=hipaa-operator-rehearsal,verbs=create;patch
 // +kubebuilder:rbac:groups="",resources=pods/eviction,verbs=create
 
 // Replacer evicts pods that run without their safeguards, so that they come back
@@ -53,6 +54,9 @@ type Protection struct {
 	Stays []Stay
 	// Evicted are those that were taken away.
 	Evicted []Evicted
+	// Reported are those that lack what is not enforced: mode, stage or a pause
+	// leave it at a report.
+	Reported []Reported
 	// LookAgain is when something ends by itself; zero is never.
 	LookAgain time.Time
 }
@@ -67,6 +71,12 @@ type Stay struct {
 	Message string
 }
 
+// Reported is a pod that lacks what is not enforced, and these controls.
+type Reported struct {
+	Pod      string
+	Controls []string
+}
+
 // Evicted is a pod that was taken away, and the controls it lacked.
 type Evicted struct {
 	Pod      types.NamespacedName
@@ -77,7 +87,8 @@ type Evicted struct {
 // how far it came even with an error.
 func (r *Replacer) Replace(ctx context.Context, c Case) (Protection, error) {
 	p := Protection{Pods: len(c.Subject.World.Pods)}
-	bare := r.unprotected(c, c.Subject.World.Pods)
+	bare, reported := r.unprotected(c, c.Subject.World.Pods)
+	p.Reported = reported
 	if !slices.ContainsFunc(bare, barePod.worthIt) {
 		p.await(bare)
 		return p, nil
@@ -117,15 +128,19 @@ func controlsOf(violations []engine.Violation) []string {
 
 // unprotected are the pods that admission would refuse as they are, the ones
 // that are not ready first: nobody misses those. What is only unknown is no
-// reason to take a pod away.
-func (r *Replacer) unprotected(c Case, pods []*corev1.Pod) []barePod {
-	var bare []barePod
+// reason to take a pod away. Beside them it tells of the pods that lack what is
+// not enforced.
+func (r *Replacer) unprotected(c Case, pods []*corev1.Pod) (bare []barePod, reported []Reported) {
 	for _, pod := range pods {
 		if !pod.DeletionTimestamp.IsZero() {
 			continue
 		}
 		b := barePod{pod: pod}
-		for _, v := range r.Engine.Admit(c.Subject.Of(pod), c.Ruling).Denied {
+		d := r.Engine.Admit(c.Subject.Of(pod), c.Ruling)
+		if controls := lackingOnly(d.Warned, d.Audited); len(controls) > 0 {
+			reported = append(reported, Reported{Pod: pod.Name, Controls: controls})
+		}
+		for _, v := range d.Denied {
 			switch {
 			case v.Verdict != hipaav1.VerdictFail:
 			case r.Engine.Replaces(v.ControlID):
@@ -139,7 +154,21 @@ func (r *Replacer) unprotected(c Case, pods []*corev1.Pod) []barePod {
 		}
 	}
 	slices.SortStableFunc(bare, func(a, b barePod) int { return rankReady(a.pod) - rankReady(b.pod) })
-	return bare
+	return bare, reported
+}
+
+// lackingOnly are the controls that are violated without being enforced, sorted.
+// What an exception covers is not lacking now, and what is unknown is not known to
+// be.
+func lackingOnly(lists ...[]engine.Violation) []string {
+	var controls []string
+	for _, v := range slices.Concat(lists...) {
+		if v.Verdict == hipaav1.VerdictFail && v.ExceptedBy == "" {
+			controls = append(controls, v.ControlID)
+		}
+	}
+	slices.Sort(controls)
+	return slices.Compact(controls)
 }
 
 func rankReady(pod *corev1.Pod) int {

@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
@@ -70,9 +71,9 @@ type ward struct {
 func newWard(t *testing.T) *ward {
 	w := &ward{t: t, clock: testclock.NewFakePassiveClock(phitest.Epoch), engine: judge(t)}
 	w.client = fake.NewClientBuilder().WithScheme(clientgoscheme.Scheme).WithInterceptorFuncs(interceptor.Funcs{
-		Create: func(ctx context.Context, c client.WithWatch, object client.Object, options ...client.CreateOption) error {
-			if all := (&client.CreateOptions{}).ApplyOptions(options); len(all.DryRun) == 0 {
-				return c.Create(ctx, object, options...)
+		Apply: func(ctx context.Context, c client.WithWatch, object runtime.ApplyConfiguration, options ...client.ApplyOption) error {
+			if all := (&client.ApplyOptions{}).ApplyOptions(options); len(all.DryRun) == 0 {
+				return c.Apply(ctx, object, options...)
 			}
 			w.rehearsals++
 			return w.answer
@@ -219,6 +220,10 @@ func TestWhatTheAPIServerSaysToTheNextPod(t *testing.T) {
 		"a webhook that plays one": {webhook, hipaav1.ReasonReplacementWouldBeRefused, refusedRetry},
 		"a pod that makes no sense": {
 			apierrors.NewInvalid(schema.GroupKind{Kind: "Pod"}, "a-", nil), hipaav1.ReasonReplacementWouldBeRefused, refusedRetry,
+		},
+		"a pod that cannot be applied": {
+			apierrors.NewInternalError(errors.New(`failed to create typed patch object: .spec.imagePullSecrets: duplicate entries for key [name="a"]`)),
+			hipaav1.ReasonReplacementNeedsPerson, refusedRetry,
 		},
 	}
 	for name, tt := range tests {

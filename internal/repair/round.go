@@ -43,12 +43,13 @@ func (r *Replacer) begin(ctx context.Context, c Case, p *Protection) (*round, er
 	if err != nil {
 		return nil, err
 	}
+	bare, reported := r.unprotected(c, pods)
 	n := &round{
-		Replacer: r, Case: c, protection: p, bare: r.unprotected(c, pods),
+		Replacer: r, Case: c, protection: p, bare: bare,
 		makers: &makers{live: r.Live, known: map[types.UID]*maker{}}, refused: map[types.UID]*refusal{},
 	}
 	n.windows, n.windowsErr = ParseWindows(c.Ruling.Effective.Windows)
-	p.Pods = len(pods)
+	p.Pods, p.Reported = len(pods), reported
 	ready, wanted := map[types.UID]int{}, map[types.UID]int{}
 	for _, pod := range pods {
 		m, err := n.makers.of(ctx, pod)

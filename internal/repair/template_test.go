@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/utils/ptr"
@@ -79,6 +80,34 @@ func TestTemplates(t *testing.T) {
 	}
 }
 
+func TestWhatWantsNoPodIsIdle(t *testing.T) {
+	none, some := ptr.To(int32(0)), ptr.To(int32(1))
+	tests := map[string]struct {
+		give runtime.Object
+		want bool
+	}{
+		"a Deployment":                    {&appsv1.Deployment{}, false},
+		"a Deployment scaled to none":     {&appsv1.Deployment{Spec: appsv1.DeploymentSpec{Replicas: none}}, true},
+		"a Deployment scaled to one":      {&appsv1.Deployment{Spec: appsv1.DeploymentSpec{Replicas: some}}, false},
+		"a StatefulSet scaled to none":    {&appsv1.StatefulSet{Spec: appsv1.StatefulSetSpec{Replicas: none}}, true},
+		"a ReplicaSet scaled to none":     {&appsv1.ReplicaSet{Spec: appsv1.ReplicaSetSpec{Replicas: none}}, true},
+		"a controller scaled to none":     {&corev1.ReplicationController{Spec: corev1.ReplicationControllerSpec{Replicas: none}}, true},
+		"a DaemonSet, by its nodes alone": {&appsv1.DaemonSet{}, false},
+		"a Job":                           {&batchv1.Job{}, false},
+		"a Job that is suspended":         {&batchv1.Job{Spec: batchv1.JobSpec{Suspend: ptr.To(true)}}, true},
+		"a Job that runs nothing at once": {&batchv1.Job{Spec: batchv1.JobSpec{Parallelism: none}}, true},
+		"a CronJob between its runs":      {&batchv1.CronJob{}, false},
+		"a CronJob that is suspended":     {&batchv1.CronJob{Spec: batchv1.CronJobSpec{Suspend: ptr.To(true)}}, true},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			if got := idle(tt.give); got != tt.want {
+				t.Errorf("idle() = %v, want %v", got, tt.want)
+			}
+		})
+	}
+}
+
 func TestWhoMakesAPod(t *testing.T) {
 	controlled := func(apiVersion, kind, name, uid string) *corev1.Pod {
 		pod := phitest.Pod("x").Obj()
@@ -145,7 +174,7 @@ func TestReplacementOfAStatefulPod(t *testing.T) {
 	if diff := cmp.Diff([]string{"data=data-db-2", "scratch"}, phitest.MountedClaims(pod)); diff != "" {
 		t.Errorf("volumes (-want +got):\n%s", diff)
 	}
-	if pod.Labels[appsv1.PodIndexLabel] != "2" || pod.Spec.Hostname != "db-2" || pod.Name != "" {
+	if pod.Labels[appsv1.PodIndexLabel] != "2" || pod.Spec.Hostname != "db-2" || pod.Name != rehearsalName {
 		t.Errorf("identity: name %q, labels %v, hostname %q; want those of db-2, whose name is taken", pod.Name, pod.Labels, pod.Spec.Hostname)
 	}
 	if ref := metav1.GetControllerOf(pod); ref == nil || ref.UID != "db" || ref.BlockOwnerDeletion != nil {

@@ -5,7 +5,9 @@ import (
 	"slices"
 	"time"
 
+	admissionv1 "k8s.io/api/admission/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
@@ -66,6 +68,15 @@ func (ms managers) neverApplied() bool { return ms.ours.Empty() }
 // loses a field that anybody else changes or removes.
 func (ms managers) unchanged(fields []string) bool { return holds(ms.ours, fields) }
 
+// shown is what people read of a manager: any client chooses that name as it likes,
+// and it must not pass for a user.
+func (m manager) shown() string {
+	if m.name == unknownWho {
+		return unknownWho
+	}
+	return "field manager " + m.name + ", user unknown"
+}
+
 // who is the manager that changed a field last, or the last to change anything
 // where the field is gone.
 func (ms managers) who(fields []string) manager {
@@ -87,18 +98,33 @@ const skew = 2 * time.Second
 // user asks the witness who did it, not before an instant; zero is any time. It
 // answers with the fallback where nobody saw it.
 func (c *Corrector) user(ctx context.Context, key memoryKey, notBefore time.Time, fallback string) string {
-	if c.Witness == nil {
-		return shorten(fallback)
-	}
 	if !notBefore.IsZero() {
 		notBefore = notBefore.Add(-skew)
+	}
+	if change, saw := c.lastChange(ctx, key, notBefore); saw {
+		return shorten(change.User)
+	}
+	return shorten(fallback)
+}
+
+// lastChange is the last that admission saw of an object since an instant.
+func (c *Corrector) lastChange(ctx context.Context, key memoryKey, notBefore time.Time) (witness.Change, bool) {
+	if c.Witness == nil {
+		return witness.Change{}, false
 	}
 	change, saw, err := c.Witness.Who(ctx, witness.Object{Kind: key.kind, Namespace: key.Namespace, Name: key.Name}, notBefore)
 	if err != nil {
 		log.FromContext(ctx).V(1).Info("Could not ask who changed an object", "object", key.NamespacedName, "error", err.Error())
 	}
-	if err != nil || !saw {
-		return shorten(fallback)
+	return change, saw && err == nil
+}
+
+// Resolver tells who deleted an object that departed from what is wanted; empty
+// where nobody saw it, or where it was only changed.
+func (c *Corrector) Resolver(ctx context.Context, kind string, name types.NamespacedName, since time.Time) string {
+	change, saw := c.lastChange(ctx, memoryKey{kind: kind, NamespacedName: name}, since.Add(-skew))
+	if !saw || change.Operation != string(admissionv1.Delete) {
+		return ""
 	}
 	return shorten(change.User)
 }

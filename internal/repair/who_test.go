@@ -81,6 +81,9 @@ func TestWhoAndUnchanged(t *testing.T) {
 			if got := ms.who(tt.giveFields).name; got != tt.wantWho {
 				t.Errorf("who() = %q, want %q", got, tt.wantWho)
 			}
+			if got := ms.who(tt.giveFields).shown(); tt.wantWho != unknownWho && got != "field manager "+tt.wantWho+", user unknown" || tt.wantWho == unknownWho && got != unknownWho {
+				t.Errorf("people read %q of %q", got, tt.wantWho)
+			}
 			if got := ms.unchanged(tt.giveFields); got != tt.wantUnchanged {
 				t.Errorf("unchanged() = %v, want %v", got, tt.wantUnchanged)
 			}

@@ -31,15 +31,15 @@ func (l *Loader) AtAdmission(ctx context.Context, sc *Scene, w *hipaav1.PHIWorkl
 	}
 	if pod, is := object.(*corev1.Pod); is {
 		l.aroundPod(ctx, sc, world, pod, needs)
+		if needs.Has(control.Identities) {
+			world.note(control.Identities, l.identities(ctx, sc, &control.Subject{Workload: w, World: world.World}, pod))
+		}
 	}
 	subject := control.Subject{Namespace: sc.Namespace, Workload: w, World: world.World}
 	return subject.Of(object)
 }
 
 func (l *Loader) aroundPod(ctx context.Context, sc *Scene, world *world, pod *corev1.Pod, needs control.Evidence) {
-	if needs.Has(control.Identities) {
-		world.note(control.Identities, l.identities(ctx, sc, world, pod))
-	}
 	if needs.Has(control.Settings) {
 		world.note(control.Settings, l.settings(ctx, world, sc.Namespace.Name, pod))
 	}

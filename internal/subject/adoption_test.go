@@ -89,6 +89,36 @@ func TestUnclaimedPodsAreThoseThatClosingWouldCut(t *testing.T) {
 	}
 }
 
+func TestAWorkloadThatWasLetGoCountsNoMore(t *testing.T) {
+	deleted := func(finalizers ...string) *hipaav1.PHIWorkload {
+		w := inStage("api", hipaav1.StagePreviewing)
+		w.DeletionTimestamp, w.Finalizers = &metav1.Time{Time: noon}, finalizers
+		return w
+	}
+	tests := map[string]struct {
+		give *hipaav1.PHIWorkload
+		want hipaav1.Stage // of the namespace: Previewing while the workload counts
+	}{
+		"one that waits for its pods":             {deleted(hipaav1.FinalizerRelease), hipaav1.StagePreviewing},
+		"the same with a finalizer of its own":    {deleted("example.org/never", hipaav1.FinalizerRelease), hipaav1.StagePreviewing},
+		"one that only others keep there":         {deleted("example.org/never"), hipaav1.StageEnforced},
+		"one that nobody has taken on or deleted": {inStage("api", hipaav1.StagePreviewing), hipaav1.StagePreviewing},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			loader, scene := sceneOf(t, test.give)
+			claims := test.want == hipaav1.StagePreviewing
+			if got := scene.Stage(nil); got != test.want || len(scene.Claiming(apiPod().Labels)) > 0 != claims {
+				t.Errorf("stage of the namespace = %s, want %s; claims its pods %t, want %t", got, test.want, !claims, claims)
+			}
+			live, err := loader.ClaimingLive(t.Context(), scene, apiPod().Labels)
+			if err != nil || len(live) > 0 != claims {
+				t.Errorf("claims its pods live: %v, %v, want %t", live, err, claims)
+			}
+		})
+	}
+}
+
 func TestAWorkloadIsOccupiedByPodsThatMayHaveRunBeforeIt(t *testing.T) {
 	fresh := inStage("api", "")
 	tests := map[string]struct {

@@ -7,6 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/control"
 )
 
@@ -22,35 +23,35 @@ func ServiceAccountOf(object client.Object) []string {
 	return []string{control.ServiceAccountOf(pod)}
 }
 
-// identities reads which workloads live pods run for under the ServiceAccounts of
-// some pods.
-func (l *Loader) identities(ctx context.Context, sc *Scene, w *world, pods ...*corev1.Pod) error {
+// identities reads who else than a workload runs under the ServiceAccounts of some of
+// its pods.
+func (l *Loader) identities(ctx context.Context, sc *Scene, s *control.Subject, pods ...*corev1.Pod) error {
 	for _, pod := range pods {
 		account := control.ServiceAccountOf(pod)
-		if _, known := w.Identities[account]; known {
+		if _, known := s.World.Identities[account]; known {
 			continue
 		}
 		var sharing corev1.PodList
 		if err := l.list(ctx, sc.Namespace.Name, &sharing, client.MatchingFields{ByServiceAccount: account}); err != nil {
 			return err
 		}
-		w.Identities[account] = sc.claimants(pointers(sharing.Items))
+		s.World.Identities[account] = sc.others(s.Workload, pointers(sharing.Items))
 	}
 	return nil
 }
 
-// claimants names the workloads that select live pods of a list, sorted; "" stands
-// for those that nobody selects.
-func (sc *Scene) claimants(pods []*corev1.Pod) []string {
+// others names the workloads that select live pods of a list which w does not,
+// sorted; "" stands for those that nobody selects.
+func (sc *Scene) others(w *hipaav1.PHIWorkload, pods []*corev1.Pod) []string {
 	names := []string{}
 	for _, pod := range pods {
-		if Finished(pod) {
+		if Finished(pod) || w != nil && Selects(w, pod.Labels) {
 			continue
 		}
 		claimed := false
-		for _, w := range sc.Workloads {
-			if Selects(w, pod.Labels) {
-				names, claimed = append(names, w.Name), true
+		for _, other := range sc.Workloads {
+			if Selects(other, pod.Labels) {
+				names, claimed = append(names, other.Name), true
 			}
 		}
 		if !claimed {

@@ -49,7 +49,7 @@ func (l *Loader) surroundings(ctx context.Context, sc *Scene, world *world, w *h
 		world.note(control.Access, l.access(ctx, world, sc.Namespace.Name))
 	}
 	if needs.Has(control.Identities) {
-		world.note(control.Identities, l.identities(ctx, sc, world, world.Pods...))
+		world.note(control.Identities, l.identities(ctx, sc, &control.Subject{Workload: w, World: world.World}, world.Pods...))
 	}
 	if needs.Has(control.Settings) {
 		world.note(control.Settings, l.settings(ctx, world, sc.Namespace.Name, world.Pods...))

@@ -130,6 +130,37 @@ func TestClaimingLiveFindsAWorkloadAppliedWithItsPod(t *testing.T) {
 	}
 }
 
+func TestWhatAWorkloadSelects(t *testing.T) {
+	api := map[string]string{"app": "api"}
+	tests := map[string]struct {
+		give metav1.LabelSelector
+		pod  map[string]string
+		want bool
+	}{
+		"a label":                          {metav1.LabelSelector{MatchLabels: api}, map[string]string{"app": "api", "tier": "web"}, true},
+		"another value":                    {metav1.LabelSelector{MatchLabels: api}, map[string]string{"app": "db"}, false},
+		"no such label":                    {metav1.LabelSelector{MatchLabels: api}, nil, false},
+		"an empty value is a value":        {metav1.LabelSelector{MatchLabels: map[string]string{"app": ""}}, nil, false},
+		"a label and an expression":        {selecting(api, "tier", metav1.LabelSelectorOpExists), map[string]string{"app": "api", "tier": "web"}, true},
+		"a label, and not the expression":  {selecting(api, "tier", metav1.LabelSelectorOpExists), api, false},
+		"an expression, and not the label": {selecting(api, "tier", metav1.LabelSelectorOpExists), map[string]string{"tier": "web"}, false},
+		"an expression alone":              {selecting(nil, "tier", metav1.LabelSelectorOpDoesNotExist), api, true},
+		"an expression that makes none":    {selecting(api, "tier", "Perhaps"), api, false},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			w := &hipaav1.PHIWorkload{Spec: hipaav1.PHIWorkloadSpec{Selector: tt.give}}
+			if got := subject.Selects(w, tt.pod); got != tt.want {
+				t.Errorf("Selects(%v) = %v, want %v", tt.pod, got, tt.want)
+			}
+		})
+	}
+}
+
+func selecting(matchLabels map[string]string, key string, operator metav1.LabelSelectorOperator) metav1.LabelSelector {
+	return metav1.LabelSelector{MatchLabels: matchLabels, MatchExpressions: []metav1.LabelSelectorRequirement{{Key: key, Operator: operator}}}
+}
+
 func TestNamespaceIsPreviewingWhileAnyWorkloadIs(t *testing.T) {
 	held := workload("held", nil)
 	held.Status.Stage = hipaav1.StagePreviewing

@@ -19,7 +19,7 @@ import (
 // Scene is what decides how anything in a namespace is judged.
 type Scene struct {
 	Namespace *corev1.Namespace
-	// Workloads of the namespace, sorted by name.
+	// Workloads of the namespace that the operator has not let go, sorted by name.
 	Workloads []*hipaav1.PHIWorkload
 	// Profiles of the cluster, sorted by name.
 	Profiles []*hipaav1.ComplianceProfile
@@ -107,7 +107,14 @@ func (l *Loader) profiles(ctx context.Context) (list []*hipaav1.ComplianceProfil
 }
 
 func (sc *Scene) setWorkloads(items []hipaav1.PHIWorkload) {
-	sc.Workloads = sortedByName(pointers(items))
+	sc.Workloads = sortedByName(slices.DeleteFunc(pointers(items), Released))
+}
+
+// Released reports whether the operator has let a deleted workload go. Somebody
+// else's finalizer may keep it there for ever, but nobody keeps anything for it or
+// judges its pods any more: it declares nothing.
+func Released(w *hipaav1.PHIWorkload) bool {
+	return !w.DeletionTimestamp.IsZero() && !slices.Contains(w.Finalizers, hipaav1.FinalizerRelease)
 }
 
 // Claiming lists the workloads whose selector matches a pod's labels, sorted by
@@ -128,7 +135,17 @@ func (sc *Scene) Claiming(podLabels map[string]string) []*hipaav1.PHIWorkload {
 
 // Selects reports whether a workload's selector matches a pod's labels. A
 // selector that does not parse selects nothing; the API server lets none in.
+// Every pod is compared with every workload of its namespace, and parsing costs
+// more than comparing: only expressions need it.
 func Selects(w *hipaav1.PHIWorkload, podLabels map[string]string) bool {
+	for key, value := range w.Spec.Selector.MatchLabels {
+		if have, labelled := podLabels[key]; !labelled || have != value {
+			return false
+		}
+	}
+	if len(w.Spec.Selector.MatchExpressions) == 0 {
+		return true
+	}
 	selector, err := metav1.LabelSelectorAsSelector(&w.Spec.Selector)
 	return err == nil && selector.Matches(labels.Set(podLabels))
 }

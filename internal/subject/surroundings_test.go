@@ -77,7 +77,7 @@ func TestWhatSurroundsAWorkloadIsRead(t *testing.T) {
 		"cluster bindings": {{"admins"}, names(w.ClusterBindings)},
 		"cluster roles":    {{"cluster-admin", "view"}, slices.Sorted(maps.Keys(w.ClusterRoles))},
 		"nodes":            {{"node-1"}, slices.Sorted(maps.Keys(w.Nodes))},
-		"claimants":        {{"", "api", "batch"}, w.Identities["api"]},
+		"others":           {{"", "batch"}, w.Identities["api"]},
 		"accounts":         {{"api"}, slices.Sorted(maps.Keys(w.Identities))},
 	} {
 		if diff := cmp.Diff(lists[0], lists[1]); diff != "" {
@@ -90,6 +90,7 @@ func TestWhatSurroundsAnObjectUnderReviewIsRead(t *testing.T) {
 	l, sc := surrounded(t)
 	needs := control.Identities | control.Access
 	pod := phitest.Pod("api-2").Of(sc.Workloads[0]).Obj()
+	pod.Spec.ServiceAccountName = ""
 	if got := l.AtAdmission(t.Context(), sc, sc.Workloads[0], pod, needs).World.Identities; !cmp.Equal(got, map[string][]string{"default": {""}}) {
 		t.Errorf("a pod under the default ServiceAccount shares it with %q", got)
 	}

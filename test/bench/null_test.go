@@ -68,23 +68,23 @@ func serveNothing(address string) {
 
 // yardsticks starts the yardsticks and registers them for namespaces whose
 // yardstickLabel names one.
-func (w *world) yardsticks(ctx context.Context, address string) (*cluster.Process, error) {
+func (w *world) yardsticks(ctx context.Context, address string) error {
 	folder := filepath.Join(w.cluster.Workdir, "null")
 	ca, err := selfSigned(folder)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	process, err := cluster.Launch(filepath.Join(w.cluster.Workdir, "null.log"),
+	w.null, err = cluster.Launch(filepath.Join(w.cluster.Workdir, "null.log"),
 		[]string{nullWebhookAddress + "=" + address, nullWebhookCert + "=" + folder}, os.Args[0])
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for name, path := range map[string]string{"null": "/", "labelling": labellingPath} {
 		if err := w.register(ctx, name, ca, "https://"+address+"/", "https://"+address+path); err != nil {
-			return process, err
+			return err
 		}
 	}
-	return process, nil
+	return nil
 }
 
 // register makes a pair of webhooks that look at new pods.

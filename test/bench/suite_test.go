@@ -25,8 +25,10 @@ import (
 type world struct {
 	cluster  *cluster.Cluster
 	operator *cluster.Operator
-	config   *rest.Config
-	admin    client.WithWatch
+	// null is the process of the yardsticks, once a benchmark has asked for them.
+	null   *cluster.Process
+	config *rest.Config
+	admin  client.WithWatch
 }
 
 var shared *world
@@ -91,6 +93,9 @@ func newWorld(ctx context.Context) (*world, error) {
 func (w *world) close() {
 	if w == nil {
 		return
+	}
+	if w.null != nil {
+		w.null.Stop()
 	}
 	if w.operator != nil {
 		w.operator.Stop()

@@ -23,6 +23,7 @@ import (
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/controllers/complianceprofile"
 	"github.com/hipaa-operator/hipaa-operator/controllers/controlexception"
+	"github.com/hipaa-operator/hipaa-operator/controllers/namespace"
 	"github.com/hipaa-operator/hipaa-operator/controllers/phiworkload"
 	"github.com/hipaa-operator/hipaa-operator/internal/control/catalog"
 	"github.com/hipaa-operator/hipaa-operator/internal/engine"
@@ -286,7 +287,7 @@ func TestComplianceProfile(t *testing.T) {
 			p := tc.profile.Obj()
 			create(t, p)
 			r := &complianceprofile.Reconciler{
-				Client: indexed(tc.broken), Engine: judge(t), Guard: tc.guard,
+				Client: indexed(tc.broken), Engine: judge(t), Guard: tc.guard, Census: namespace.NewCensus(),
 				Events: events.NewFakeRecorder(100), Clock: clocktesting.NewFakePassiveClock(phitest.Epoch),
 			}
 			if _, err := r.Reconcile(t.Context(), p.DeepCopy()); err != nil {
@@ -365,7 +366,7 @@ func TestControlException(t *testing.T) {
 			create(t, x)
 			if approval != nil {
 				x.Status.Approval = approval
-				x.Status.Approval.WorkloadUID = string(w.UID)
+				x.Status.Approval.WorkloadUID, x.Status.Approval.Generation = string(w.UID), x.Generation
 				if err := cluster.Status().Update(t.Context(), x); err != nil {
 					t.Fatalf("deciding on the exception: %v", err)
 				}

@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -18,6 +20,7 @@ import (
 	"github.com/hipaa-operator/hipaa-operator/internal/control"
 	"github.com/hipaa-operator/hipaa-operator/internal/control/catalog"
 	"github.com/hipaa-operator/hipaa-operator/internal/control/controltest"
+	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
 )
 
 // Every way in which a control can be violated is tried on the real API server:
@@ -37,15 +40,126 @@ var _ = Describe("A violation", func() {
 				})
 				continue
 			}
-			if !stagesPods(violation) {
-				continue // the drift and adoption specs show these: no object can be created that breaks them
+			if name == withoutProbe {
+				continue
 			}
 			It("of "+c.ID+" is reported: "+name, func() {
-				s := stage(violation, namespace)
-				Eventually(func() map[string]hipaav1.Verdict { return verdicts(s.workload) }).Should(HaveKeyWithValue(c.ID, hipaav1.VerdictFail))
+				if stagesPods(violation) {
+					s := stage(violation, namespace)
+					Eventually(func() map[string]hipaav1.Verdict { return verdicts(s.workload) }).Should(HaveKeyWithValue(c.ID, hipaav1.VerdictFail))
+					return
+				}
+				scene, known := scenes[name]
+				Expect(known).To(BeTrue(), "nothing stages this break: no object is it, and it has no scene")
+				workload := scene.stage(namespace)
+				Eventually(func() hipaav1.ControlResult { return resultOf(workload, c.ID) }).Should(And(
+					HaveField("Verdict", scene.verdict), HaveField("Message", ContainSubstring(scene.says))))
 			})
 		}
 	}
+})
+
+// withoutProbe is the one break that nothing can stage: no part of the operator
+// probes the network yet, so there is nothing that could see this.
+const withoutProbe = "a network plugin that drops nothing"
+
+// scenes stage what no single object breaks.
+var scenes = map[string]struct {
+	stage   func(namespace string) *hipaav1.PHIWorkload
+	verdict hipaav1.Verdict
+	says    string
+}{
+	"a namespace without default deny": {leftOpen, hipaav1.VerdictFail, "not every pod of namespace"},
+	// The shipped profile states nothing, and nothing probes.
+	"no proof that policies are enforced": {closed, hipaav1.VerdictUnknown, "nothing has shown that this cluster's network plugin enforces NetworkPolicies"},
+}
+
+// closed is a workload in a namespace like any other.
+func closed(namespace string) *hipaav1.PHIWorkload {
+	GinkgoHelper()
+	phiNamespace(namespace)
+	resolving(namespace)
+	workload := phitest.Workload("api").Namespace(namespace).Obj()
+	Expect(admin.Create(ctx, workload)).To(Succeed())
+	Eventually(owned(namespace, "hipaa-default-deny")).Should(Succeed())
+	return workload
+}
+
+// leftOpen is a workload in a namespace that waits for a pod which ran there before
+// people declared it, and which nobody claims.
+func leftOpen(namespace string) *hipaav1.PHIWorkload {
+	GinkgoHelper()
+	open := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
+	Expect(admin.Create(ctx, open)).To(Succeed())
+	DeferCleanup(func() { deleteNamespace(namespace) })
+	run(phitest.Pod("stranger").Namespace(namespace).Obj())
+	declared := client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"labels":{"`+hipaav1.LabelPHI+`":"true"}}}`))
+	Expect(admin.Patch(ctx, open, declared)).To(Succeed())
+	workload := phitest.Workload("api").Namespace(namespace).Obj()
+	Eventually(func() error { return admin.Create(ctx, workload) }).Should(Succeed())
+	Eventually(owned(namespace, "hipaa-api")).Should(Succeed())
+	return workload
+}
+
+// resolving tells where the pods of a namespace resolve names: this cluster has no
+// resolver, and its absence would hide what else is not known.
+func resolving(namespace string, more ...func(*phitest.ProfileBuilder) *phitest.ProfileBuilder) *hipaav1.ComplianceProfile {
+	GinkgoHelper()
+	builder := phitest.Profile(namespace).Selecting(corev1.LabelMetadataName, namespace).DNSAt("10.96.0.10/32", 53)
+	for _, change := range more {
+		builder = change(builder)
+	}
+	profile := builder.Obj()
+	Expect(admin.Create(ctx, profile)).To(Succeed())
+	DeferCleanup(func() { Expect(admin.Delete(ctx, profile)).To(Succeed()) })
+	return profile
+}
+
+// resultOf is what the status says of one control.
+func resultOf(workload *hipaav1.PHIWorkload, controlID string) hipaav1.ControlResult {
+	live := &hipaav1.PHIWorkload{}
+	if err := admin.Get(ctx, client.ObjectKeyFromObject(workload), live); err != nil {
+		return hipaav1.ControlResult{Message: err.Error()}
+	}
+	for _, result := range live.Status.Controls {
+		if result.ID == controlID {
+			return result
+		}
+	}
+	return hipaav1.ControlResult{}
+}
+
+var _ = Describe("The network of a workload", func() {
+	isolation := func(workload *hipaav1.PHIWorkload) func() hipaav1.ControlResult {
+		return func() hipaav1.ControlResult { return resultOf(workload, "network-isolation") }
+	}
+
+	It("is as good as what people state of it, until that has expired", func() {
+		namespace := phiNamespace("stated")
+		end := time.Now().Add(15 * time.Second)
+		resolving(namespace, func(b *phitest.ProfileBuilder) *phitest.ProfileBuilder { return b.IsolationStated(metav1.NewTime(end)) })
+		workload := phitest.Workload("api").Namespace(namespace).Obj()
+		Expect(admin.Create(ctx, workload)).To(Succeed())
+		Eventually(isolation(workload)).Should(And(HaveField("Verdict", hipaav1.VerdictPass), HaveField("Class", hipaav1.EvidenceAttested)))
+		// Nothing but time passes.
+		Eventually(isolation(workload)).Should(And(HaveField("Verdict", hipaav1.VerdictUnknown), HaveField("Message", ContainSubstring("nothing has shown"))))
+		Expect(time.Now()).To(BeTemporally(">=", end.Truncate(time.Second)))
+	})
+
+	It("is closed again after somebody opened it while the operator was stopped, and people hear of it", Serial, func() {
+		workload := closed("opened")
+		Eventually(isolation(workload)).Should(HaveField("Verdict", hipaav1.VerdictUnknown), "it has been judged")
+		start := time.Now()
+		operator.Stop()
+		deny := &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: workload.Namespace, Name: "hipaa-default-deny"}}
+		deleted := admin.Delete(ctx, deny)
+		Expect(operator.Start(ctx)).To(Succeed())
+		Expect(deleted).To(Succeed())
+		Eventually(owned(workload.Namespace, deny.Name)).Should(Succeed())
+		Eventually(eventsSince(workload.Namespace, start)).Should(ContainElements(
+			event(hipaav1.EventDriftDetected, deny.Name), event(hipaav1.EventDriftCorrected, deny.Name)))
+		Eventually(isolation(workload)).Should(HaveField("Verdict", hipaav1.VerdictUnknown), "closed, and no proof")
+	})
 })
 
 // staged is a broken subject whose surroundings exist in the cluster.

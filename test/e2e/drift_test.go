@@ -98,7 +98,40 @@ var _ = Describe("Drift", Ordered, ContinueOnFailure, func() {
 			Expect(careless.Create(ctx, phitest.Policy("open").Namespace(careNamespace).Ingress(nil).Obj())).To(Succeed())
 		})
 		Eventually(func() map[string]hipaav1.Verdict { return verdicts(workload) }).Should(HaveKeyWithValue("network-isolation", hipaav1.VerdictFail))
-		Expect(admin.Get(ctx, client.ObjectKey{Namespace: careNamespace, Name: "open"}, &networkingv1.NetworkPolicy{})).To(Succeed())
+		open := &networkingv1.NetworkPolicy{}
+		Expect(admin.Get(ctx, client.ObjectKey{Namespace: careNamespace, Name: "open"}, open)).To(Succeed())
+
+		By("and keeps on record that a person took it away, and who")
+		Eventually(conditionOf(workload, hipaav1.ConditionDriftFree)).Should(HaveField("Reason", hipaav1.ReasonDrifted))
+		Expect(careless.Delete(ctx, open)).To(Succeed())
+		Eventually(conditionOf(workload, hipaav1.ConditionDriftFree)).Should(And(
+			HaveField("Reason", hipaav1.ReasonDriftResolved), HaveField("Message", HaveSuffix("removed by "+culprit))))
+		Eventually(eventsSince(careNamespace, time.Time{})).Should(ContainElement(event("DriftResolved", "open", culprit)))
+	})
+
+	It("says that nothing can come back when the last pod has gone, and the event of its controller names the controls", func() {
+		workload := phitest.Workload("lab").Namespace(namespace).Continuity(hipaav1.ContinuityPatientCare).Obj()
+		Expect(admin.Create(ctx, workload)).To(Succeed())
+		Eventually(conditionOf(workload, hipaav1.ConditionPodsProtected)).Should(HaveField("Reason", hipaav1.ReasonNoPods))
+		pod := phitest.Pod("lab").Of(workload).Unhardened().Obj()
+		set := &appsv1.ReplicaSet{
+			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "lab"},
+			Spec: appsv1.ReplicaSetSpec{
+				Replicas: ptr.To[int32](1), Selector: &workload.Spec.Selector,
+				Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: pod.Labels}, Spec: pod.Spec},
+			},
+		}
+		bypass(func() {
+			Expect(careless.Create(ctx, set)).To(Succeed())
+			Eventually(podsOf(namespace, "app", "lab")).Should(And(HaveLen(1), HaveEach(HaveField("Status.Phase", corev1.PodRunning))))
+		})
+		Expect(admin.DeleteAllOf(ctx, &corev1.Pod{}, client.InNamespace(namespace), client.MatchingLabels{"app": "lab"})).To(Succeed())
+		Eventually(conditionOf(workload, hipaav1.ConditionPodsProtected)).Should(And(
+			HaveField("Reason", hipaav1.ReasonReplacementWouldBeRefused),
+			HaveField("Message", HavePrefix("no pod runs, and admission would refuse the next one of ReplicaSet/lab: pod-hardening: "))))
+		Expect(podsOf(namespace, "app", "lab")()).To(BeEmpty())
+		// Kubernetes' own controllers leave the time of an event empty.
+		Eventually(eventsSince(namespace, time.Time{})).Should(ContainElement(event("FailedCreate", "ReplicaSet/lab", "lacks 1 safeguard (pod-hardening)")))
 	})
 
 	It("finds pods that were created while the webhooks were away, and replaces what may be replaced", func() {

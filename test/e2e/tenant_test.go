@@ -266,7 +266,7 @@ var _ = Describe("A hostile tenant", Ordered, ContinueOnFailure, func() {
 	})
 
 	It("cannot approve its own exception, nor write an approval for somebody else", func() {
-		exception := phitest.Exception("mine", "api", "pod-hardening").Namespace(namespace).Obj()
+		exception := phitest.Exception("mine", "api", "pod-hardening").Namespace(namespace).Expires(metav1.NewTime(time.Now().Add(time.Hour))).Obj()
 		exception.Status = hipaav1.ControlExceptionStatus{}
 		Expect(tenant.Create(ctx, exception)).To(Succeed())
 		refused(patch(exception.DeepCopy(), map[string]any{"status": map[string]any{"approval": map[string]any{"decision": "Approved", "approver": "boss@example.org"}}}, "status"))

@@ -52,6 +52,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.EgressApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("EgressPeer"):
 		return &apiv1alpha1.EgressPeerApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ExceptionReference"):
+		return &apiv1alpha1.ExceptionReferenceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Gateway"):
 		return &apiv1alpha1.GatewayApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("GatewayPeer"):
@@ -62,10 +64,14 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.MatchedTypeApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("NetworkParameters"):
 		return &apiv1alpha1.NetworkParametersApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("Officer"):
+		return &apiv1alpha1.OfficerApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Owner"):
 		return &apiv1alpha1.OwnerApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Pause"):
 		return &apiv1alpha1.PauseApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("PauseInForce"):
+		return &apiv1alpha1.PauseInForceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("PeerPort"):
 		return &apiv1alpha1.PeerPortApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("PHIWorkload"):
@@ -84,6 +90,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.PreviewEntryApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ProfileReference"):
 		return &apiv1alpha1.ProfileReferenceApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ResponsibilityParameters"):
+		return &apiv1alpha1.ResponsibilityParametersApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("RolloutParameters"):
 		return &apiv1alpha1.RolloutParametersApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("SafeguardCounts"):
@@ -98,6 +106,10 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.StorageStatementApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("TaggingParameters"):
 		return &apiv1alpha1.TaggingParametersApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("UndeclaredCounts"):
+		return &apiv1alpha1.UndeclaredCountsApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("UndeclaredIn"):
+		return &apiv1alpha1.UndeclaredInApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("VendorPeer"):
 		return &apiv1alpha1.VendorPeerApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("WorkloadPort"):

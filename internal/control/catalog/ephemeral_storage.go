@@ -46,6 +46,7 @@ var _ = add(control.Control{
 kind: Pod
 metadata: {name: patient-api, namespace: ehr, labels: {app: patient-api}}
 spec:
+  serviceAccountName: patient-api
   securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}
   containers:
   - name: app

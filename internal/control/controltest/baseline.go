@@ -31,6 +31,7 @@ func Profile() *hipaav1.ComplianceProfile {
 		Gateway("ingress-nginx", "ingress-nginx", "app.kubernetes.io/name", "ingress-nginx").
 		DNSPods("k8s-app", "kube-dns").
 		ExternalRanges("198.51.100.0/24").
+		Officers().
 		Obj()
 }
 
@@ -168,7 +169,7 @@ func around(workload *hipaav1.PHIWorkload, profile *hipaav1.ComplianceProfile) c
 	}
 	world.ClusterRoles = map[string]*rbacv1.ClusterRole{}
 	world.ConfigMaps = map[string]*corev1.ConfigMap{}
-	world.Identities = map[string][]string{}
+	world.Identities = map[string][]string{workload.Name: nil}
 	world.Nodes = map[string]*corev1.Node{}
 	neighbours := []*hipaav1.PHIWorkload{
 		workload,

@@ -74,6 +74,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: decision
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Decision
+    - name: generation
+      type:
+        scalar: numeric
     - name: specDigest
       type:
         scalar: string
@@ -141,6 +144,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: pause
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Pause
+    - name: responsibility
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ResponsibilityParameters
     - name: rollout
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.RolloutParameters
@@ -174,9 +180,15 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: observedGeneration
       type:
         scalar: numeric
+    - name: pause
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.PauseInForce
     - name: previewing
       type:
         scalar: numeric
+    - name: undeclared
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.UndeclaredCounts
     - name: workloads
       type:
         scalar: numeric
@@ -246,6 +258,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: class
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.EvidenceClass
+    - name: exception
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ExceptionReference
     - name: id
       type:
         scalar: string
@@ -353,6 +368,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: path
       type:
         scalar: string
+    - name: resolvedBy
+      type:
+        scalar: string
+    - name: resolvedTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
     - name: state
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.DriftState
@@ -412,6 +433,15 @@ var schemaYAML = typed.YAMLObject(`types:
   scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.EvidenceClass
   scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ExceptionReference
+  map:
+    fields:
+    - name: expires
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: name
+      type:
+        scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Gateway
   map:
     fields:
@@ -506,6 +536,15 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - name
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Officer
+  map:
+    fields:
+    - name: contact
+      type:
+        scalar: string
+    - name: name
+      type:
+        scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Owner
   map:
     fields:
@@ -630,6 +669,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: preview
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Preview
+    - name: profileSummary
+      type:
+        scalar: string
     - name: profiles
       type:
         list:
@@ -646,6 +688,15 @@ var schemaYAML = typed.YAMLObject(`types:
   map:
     fields:
     - name: reason
+      type:
+        scalar: string
+    - name: until
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.PauseInForce
+  map:
+    fields:
+    - name: by
       type:
         scalar: string
     - name: until
@@ -711,6 +762,12 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             scalar: string
           elementRelationship: associative
+    - name: findings
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
     - name: message
       type:
         scalar: string
@@ -723,6 +780,15 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: name
       type:
         scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ResponsibilityParameters
+  map:
+    fields:
+    - name: privacyOfficer
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Officer
+    - name: securityOfficer
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Officer
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Role
   scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.RolloutParameters
@@ -860,6 +926,35 @@ var schemaYAML = typed.YAMLObject(`types:
       default: hipaa-operator.io/owner
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.TransportProtocol
   scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.UndeclaredCounts
+  map:
+    fields:
+    - name: in
+      type:
+        list:
+          elementType:
+            namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.UndeclaredIn
+          elementRelationship: associative
+          keys:
+          - namespace
+    - name: namespaces
+      type:
+        scalar: numeric
+    - name: pods
+      type:
+        scalar: numeric
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.UndeclaredIn
+  map:
+    fields:
+    - name: lastCreated
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: namespace
+      type:
+        scalar: string
+    - name: pods
+      type:
+        scalar: numeric
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.UndeclaredPods
   scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.VendorPeer

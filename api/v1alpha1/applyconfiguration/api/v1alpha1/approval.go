@@ -23,6 +23,9 @@ type ApprovalApplyConfiguration struct {
 	// status.specDigest. A decision without it, or about another content than the
 	// stored one, is refused, and it counts only while it equals that of the spec.
 	SpecDigest *string `json:"specDigest,omitempty"`
+	// generation is metadata.generation at the decision, stamped by admission. Any
+	// change of the spec voids the approval, also one that was taken back.
+	Generation *int64 `json:"generation,omitempty"`
 	// workloadUID is the UID of the PHIWorkload at the decision, stamped by
 	// admission. The approval does not count for another of the same name.
 	WorkloadUID *string `json:"workloadUID,omitempty"`
@@ -63,6 +66,14 @@ func (b *ApprovalApplyConfiguration) WithTime(value v1.Time) *ApprovalApplyConfi
 // If called multiple times, the SpecDigest field is set to the value of the last call.
 func (b *ApprovalApplyConfiguration) WithSpecDigest(value string) *ApprovalApplyConfiguration {
 	b.SpecDigest = &value
+	return b
+}
+
+// WithGeneration sets the Generation field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Generation field is set to the value of the last call.
+func (b *ApprovalApplyConfiguration) WithGeneration(value int64) *ApprovalApplyConfiguration {
+	b.Generation = &value
 	return b
 }
 

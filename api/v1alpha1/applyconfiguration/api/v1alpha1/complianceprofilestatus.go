@@ -23,6 +23,11 @@ type ComplianceProfileStatusApplyConfiguration struct {
 	Workloads *int32 `json:"workloads,omitempty"`
 	// previewing counts those of them that have not entered Enforce.
 	Previewing *int32 `json:"previewing,omitempty"`
+	// pause is the pause that is in force; absent while none is.
+	Pause *PauseInForceApplyConfiguration `json:"pause,omitempty"`
+	// undeclared counts live pods of the governed namespaces that no PHIWorkload
+	// selects, whatever the mode; absent where there are none.
+	Undeclared *UndeclaredCountsApplyConfiguration `json:"undeclared,omitempty"`
 }
 
 // ComplianceProfileStatusApplyConfiguration constructs a declarative configuration of the ComplianceProfileStatus type for use with
@@ -73,5 +78,21 @@ func (b *ComplianceProfileStatusApplyConfiguration) WithWorkloads(value int32) *
 // If called multiple times, the Previewing field is set to the value of the last call.
 func (b *ComplianceProfileStatusApplyConfiguration) WithPreviewing(value int32) *ComplianceProfileStatusApplyConfiguration {
 	b.Previewing = &value
+	return b
+}
+
+// WithPause sets the Pause field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Pause field is set to the value of the last call.
+func (b *ComplianceProfileStatusApplyConfiguration) WithPause(value *PauseInForceApplyConfiguration) *ComplianceProfileStatusApplyConfiguration {
+	b.Pause = value
+	return b
+}
+
+// WithUndeclared sets the Undeclared field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Undeclared field is set to the value of the last call.
+func (b *ComplianceProfileStatusApplyConfiguration) WithUndeclared(value *UndeclaredCountsApplyConfiguration) *ComplianceProfileStatusApplyConfiguration {
+	b.Undeclared = value
 	return b
 }

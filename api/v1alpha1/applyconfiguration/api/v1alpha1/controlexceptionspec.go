@@ -11,9 +11,11 @@ import (
 //
 // ControlExceptionSpec excuses one workload from one control until a fixed
 // instant. An approval covers exactly this content, and the PHIWorkload as it
-// exists then: any change voids it, and so does a workload created anew.
+// exists then: any change voids it, also one that is taken back, and so does a
+// workload created anew.
 type ControlExceptionSpecApplyConfiguration struct {
-	// controlID names the control being excused, as in docs/controls.
+	// controlID names the control being excused, as in docs/controls. One that the
+	// catalogue does not have is refused.
 	ControlID *string `json:"controlID,omitempty"`
 	// workloadRef names the PHIWorkload in the same namespace.
 	WorkloadRef *WorkloadReferenceApplyConfiguration `json:"workloadRef,omitempty"`
@@ -22,7 +24,7 @@ type ControlExceptionSpecApplyConfiguration struct {
 	// compensatingControl says what protects the data meanwhile.
 	CompensatingControl *string `json:"compensatingControl,omitempty"`
 	// expires is the instant at which the exception stops counting. At that
-	// instant it is already void.
+	// instant it is already void. A spec whose end has passed is not taken.
 	Expires *v1.Time `json:"expires,omitempty"`
 }
 

@@ -26,6 +26,10 @@ type ControlResultApplyConfiguration struct {
 	Stage *apiv1alpha1.Stage `json:"stage,omitempty"`
 	// message names the evidence or the first finding.
 	Message *string `json:"message,omitempty"`
+	// exception is the ControlException that excuses the workload from the control
+	// now, whether or not there is anything to excuse. For the control of
+	// connections it is the grant that lets people in. Absent if there is none.
+	Exception *ExceptionReferenceApplyConfiguration `json:"exception,omitempty"`
 	// since is when the verdict became what it is.
 	Since *v1.Time `json:"since,omitempty"`
 }
@@ -81,6 +85,14 @@ func (b *ControlResultApplyConfiguration) WithStage(value apiv1alpha1.Stage) *Co
 // If called multiple times, the Message field is set to the value of the last call.
 func (b *ControlResultApplyConfiguration) WithMessage(value string) *ControlResultApplyConfiguration {
 	b.Message = &value
+	return b
+}
+
+// WithException sets the Exception field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Exception field is set to the value of the last call.
+func (b *ControlResultApplyConfiguration) WithException(value *ExceptionReferenceApplyConfiguration) *ControlResultApplyConfiguration {
+	b.Exception = value
 	return b
 }
 

@@ -20,13 +20,19 @@ type DriftApplyConfiguration struct {
 	Was *string `json:"was,omitempty"`
 	// want is what the operator wants, shortened.
 	Want *string `json:"want,omitempty"`
-	// who is the user where admission saw the change, else the field manager,
-	// else "unknown".
+	// who is the user where admission saw the change, else "field manager" and its
+	// name, which any client chooses freely and which is no user, else "unknown".
 	Who *string `json:"who,omitempty"`
 	// state says what became of it.
 	State *apiv1alpha1.DriftState `json:"state,omitempty"`
 	// time is when the operator noticed it.
 	Time *v1.Time `json:"time,omitempty"`
+	// resolvedTime is when the operator noticed that it is there no more. Present
+	// with state Resolved.
+	ResolvedTime *v1.Time `json:"resolvedTime,omitempty"`
+	// resolvedBy is the user who deleted the object, where admission saw that. Absent
+	// otherwise: what was only changed does not tell who meant what.
+	ResolvedBy *string `json:"resolvedBy,omitempty"`
 }
 
 // DriftApplyConfiguration constructs a declarative configuration of the Drift type for use with
@@ -88,5 +94,21 @@ func (b *DriftApplyConfiguration) WithState(value apiv1alpha1.DriftState) *Drift
 // If called multiple times, the Time field is set to the value of the last call.
 func (b *DriftApplyConfiguration) WithTime(value v1.Time) *DriftApplyConfiguration {
 	b.Time = &value
+	return b
+}
+
+// WithResolvedTime sets the ResolvedTime field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ResolvedTime field is set to the value of the last call.
+func (b *DriftApplyConfiguration) WithResolvedTime(value v1.Time) *DriftApplyConfiguration {
+	b.ResolvedTime = &value
+	return b
+}
+
+// WithResolvedBy sets the ResolvedBy field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ResolvedBy field is set to the value of the last call.
+func (b *DriftApplyConfiguration) WithResolvedBy(value string) *DriftApplyConfiguration {
+	b.ResolvedBy = &value
 	return b
 }

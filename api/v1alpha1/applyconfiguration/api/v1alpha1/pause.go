@@ -13,7 +13,9 @@ import (
 type PauseApplyConfiguration struct {
 	// reason says why.
 	Reason *string `json:"reason,omitempty"`
-	// until is the instant from which the profile enforces again.
+	// until is the instant from which the profile enforces again. More than seven
+	// days ahead is refused; where that was written while admission was away, only
+	// the last seven days count.
 	Until *v1.Time `json:"until,omitempty"`
 }
 

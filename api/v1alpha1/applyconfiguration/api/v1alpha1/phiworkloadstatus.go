@@ -20,6 +20,8 @@ type PHIWorkloadStatusApplyConfiguration struct {
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
 	// profiles are the profiles in force, sorted.
 	Profiles []string `json:"profiles,omitempty"`
+	// profileSummary names them for people: the first two, and how many more.
+	ProfileSummary *string `json:"profileSummary,omitempty"`
 	// mode is the strongest mode that any control has for this workload now,
 	// after stage and pauses.
 	Mode *apiv1alpha1.Mode `json:"mode,omitempty"`
@@ -76,6 +78,14 @@ func (b *PHIWorkloadStatusApplyConfiguration) WithProfiles(values ...string) *PH
 	for i := range values {
 		b.Profiles = append(b.Profiles, values[i])
 	}
+	return b
+}
+
+// WithProfileSummary sets the ProfileSummary field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ProfileSummary field is set to the value of the last call.
+func (b *PHIWorkloadStatusApplyConfiguration) WithProfileSummary(value string) *PHIWorkloadStatusApplyConfiguration {
+	b.ProfileSummary = &value
 	return b
 }
 

@@ -11,8 +11,11 @@ type PreviewEntryApplyConfiguration struct {
 	Object *string `json:"object,omitempty"`
 	// controls are the controls that refuse or change it.
 	Controls []string `json:"controls,omitempty"`
-	// message is the first finding, or what would change.
+	// message says what would happen to the object.
 	Message *string `json:"message,omitempty"`
+	// findings are why it would be refused, each with its remedy: at most ten, and
+	// then "and N more".
+	Findings []string `json:"findings,omitempty"`
 }
 
 // PreviewEntryApplyConfiguration constructs a declarative configuration of the PreviewEntry type for use with
@@ -44,5 +47,15 @@ func (b *PreviewEntryApplyConfiguration) WithControls(values ...string) *Preview
 // If called multiple times, the Message field is set to the value of the last call.
 func (b *PreviewEntryApplyConfiguration) WithMessage(value string) *PreviewEntryApplyConfiguration {
 	b.Message = &value
+	return b
+}
+
+// WithFindings adds the given value to the Findings field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Findings field.
+func (b *PreviewEntryApplyConfiguration) WithFindings(values ...string) *PreviewEntryApplyConfiguration {
+	for i := range values {
+		b.Findings = append(b.Findings, values[i])
+	}
 	return b
 }
