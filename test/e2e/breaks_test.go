@@ -155,7 +155,7 @@ var _ = Describe("The network of a workload", func() {
 		Eventually(owned(workload.Namespace, deny.Name)).Should(Succeed())
 		Eventually(eventsSince(workload.Namespace, start)).Should(ContainElements(
 			event(hipaav1.EventDriftDetected, deny.Name), event(hipaav1.EventDriftCorrected, deny.Name)))
-		Eventually(isolation(workload)).Should(HaveField("Verdict", hipaav1.VerdictUnknown), "closed, and no proof")
+		Eventually(isolation(workload)).Should(HaveField("Verdict", hipaav1.VerdictUnknown), func() string { return "closed, and no proof: " + isolation(workload)().Message })
 	})
 })
 
