@@ -48,7 +48,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, d Dependencies) error {
 		d.Workers = defaultWorkers
 	}
 	c, live := mgr.GetClient(), mgr.GetAPIReader()
-	loader := &subject.Loader{Cache: mgr.GetCache(), Live: live}
+	loader := &subject.Loader{Cache: mgr.GetCache(), Live: live, ConfigMaps: subject.KeepConfigMaps()}
 	corrector := &repair.Corrector{Client: c, Live: live, Witness: d.Witness, Clock: d.Clock}
 	recorder := mgr.GetEventRecorder(eventSource)
 

@@ -3,6 +3,7 @@ package v1alpha1
 import (
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
@@ -62,6 +63,10 @@ type ComplianceProfileSpec struct {
 	// +optional
 	Tagging *TaggingParameters `json:"tagging,omitempty"`
 
+	// responsibility names who answers for safeguards and for privacy.
+	// +optional
+	Responsibility *ResponsibilityParameters `json:"responsibility,omitempty"`
+
 	// rollout bounds what the operator may do to running pods, and how workloads
 	// enter Enforce.
 	// +optional
@@ -114,6 +119,35 @@ type Statement struct {
 	// expires is the instant from which the statement no longer counts.
 	// +required
 	Expires metav1.Time `json:"expires,omitempty,omitzero"`
+}
+
+// ResponsibilityParameters name who answers for safeguards and for privacy, for all
+// that the profile governs.
+//
+// +kubebuilder:validation:MinProperties=1
+type ResponsibilityParameters struct {
+	// securityOfficer is the security official (45 CFR 164.308(a)(2)).
+	// +optional
+	SecurityOfficer *Officer `json:"securityOfficer,omitempty"`
+
+	// privacyOfficer is the privacy official (45 CFR 164.530(a)(1)).
+	// +optional
+	PrivacyOfficer *Officer `json:"privacyOfficer,omitempty"`
+}
+
+// Officer is a person who answers for something, and where to reach them.
+type Officer struct {
+	// name is that of the person.
+	// +required
+	// +kubebuilder:validation:MinLength=3
+	// +kubebuilder:validation:MaxLength=254
+	Name string `json:"name,omitempty"`
+
+	// contact is an address that is read, such as an e-mail address.
+	// +required
+	// +kubebuilder:validation:MinLength=3
+	// +kubebuilder:validation:MaxLength=254
+	Contact string `json:"contact,omitempty"`
 }
 
 // NetworkParameters are the parameters of network isolation.
@@ -241,7 +275,41 @@ type StorageParameters struct {
 	// +listMapKey=storageClass
 	// +kubebuilder:validation:MaxItems=32
 	Statements []StorageStatement `json:"statements,omitempty"`
+
+	// nodeDisks states that the nodes' own disks are encrypted, and wiped before
+	// they serve something else. Without it, what is on them is Unknown.
+	// +optional
+	NodeDisks *Statement `json:"nodeDisks,omitempty"`
+
+	// emptyDir says what becomes of emptyDir volumes that name no medium: Memory
+	// puts them into the node's memory, which can break an application that writes
+	// more than the limit. AsDeclared, the default, leaves them.
+	// +optional
+	// +default="AsDeclared"
+	EmptyDir EmptyDirPlacement `json:"emptyDir,omitempty"`
+
+	// emptyDirSizeLimit is the limit of those put into memory that name none. Where
+	// several profiles set one the smallest counts; where none does it is 64Mi.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="isQuantity(string(self)) && quantity(string(self)).isGreaterThan(quantity('0'))",message="must be more than 0"
+	EmptyDirSizeLimit *resource.Quantity `json:"emptyDirSizeLimit,omitempty"`
 }
+
+// EmptyDirPlacement says where emptyDir volumes that name no medium go.
+//
+// +kubebuilder:validation:Enum=AsDeclared;Memory
+type EmptyDirPlacement string
+
+const (
+	// EmptyDirAsDeclared leaves them on the node's disk.
+	EmptyDirAsDeclared EmptyDirPlacement = "AsDeclared"
+	// EmptyDirMemory puts them into the node's memory, with a size limit.
+	EmptyDirMemory EmptyDirPlacement = "Memory"
+)
+
+// DefaultEmptyDirSizeLimit is the limit of an emptyDir in memory that names none,
+// where no profile sets one.
+const DefaultEmptyDirSizeLimit = "64Mi"
 
 // StorageStatement says how a StorageClass is encrypted where no field shows it.
 // It never outweighs evidence: a class that says it is not encrypted stays so.

@@ -9,14 +9,11 @@ import (
 	"path/filepath"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
@@ -92,7 +89,7 @@ func (c *Cluster) Run(d controllers.Dependencies) (*Operator, error) {
 		Scheme:     c.Scheme,
 		Metrics:    metricsserver.Options{BindAddress: "0"},
 		Controller: ctrlconfig.Controller{SkipNameValidation: ptr.To(true)},
-		Cache:      cacheOptions(),
+		Cache:      subject.CacheOptions(),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("making the manager: %w", err)
@@ -125,18 +122,5 @@ func (o *Operator) Stop() error {
 		return nil
 	case <-time.After(stopPatience):
 		return fmt.Errorf("stopping the manager: it still runs after %s", stopPatience)
-	}
-}
-
-// cacheOptions are those of the manager: what the cache leaves out, controllers
-// must not need.
-func cacheOptions() cache.Options {
-	keep := func(object any) (any, error) { return object, nil }
-	return cache.Options{
-		DefaultTransform: subject.Trim,
-		ByObject: map[client.Object]cache.ByObject{
-			&corev1.Pod{}:                 {Transform: subject.TrimPod},
-			&networkingv1.NetworkPolicy{}: {Transform: keep},
-		},
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
+	"github.com/hipaa-operator/hipaa-operator/internal/subject"
 )
 
 // Indexes by which a change finds the workloads that it concerns.
@@ -21,9 +23,13 @@ const (
 	byService = "hipaa.services"
 	// workloads that call the API server
 	byKubernetesAPI = "hipaa.kubernetesAPI"
-	// pods by the claims that they mount, claims by their class
+	// pods by the claims that they mount and the node that they run on, claims by
+	// their class
 	byClaim = "hipaa.claims"
-	byClass = "hipaa.class"
+	byNode  = "hipaa.node"
+	// pods by the ConfigMaps that they take settings from
+	byConfigMap = "hipaa.configMaps"
+	byClass     = "hipaa.class"
 )
 
 const yes = "true"
@@ -40,6 +46,9 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		{&hipaav1.PHIWorkload{}, byService, ofWorkload(servicesOf)},
 		{&hipaav1.PHIWorkload{}, byKubernetesAPI, ofWorkload(callsKubernetesAPI)},
 		{&corev1.Pod{}, byClaim, claimsOf},
+		{&corev1.Pod{}, byNode, nodeOf},
+		{&corev1.Pod{}, byConfigMap, configMapsOf},
+		{&corev1.Pod{}, subject.ByServiceAccount, subject.ServiceAccountOf},
 		{&corev1.PersistentVolumeClaim{}, byClass, classOf},
 	} {
 		if err := indexer.IndexField(ctx, index.of, index.name, index.value); err != nil {
@@ -110,6 +119,22 @@ func callsKubernetesAPI(w *hipaav1.PHIWorkload) []string {
 		}
 	}
 	return nil
+}
+
+func nodeOf(object client.Object) []string {
+	pod, ok := object.(*corev1.Pod)
+	if !ok || pod.Spec.NodeName == "" {
+		return nil
+	}
+	return []string{pod.Spec.NodeName}
+}
+
+func configMapsOf(object client.Object) []string {
+	pod, ok := object.(*corev1.Pod)
+	if !ok {
+		return nil
+	}
+	return control.ConfigMapsOf(&pod.Spec)
 }
 
 func keyIn(w *hipaav1.PHIWorkload, namespace, name string) string {

@@ -9,7 +9,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	storagev1 "k8s.io/api/storage/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -48,6 +50,13 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, opt
 		Watches(&networkingv1.NetworkPolicy{}, m.to(m.policy), changed).
 		Watches(&corev1.Service{}, m.to(m.service), changed).
 		Watches(&discoveryv1.EndpointSlice{}, m.to(m.slice), changed).
+		Watches(&networkingv1.Ingress{}, m.to(m.namespaced), changed).
+		WatchesMetadata(subject.ConfigMapMetadata(), m.to(m.settings), changed).
+		Watches(&rbacv1.Role{}, m.to(m.namespaced), changed).
+		Watches(&rbacv1.RoleBinding{}, m.to(m.namespaced), changed).
+		Watches(&rbacv1.ClusterRole{}, m.to(m.everywhere), builder.WithPredicates(rulesChanged())).
+		Watches(&rbacv1.ClusterRoleBinding{}, m.to(m.everywhere), changed).
+		Watches(&corev1.Node{}, m.to(m.node), builder.WithPredicates(nodeMatters())).
 		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
 	if err != nil {
 		return fmt.Errorf("setting up the phiworkload controller: %w", err)
@@ -81,6 +90,26 @@ func podMatters() predicate.Predicate {
 			readiness(was) != readiness(is) ||
 			!maps.Equal(was.Labels, is.Labels) || !maps.Equal(was.Annotations, is.Annotations) ||
 			is.Generation == 0 && was.ResourceVersion != is.ResourceVersion
+	})
+}
+
+// rulesChanged lets through ClusterRoles whose rules change: those that are
+// aggregated are written again and again.
+func rulesChanged() predicate.Predicate {
+	return onUpdate(func(before, after client.Object) bool {
+		was, isRole := before.(*rbacv1.ClusterRole)
+		is, alsoRole := after.(*rbacv1.ClusterRole)
+		return !isRole || !alsoRole || !equality.Semantic.DeepEqual(was.Rules, is.Rules) || !maps.Equal(was.Annotations, is.Annotations)
+	})
+}
+
+// nodeMatters lets through what controls know nodes by: where they are, and what
+// runs on them. Their heartbeats pass by.
+func nodeMatters() predicate.Predicate {
+	return onUpdate(func(before, after client.Object) bool {
+		was, isNode := before.(*corev1.Node)
+		is, alsoNode := after.(*corev1.Node)
+		return !isNode || !alsoNode || was.Status.NodeInfo != is.Status.NodeInfo || !maps.Equal(was.Labels, is.Labels)
 	})
 }
 
@@ -214,6 +243,43 @@ func (m mapping) exception(_ context.Context, object client.Object) (found, erro
 func (m mapping) namespace(ctx context.Context, object client.Object) (found, error) {
 	into := found{}
 	return into, m.list(ctx, into, nil, client.InNamespace(object.GetName()))
+}
+
+// namespaced finds those of the namespace that an object is in.
+func (m mapping) namespaced(ctx context.Context, object client.Object) (found, error) {
+	into := found{}
+	return into, m.list(ctx, into, nil, client.InNamespace(object.GetNamespace()))
+}
+
+// everywhere finds all: what the whole cluster grants holds in every namespace.
+func (m mapping) everywhere(ctx context.Context, _ client.Object) (found, error) {
+	into := found{}
+	return into, m.list(ctx, into, nil)
+}
+
+// settings finds those with a pod that takes settings from it.
+func (m mapping) settings(ctx context.Context, object client.Object) (found, error) {
+	return m.running(ctx, client.InNamespace(object.GetNamespace()), client.MatchingFields{byConfigMap: object.GetName()})
+}
+
+// node finds those with a pod that runs on it.
+func (m mapping) node(ctx context.Context, object client.Object) (found, error) {
+	return m.running(ctx, client.MatchingFields{byNode: object.GetName()})
+}
+
+// running finds those that some pods are of.
+func (m mapping) running(ctx context.Context, which ...client.ListOption) (found, error) {
+	into := found{}
+	var pods corev1.PodList
+	if err := m.cache.List(ctx, &pods, append(which, client.UnsafeDisableDeepCopy)...); err != nil {
+		return nil, fmt.Errorf("listing pods: %w", err)
+	}
+	for i := range pods.Items {
+		if err := m.selecting(ctx, into, pods.Items[i].Namespace, pods.Items[i].Labels); err != nil {
+			return into, err
+		}
+	}
+	return into, nil
 }
 
 func (m mapping) pod(ctx context.Context, object client.Object) (found, error) {

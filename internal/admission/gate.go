@@ -73,6 +73,9 @@ const (
 	pathValidateServices    = "/validate/services"
 	pathValidateEndpoints   = "/validate/endpoints"
 	pathValidatePolicies    = "/validate/policies"
+	pathValidateIngresses   = "/validate/ingresses"
+	pathValidateAccess      = "/validate/access"
+	pathValidateSettings    = "/validate/settings"
 	pathValidateConnections = "/validate/connections"
 	pathValidateExceptions  = "/validate/exceptions"
 	pathValidatePauses      = "/validate/pauses"
@@ -93,6 +96,9 @@ func (g *Gate) Handlers() map[string]http.Handler {
 		pathValidateServices:    g.validateService,
 		pathValidateEndpoints:   g.validateEndpoints,
 		pathValidatePolicies:    g.validatePolicy,
+		pathValidateIngresses:   g.validateIngress,
+		pathValidateAccess:      g.validateAccess,
+		pathValidateSettings:    g.validateSettings,
 		pathValidateConnections: g.validateConnection,
 		pathValidateExceptions:  g.validateException,
 		pathValidatePauses:      g.validatePause,

@@ -100,7 +100,7 @@ var _ = Describe("The network of a PHI namespace", func() {
 		}
 		err := tenant.Create(ctx, service("out", "patient-api", nodePort))
 		AddReportEntry("refusal", err.Error())
-		Expect(err).To(MatchError(And(ContainSubstring("network-isolation"), ContainSubstring("spec.type is NodePort"), ContainSubstring("use type ClusterIP"))))
+		Expect(err).To(MatchError(And(ContainSubstring("no-public-exposure"), ContainSubstring("spec.type is NodePort"), ContainSubstring("use type ClusterIP"))))
 		Expect(tenant.Create(ctx, service("out", "patient-api", local))).To(MatchError(ContainSubstring("declares no caller by address")))
 		Expect(tenant.Create(ctx, service("out", "nobody", local))).To(MatchError(ContainSubstring("reach pods that no PHIWorkload claims")))
 		Expect(tenant.Create(ctx, service("out", "patient-api", func(spec *corev1.ServiceSpec) { spec.ExternalIPs = []string{"203.0.113.9"} }))).

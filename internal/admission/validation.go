@@ -7,6 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
@@ -54,7 +55,7 @@ func validate[T any, P namespaced[T]](ctx context.Context, g *Gate, req *admissi
 }
 
 // sameWhole reports whether an update leaves alone what is judged as a whole.
-// Findings about policies, addresses and Services count and cut what they tell, so
+// Findings about policies, addresses, Services and rights count and cut what they tell, so
 // that a new opening would hide behind the sentence about an old one. Labels, annotations
 // and finalizers can always be changed, and everything deleted.
 func sameWhole(old, updated any) bool {
@@ -74,6 +75,10 @@ func wholeOf(object any) any {
 		}
 	case *discoveryv1.EndpointSlice:
 		return discoveryv1.EndpointSlice{AddressType: o.AddressType, Endpoints: o.Endpoints, Ports: o.Ports}
+	case *rbacv1.Role:
+		return o.Rules
+	case *rbacv1.RoleBinding:
+		return rbacv1.RoleBinding{Subjects: o.Subjects, RoleRef: o.RoleRef}
 	case *corev1.Endpoints: //nolint:staticcheck // deprecated, and still served
 		return o.Subsets
 	default:

@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook"
 
 	"github.com/hipaa-operator/hipaa-operator/internal/metrics"
+	"github.com/hipaa-operator/hipaa-operator/internal/subject"
 	"github.com/hipaa-operator/hipaa-operator/internal/version"
 )
 
@@ -62,7 +63,7 @@ func newManager(config *rest.Config, o Options) (manager.Manager, error) {
 	config.QPS, config.Burst = 200, 400
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme:                 scheme,
-		Cache:                  cacheOptions(),
+		Cache:                  subject.CacheOptions(),
 		HealthProbeBindAddress: o.HealthAddress,
 		Metrics: metricsserver.Options{
 			BindAddress:    o.MetricsAddress,

@@ -17,6 +17,17 @@ const (
 	// IsolationProof is a probe's result, or a statement, that the network plugin
 	// enforces NetworkPolicies.
 	IsolationProof
+	// Routes is the Ingresses that lead to the workload.
+	Routes
+	// Access is the Roles and bindings of the namespace, and what of the whole
+	// cluster holds in it.
+	Access
+	// Identities is the ServiceAccounts that live pods of the namespace run under.
+	Identities
+	// Settings is the ConfigMaps that the workload's pods take settings from.
+	Settings
+	// Nodes is the nodes that the workload's pods run on.
+	Nodes
 	// Resolvers and APIServer are read with FlowPeers. They stand in World.Missing
 	// by themselves where nothing was found although every cluster has it: where
 	// names are resolved, and the API server that a workload declares to call.
@@ -34,6 +45,11 @@ var evidenceNames = map[Evidence]string{
 	NetworkPolicies: "network policies",
 	FlowPeers:       "the peers of declared flows",
 	IsolationProof:  "proof that the network plugin enforces policies",
+	Routes:          "ingresses",
+	Access:          "roles and bindings",
+	Identities:      "the ServiceAccounts of running pods",
+	Settings:        "the ConfigMaps that pods name",
+	Nodes:           "the nodes of running pods",
 	Resolvers:       "where names are resolved",
 	APIServer:       "the addresses of the API server",
 }

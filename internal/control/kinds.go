@@ -14,6 +14,10 @@ const (
 	Services
 	Policies
 	Slices
+	Ingresses
+	Roles
+	Bindings
+	ConfigMaps
 	Connections
 	Workloads
 	endOfKinds
@@ -28,6 +32,10 @@ var kindNames = map[Kinds]string{
 	Services:    "Service",
 	Policies:    "NetworkPolicy",
 	Slices:      "EndpointSlice",
+	Ingresses:   "Ingress",
+	Roles:       "Role",
+	Bindings:    "RoleBinding",
+	ConfigMaps:  "ConfigMap",
 	Connections: "Connection",
 	Workloads:   "PHIWorkload",
 }

@@ -3,6 +3,8 @@ package control
 import (
 	"net/netip"
 
+	"k8s.io/apimachinery/pkg/api/resource"
+
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 )
 
@@ -15,6 +17,9 @@ type Profile struct {
 	Network NetworkParameters
 	Storage StorageParameters
 	Tagging hipaav1.TaggingParameters
+	// Responsibility holds the first of each office that a profile names, by the
+	// profiles' names.
+	Responsibility hipaav1.ResponsibilityParameters
 }
 
 // NetworkParameters are the merged parameters of network isolation.
@@ -38,6 +43,12 @@ type StorageParameters struct {
 	MinimumGrade hipaav1.StorageGrade
 	// Statements are unexpired statements by class name.
 	Statements map[string]hipaav1.StorageStatement
+	// NodeDisks is an unexpired statement about the nodes' own disks.
+	NodeDisks *hipaav1.Statement
+	// EmptyDir is Memory where a profile asks for it, and EmptyDirSizeLimit the
+	// smallest limit that one sets; zero is none.
+	EmptyDir          hipaav1.EmptyDirPlacement
+	EmptyDirSizeLimit resource.Quantity
 }
 
 // DefaultTagging are the label keys where profiles name none.

@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -20,8 +21,8 @@ import (
 // Subject is everything that a control may know. Controls read it; they change
 // nothing but what Mutate and Default are handed.
 //
-// Exactly one of Pod, Claim, Service, Policy, Slice and Connection is set: the
-// object under judgement. None is set when the workload as a whole is judged.
+// At most one of the objects from Pod to Connection is set: the one under
+// judgement. None is set when the workload as a whole is judged.
 type Subject struct {
 	// Profile holds the merged parameters; never nil.
 	Profile *Profile
@@ -36,6 +37,10 @@ type Subject struct {
 	Service    *corev1.Service
 	Policy     *networkingv1.NetworkPolicy
 	Slice      *discoveryv1.EndpointSlice
+	Ingress    *networkingv1.Ingress
+	Role       *rbacv1.Role
+	Binding    *rbacv1.RoleBinding
+	ConfigMap  *corev1.ConfigMap
 	Connection *Connection
 
 	// World is the evidence; never nil.
@@ -73,6 +78,31 @@ type World struct {
 	// Resolvers say where names are resolved, as discovered.
 	Resolvers []Resolver
 
+	// Ingresses of the namespace that lead to Services which expose the workload,
+	// or to any where the subject is the namespace, sorted by name.
+	Ingresses []*networkingv1.Ingress
+
+	// Roles and Bindings of the namespace, sorted by name.
+	Roles    []*rbacv1.Role
+	Bindings []*rbacv1.RoleBinding
+	// ClusterRoles by name: those that a binding of the namespace or of the whole
+	// cluster names.
+	ClusterRoles map[string]*rbacv1.ClusterRole
+	// ClusterBindings hold in every namespace, sorted by name.
+	ClusterBindings []*rbacv1.ClusterRoleBinding
+
+	// ConfigMaps that the workload's pods take settings from, by name.
+	ConfigMaps map[string]*corev1.ConfigMap
+
+	// Identities says who else runs under a ServiceAccount, by its name: the
+	// workloads that claim live pods of the namespace which this workload does not,
+	// sorted; "" stands for pods that nobody claims. A ServiceAccount that is not
+	// there was not looked at.
+	Identities map[string][]string
+
+	// Nodes that the workload's pods run on, by name.
+	Nodes map[string]*corev1.Node
+
 	// Isolation is the latest result of the probe; nil if it never ran.
 	Isolation *IsolationResult
 
@@ -100,40 +130,47 @@ type IsolationResult struct {
 
 // Kind says which kind of object is under judgement.
 func (s *Subject) Kind() Kinds {
+	kind, _ := s.under()
+	return kind
+}
+
+// under is the object under judgement and its kind; there is no object where the
+// workload as a whole is judged.
+func (s *Subject) under() (Kinds, metav1.Object) {
 	switch {
 	case s.Pod != nil:
-		return Pods
+		return Pods, s.Pod
 	case s.Claim != nil:
-		return Claims
+		return Claims, s.Claim
 	case s.Service != nil:
-		return Services
+		return Services, s.Service
 	case s.Policy != nil:
-		return Policies
+		return Policies, s.Policy
 	case s.Slice != nil:
-		return Slices
+		return Slices, s.Slice
+	case s.Ingress != nil:
+		return Ingresses, s.Ingress
+	case s.Role != nil:
+		return Roles, s.Role
+	case s.Binding != nil:
+		return Bindings, s.Binding
+	case s.ConfigMap != nil:
+		return ConfigMaps, s.ConfigMap
 	case s.Connection != nil:
-		return Connections
+		return Connections, s.Connection
 	default:
-		return Workloads
+		return Workloads, nil
 	}
 }
 
 // Object names the object under judgement as kind/name. A pod that has no name
 // yet goes by its generateName.
 func (s *Subject) Object() string {
-	switch {
-	case s.Pod != nil:
-		return "Pod/" + nameOf(s.Pod)
-	case s.Claim != nil:
-		return "PersistentVolumeClaim/" + nameOf(s.Claim)
-	case s.Service != nil:
-		return "Service/" + nameOf(s.Service)
-	case s.Policy != nil:
-		return "NetworkPolicy/" + nameOf(s.Policy)
-	case s.Slice != nil:
-		return "EndpointSlice/" + nameOf(s.Slice)
+	switch kind, object := s.under(); {
 	case s.Connection != nil:
 		return s.Connection.Way.Kind() + "/" + s.Connection.Name
+	case object != nil:
+		return kind.String() + "/" + nameOf(object)
 	case s.Workload != nil:
 		return "PHIWorkload/" + s.Workload.Name
 	case s.Namespace != nil:
@@ -163,6 +200,7 @@ func (s Subject) Under(p *Profile) Subject {
 // Of returns the subject with another object under judgement.
 func (s Subject) Of(object metav1.Object) Subject {
 	s.Pod, s.Claim, s.Service, s.Policy, s.Slice, s.Connection = nil, nil, nil, nil, nil, nil
+	s.Ingress, s.Role, s.Binding, s.ConfigMap = nil, nil, nil, nil
 	switch o := object.(type) {
 	case *corev1.Pod:
 		s.Pod = o
@@ -174,6 +212,14 @@ func (s Subject) Of(object metav1.Object) Subject {
 		s.Policy = o
 	case *discoveryv1.EndpointSlice:
 		s.Slice = o
+	case *networkingv1.Ingress:
+		s.Ingress = o
+	case *rbacv1.Role:
+		s.Role = o
+	case *rbacv1.RoleBinding:
+		s.Binding = o
+	case *corev1.ConfigMap:
+		s.ConfigMap = o
 	case *Connection:
 		s.Connection = o
 	}
@@ -188,13 +234,21 @@ func (w *World) Objects(kind Kinds) []metav1.Object {
 	case Pods:
 		return objects(w.Pods)
 	case Claims:
-		return objects(sortedClaims(w.Claims))
+		return objects(sorted(w.Claims))
 	case Services:
 		return objects(w.Exposing)
 	case Policies:
 		return objects(w.Policies)
 	case Slices:
 		return objects(w.Slices)
+	case Ingresses:
+		return objects(w.Ingresses)
+	case Roles:
+		return objects(w.Roles)
+	case Bindings:
+		return objects(w.Bindings)
+	case ConfigMaps:
+		return objects(sorted(w.ConfigMaps))
 	default:
 		return nil
 	}
@@ -208,8 +262,8 @@ func objects[T metav1.Object](typed []T) []metav1.Object {
 	return list
 }
 
-func sortedClaims(byName map[string]*corev1.PersistentVolumeClaim) []*corev1.PersistentVolumeClaim {
-	claims := slices.Collect(maps.Values(byName))
-	slices.SortFunc(claims, func(a, b *corev1.PersistentVolumeClaim) int { return strings.Compare(a.Name, b.Name) })
-	return claims
+func sorted[T metav1.Object](byName map[string]T) []T {
+	list := slices.Collect(maps.Values(byName))
+	slices.SortFunc(list, func(a, b T) int { return strings.Compare(a.GetName(), b.GetName()) })
+	return list
 }

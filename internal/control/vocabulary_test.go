@@ -28,6 +28,10 @@ func TestASubjectKnowsItsObject(t *testing.T) {
 		"a service":                  {phitest.Service("api").Obj(), control.Services, "Service/api"},
 		"a policy":                   {phitest.Policy("deny").Obj(), control.Policies, "NetworkPolicy/deny"},
 		"a slice":                    {phitest.Slice("s", "api").Obj(), control.Slices, "EndpointSlice/s"},
+		"an ingress":                 {phitest.Ingress("i", "ehr.example.org", "api").Obj(), control.Ingresses, "Ingress/i"},
+		"a role":                     {phitest.Role("r").Obj(), control.Roles, "Role/r"},
+		"settings":                   {&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "m"}}, control.ConfigMaps, "ConfigMap/m"},
+		"a binding":                  {phitest.Binding("b").Obj(), control.Bindings, "RoleBinding/b"},
 		"a connection": {
 			&control.Connection{ObjectMeta: metav1.ObjectMeta{Name: "api-0"}, Way: control.Exec}, control.Connections, "PodExecOptions/api-0",
 		},
@@ -101,10 +105,10 @@ func TestSetsAreReadByPeople(t *testing.T) {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}
-	if len(control.AllKinds.Each()) != 7 || !control.AllKinds.Has(control.Workloads) || control.Pods.Has(control.Pods|control.Claims) {
+	if len(control.AllKinds.Each()) != 11 || !control.AllKinds.Has(control.Workloads) || control.Pods.Has(control.Pods|control.Claims) {
 		t.Error("sets of kinds do not hold what they hold")
 	}
-	if len(control.AllEvidence.Each()) != 6 {
+	if len(control.AllEvidence.Each()) != 11 {
 		t.Error("AllEvidence is not all of it")
 	}
 }

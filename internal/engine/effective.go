@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -214,6 +215,7 @@ func (m *merge) add(p *hipaav1.ComplianceProfile, paused time.Time) {
 	m.addNetwork(p)
 	m.addStorage(p)
 	m.addTagging(p)
+	m.addResponsibility(p)
 	m.addRollout(p)
 }
 
@@ -304,6 +306,13 @@ func (m *merge) addStorage(p *hipaav1.ComplianceProfile) {
 		m.conflict("storage.encryptedClass differs between profiles: %q and %q; the first by name counts", into.EncryptedClass, from.EncryptedClass)
 	}
 	into.MinimumGrade = stricterGrade(into.MinimumGrade, from.MinimumGrade)
+	into.EmptyDir = strictest(into.EmptyDir, from.EmptyDir, hipaav1.EmptyDirAsDeclared, hipaav1.EmptyDirMemory)
+	if limit := from.EmptyDirSizeLimit; limit != nil && (into.EmptyDirSizeLimit.IsZero() || limit.Cmp(into.EmptyDirSizeLimit) < 0) {
+		into.EmptyDirSizeLimit = *limit
+	}
+	if s := from.NodeDisks; s != nil && m.stands(*s) {
+		into.NodeDisks = s
+	}
 	for _, s := range from.Statements {
 		if !m.stands(s.Statement) {
 			continue
@@ -338,6 +347,16 @@ func (m *merge) setKey(into *string, key, fallback, field string) {
 	default:
 		m.conflict("%s differs between profiles; the first by name counts", field)
 	}
+}
+
+func (m *merge) addResponsibility(p *hipaav1.ComplianceProfile) {
+	from := p.Spec.Responsibility
+	if from == nil {
+		return
+	}
+	into := &m.effective.Parameters.Responsibility
+	into.SecurityOfficer = cmp.Or(into.SecurityOfficer, from.SecurityOfficer)
+	into.PrivacyOfficer = cmp.Or(into.PrivacyOfficer, from.PrivacyOfficer)
 }
 
 func (m *merge) addRollout(p *hipaav1.ComplianceProfile) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
@@ -41,6 +42,21 @@ func TestWhichProfilesGovern(t *testing.T) {
 	}
 	if engine.IsPHI(nil) {
 		t.Error("no namespace is called one that holds PHI")
+	}
+}
+
+func TestOfficesAreFilledByTheFirstProfileThatNamesSomebody(t *testing.T) {
+	e := newEngine(t, pair()...)
+	onlySecurity, both := phitest.Profile("a").Officers().Obj(), phitest.Profile("b").Officers().Obj()
+	onlySecurity.Spec.Responsibility.PrivacyOfficer = nil
+	both.Spec.Responsibility.SecurityOfficer = &hipaav1.Officer{Name: "Somebody Else", Contact: "else@example.org"}
+	effective, err := e.Resolve([]*hipaav1.ComplianceProfile{both, onlySecurity}, phitest.Namespace("ehr").Obj(), "", phitest.Epoch)
+	if err != nil {
+		t.Fatalf("resolving: %v", err)
+	}
+	want := *phitest.Profile("").Officers().Obj().Spec.Responsibility
+	if diff := cmp.Diff(want, effective.Parameters.Responsibility); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 
@@ -276,9 +292,11 @@ func TestParametersMergeTowardsTheStricter(t *testing.T) {
 			Gateway("edge", "nginx", "app", "nginx").ClassStated("efs", hipaav1.StorageGradeCustomerKey, phitest.After(2*time.Hour)).
 			IsolationStated(phitest.After(time.Hour)).Window("Mon-Fri 09:00-16:00 UTC").MaxUnavailable("10%").
 			EnforceBy(phitest.After(48*time.Hour)).Accepts("api", "sha256:1").
+			EmptyDirsInMemory("1Gi").NodeDisksStated(phitest.After(4*time.Hour)).
 			Tagging(hipaav1.TaggingParameters{OwnerKey: "team"}),
 		phitest.Profile("b").EncryptedClass("gold").MinimumGrade(hipaav1.StorageGradeCustomerKey).ExternalRanges("10.1.2.3/16").
 			Gateway("edge", "nginx", "app", "nginx").ClassStated("efs", hipaav1.StorageGradeProviderKey, phitest.After(3*time.Hour)).
+			EmptyDirsInMemory("512Mi").NodeDisksStated(phitest.After(0)).
 			Window("Sat 01:00-05:00 UTC").MaxUnavailable("1").EnforceBy(phitest.After(24*time.Hour)).
 			Tagging(hipaav1.TaggingParameters{OwnerKey: hipaav1.DefaultOwnerKey, EnvironmentKey: "env"}),
 	)
@@ -296,6 +314,9 @@ func TestParametersMergeTowardsTheStricter(t *testing.T) {
 			Statements: map[string]hipaav1.StorageStatement{
 				"efs": phitest.Profile("b").ClassStated("efs", hipaav1.StorageGradeProviderKey, phitest.After(3*time.Hour)).Obj().Spec.Storage.Statements[0],
 			},
+			NodeDisks:         phitest.Profile("a").NodeDisksStated(phitest.After(4 * time.Hour)).Obj().Spec.Storage.NodeDisks,
+			EmptyDir:          hipaav1.EmptyDirMemory,
+			EmptyDirSizeLimit: resource.MustParse("512Mi"),
 		},
 		Tagging: hipaav1.TaggingParameters{
 			OwnerKey: "team", CriticalityKey: hipaav1.DefaultCriticalityKey, EnvironmentKey: "env", DataClassPrefix: hipaav1.DefaultDataClassPrefix,

@@ -11,6 +11,7 @@ var (
 	AccessManagement          = cite("164.308(a)(4)(i)", "Information access management", Standard)
 	AccessAuthorization       = cite("164.308(a)(4)(ii)(B)", "Access authorization", Addressable)
 	ContingencyCriticality    = cite("164.308(a)(7)(ii)(E)", "Applications and data criticality analysis", Addressable)
+	MediaReuse                = cite("164.310(d)(2)(ii)", "Media re-use", Required)
 	Accountability            = cite("164.310(d)(2)(iii)", "Accountability", Addressable)
 	AccessControl             = cite("164.312(a)(1)", "Access control", Standard)
 	UniqueUserIdentification  = cite("164.312(a)(2)(i)", "Unique user identification", Required)
@@ -23,6 +24,7 @@ var (
 	TransmissionSecurity      = cite("164.312(e)(1)", "Transmission security", Standard)
 	TransmissionIntegrity     = cite("164.312(e)(2)(i)", "Integrity controls", Addressable)
 	TransmissionEncryption    = cite("164.312(e)(2)(ii)", "Encryption", Addressable)
+	PersonnelDesignations     = cite("164.530(a)(1)", "Personnel designations", Standard)
 	BusinessAssociateContract = cite("164.308(b)(1)", "Business associate contracts and other arrangements", Standard)
 )
 

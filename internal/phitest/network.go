@@ -115,6 +115,12 @@ func (b *ServiceBuilder) Selecting(keysAndValues ...string) *ServiceBuilder {
 	return b
 }
 
+// With applies any other change.
+func (b *ServiceBuilder) With(change func(*corev1.Service)) *ServiceBuilder {
+	change(&b.service)
+	return b
+}
+
 // Port adds a TCP port that leads to a target port.
 func (b *ServiceBuilder) Port(name string, number int32, target intstr.IntOrString) *ServiceBuilder {
 	b.service.Spec.Ports = append(b.service.Spec.Ports, corev1.ServicePort{

@@ -12,8 +12,8 @@ import (
 // PodBuilder builds a Pod.
 type PodBuilder struct{ pod corev1.Pod }
 
-// Pod has one container "app", the label app=name, and satisfies Pod Security
-// restricted.
+// Pod has one container "app", the label app=name, a ServiceAccount of that name,
+// and satisfies Pod Security restricted.
 func Pod(name string) *PodBuilder {
 	b := &PodBuilder{corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
@@ -21,6 +21,7 @@ func Pod(name string) *PodBuilder {
 			Labels: map[string]string{"app": name},
 		},
 		Spec: corev1.PodSpec{
+			ServiceAccountName:           name,
 			AutomountServiceAccountToken: ptr.To(false),
 			SecurityContext: &corev1.PodSecurityContext{
 				RunAsNonRoot:   ptr.To(true),
@@ -43,10 +44,10 @@ func (b *PodBuilder) UID(uid string) *PodBuilder {
 	return b
 }
 
-// Of makes it one of a workload's pods: its namespace, and the exact labels of
-// its selector instead of app=name.
+// Of makes it one of a workload's pods: its namespace, the exact labels of its
+// selector instead of app=name, and a ServiceAccount of its name.
 func (b *PodBuilder) Of(w *hipaav1.PHIWorkload) *PodBuilder {
-	b.pod.Namespace = w.Namespace
+	b.pod.Namespace, b.pod.Spec.ServiceAccountName = w.Namespace, w.Name
 	delete(b.pod.Labels, "app")
 	b.pod.Labels = merged(b.pod.Labels, w.Spec.Selector.MatchLabels)
 	return b

@@ -3,8 +3,10 @@ package phitest
 import (
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/utils/ptr"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 )
@@ -144,6 +146,31 @@ func (b *ProfileBuilder) ClassStated(class string, g hipaav1.StorageGrade, until
 
 func statement(until metav1.Time) hipaav1.Statement {
 	return hipaav1.Statement{StatedBy: "platform lead", Reason: reason, Expires: until}
+}
+
+// NodeDisksStated states until an instant that the nodes' disks are encrypted.
+func (b *ProfileBuilder) NodeDisksStated(until metav1.Time) *ProfileBuilder {
+	b.storage().NodeDisks = &hipaav1.Statement{StatedBy: "ops@example.org", Reason: "every node boots from an encrypted disk", Expires: until}
+	return b
+}
+
+// EmptyDirsInMemory puts scratch directories into memory; an empty limit is the
+// default one.
+func (b *ProfileBuilder) EmptyDirsInMemory(limit string) *ProfileBuilder {
+	b.storage().EmptyDir = hipaav1.EmptyDirMemory
+	if limit != "" {
+		b.storage().EmptyDirSizeLimit = ptr.To(resource.MustParse(limit))
+	}
+	return b
+}
+
+// Officers names who answers for security and for privacy.
+func (b *ProfileBuilder) Officers() *ProfileBuilder {
+	b.profile.Spec.Responsibility = &hipaav1.ResponsibilityParameters{
+		SecurityOfficer: &hipaav1.Officer{Name: "Ada Moreno", Contact: "security@example.org"},
+		PrivacyOfficer:  &hipaav1.Officer{Name: "Jon Okafor", Contact: "privacy@example.org"},
+	}
+	return b
 }
 
 // Tagging sets the label keys.

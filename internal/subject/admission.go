@@ -4,6 +4,7 @@ import (
 	"context"
 
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
@@ -25,8 +26,23 @@ func (l *Loader) AtAdmission(ctx context.Context, sc *Scene, w *hipaav1.PHIWorkl
 	if needs.Has(control.NetworkPolicies) {
 		world.note(control.NetworkPolicies, l.networkPolicies(ctx, world, sc.Namespace.Name))
 	}
+	if binding, is := object.(*rbacv1.RoleBinding); is && needs.Has(control.Access) {
+		world.note(control.Access, l.boundTo(ctx, world, binding))
+	}
+	if pod, is := object.(*corev1.Pod); is {
+		l.aroundPod(ctx, sc, world, pod, needs)
+		if needs.Has(control.Identities) {
+			world.note(control.Identities, l.identities(ctx, sc, &control.Subject{Workload: w, World: world.World}, pod))
+		}
+	}
 	subject := control.Subject{Namespace: sc.Namespace, Workload: w, World: world.World}
 	return subject.Of(object)
+}
+
+func (l *Loader) aroundPod(ctx context.Context, sc *Scene, world *world, pod *corev1.Pod, needs control.Evidence) {
+	if needs.Has(control.Settings) {
+		world.note(control.Settings, l.settings(ctx, world, sc.Namespace.Name, pod))
+	}
 }
 
 // workloadsOf are the workloads whose flows matter to a subject: its own, or all

@@ -42,7 +42,7 @@ func Keeping(ctx context.Context, informers Informers, live client.Reader) (*Loa
 			return nil, fmt.Errorf("watching %T: %w", watched.object, err)
 		}
 	}
-	return &Loader{Cache: informers, Live: live, kept: kept}, nil
+	return &Loader{Cache: informers, Live: live, ConfigMaps: KeepConfigMaps(), kept: kept}, nil
 }
 
 // whenever handles every event alike. An event that names nothing may be about

@@ -36,7 +36,27 @@ func (l *Loader) Subject(ctx context.Context, sc *Scene, w *hipaav1.PHIWorkload,
 		world.note(control.FlowPeers, l.flowPeers(ctx, world, workloadsOf(sc, w)))
 		world.noteAbsent(w)
 	}
+	l.surroundings(ctx, sc, world, w, needs)
 	return subject, nil
+}
+
+// surroundings reads what more is asked for than storage and network.
+func (l *Loader) surroundings(ctx context.Context, sc *Scene, world *world, w *hipaav1.PHIWorkload, needs control.Evidence) {
+	if needs.Has(control.Routes) {
+		world.note(control.Routes, l.routes(ctx, world, sc.Namespace.Name, w))
+	}
+	if needs.Has(control.Access) {
+		world.note(control.Access, l.access(ctx, world, sc.Namespace.Name))
+	}
+	if needs.Has(control.Identities) {
+		world.note(control.Identities, l.identities(ctx, sc, &control.Subject{Workload: w, World: world.World}, world.Pods...))
+	}
+	if needs.Has(control.Settings) {
+		world.note(control.Settings, l.settings(ctx, world, sc.Namespace.Name, world.Pods...))
+	}
+	if needs.Has(control.Nodes) {
+		world.note(control.Nodes, l.nodes(ctx, world))
+	}
 }
 
 // pods reads the workload's pods that have not finished. Finished pods hold no

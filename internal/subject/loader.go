@@ -20,6 +20,8 @@ type Loader struct {
 	Cache client.Reader
 	// Live asks the API server.
 	Live client.Reader
+	// ConfigMaps keeps settings; nil reads them anew each time.
+	ConfigMaps *ConfigMaps
 	// kept is nil where every scene is read anew.
 	kept *keptScenes
 }

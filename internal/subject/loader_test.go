@@ -362,30 +362,6 @@ func TestWhatEveryClusterHasIsMissedWhereItIsGone(t *testing.T) {
 	}
 }
 
-func TestTrimPodKeepsWhatControlsJudge(t *testing.T) {
-	p := pod("api", map[string]string{"app": "api"}, "data")
-	p.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "kubectl"}}
-	p.Annotations = map[string]string{"kubectl.kubernetes.io/last-applied-configuration": "{}", "keep": "me"}
-	p.Spec.Containers = []corev1.Container{{
-		Name: "api", Image: "api:1", Env: []corev1.EnvVar{{Name: "PASSWORD", Value: "x"}},
-		SecurityContext: &corev1.SecurityContext{Privileged: ptr.To(true)},
-	}}
-	trimmed, err := subject.TrimPod(p)
-	if err != nil {
-		t.Fatalf("TrimPod: %v", err)
-	}
-	got, ok := trimmed.(*corev1.Pod)
-	if !ok {
-		t.Fatalf("got a %T", trimmed)
-	}
-	if got.ManagedFields != nil || len(got.Annotations) != 1 || got.Spec.Containers[0].Env != nil {
-		t.Errorf("kept what nothing reads: %+v", got)
-	}
-	if got.Spec.Containers[0].SecurityContext == nil || len(got.Spec.Volumes) != 1 || got.Labels["app"] != "api" {
-		t.Errorf("dropped what controls judge: %+v", got)
-	}
-}
-
 func names[T metav1.Object](list []T) []string {
 	var all []string
 	for _, o := range list {

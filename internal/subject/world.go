@@ -2,6 +2,7 @@ package subject
 
 import (
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -17,12 +18,16 @@ type world struct {
 
 func newWorld(sc *Scene) *world {
 	w := &world{World: &control.World{
-		Claims:    map[string]*corev1.PersistentVolumeClaim{},
-		Volumes:   map[string]*corev1.PersistentVolume{},
-		Classes:   map[string]*storagev1.StorageClass{},
-		Workloads: make(map[types.NamespacedName]*hipaav1.PHIWorkload, len(sc.Workloads)),
-		Services:  map[types.NamespacedName]*corev1.Service{},
-		Missing:   map[control.Evidence]string{},
+		Claims:       map[string]*corev1.PersistentVolumeClaim{},
+		Volumes:      map[string]*corev1.PersistentVolume{},
+		Classes:      map[string]*storagev1.StorageClass{},
+		Workloads:    make(map[types.NamespacedName]*hipaav1.PHIWorkload, len(sc.Workloads)),
+		Services:     map[types.NamespacedName]*corev1.Service{},
+		ClusterRoles: map[string]*rbacv1.ClusterRole{},
+		Identities:   map[string][]string{},
+		ConfigMaps:   map[string]*corev1.ConfigMap{},
+		Nodes:        map[string]*corev1.Node{},
+		Missing:      map[control.Evidence]string{},
 	}}
 	for _, workload := range sc.Workloads {
 		w.Workloads[client.ObjectKeyFromObject(workload)] = workload

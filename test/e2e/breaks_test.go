@@ -290,6 +290,14 @@ func (s *staged) under() client.Object {
 		return fresh(s.Policy, namespace)
 	case control.Slices:
 		return fresh(s.Slice, namespace)
+	case control.Ingresses:
+		return fresh(s.Ingress, namespace)
+	case control.Roles:
+		return fresh(s.Role, namespace)
+	case control.Bindings:
+		return fresh(s.Binding, namespace)
+	case control.ConfigMaps:
+		return fresh(s.ConfigMap, namespace)
 	default:
 		Fail("the break judges no object")
 		return nil

@@ -8,10 +8,13 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -32,11 +35,20 @@ var _ = Describe("Real applications", Ordered, func() {
 
 	It("judges HAPI FHIR: what can be met is met, the rest is Unknown", func() {
 		namespace := phiNamespace("hapi")
+		disks := phitest.Profile("hapi-disks").Selecting(corev1.LabelMetadataName, namespace).NodeDisksStated(metav1.NewTime(time.Now().Add(time.Hour))).Obj()
+		Expect(admin.Create(ctx, disks)).To(Succeed())
+		DeferCleanup(func() { Expect(admin.Delete(ctx, disks)).To(Succeed()) })
 		workload := phitest.Workload("hapi").Namespace(namespace).
-			Selecting("app.kubernetes.io/name", "hapi-fhir-jpaserver", "app.kubernetes.io/instance", "hapi").Obj()
+			Selecting("app.kubernetes.io/name", "hapi-fhir-jpaserver", "app.kubernetes.io/instance", "hapi").
+			From(phitest.FromGateway("ingress-nginx")).Obj()
 		Expect(admin.Create(ctx, workload)).To(Succeed())
-		refusals := applyFiles(namespace, filepath.Join(manifests, "hapi-fhir", "rendered.yaml"))
-		Expect(refusals).To(BeEmpty(), "the chart is well hardened: nothing of it is refused")
+		chart := filepath.Join(manifests, "hapi-fhir", "rendered.yaml")
+		Expect(applyFiles(namespace, chart)).To(Equal(map[string][]string{
+			"Deployment/hapi-hapi-fhir-jpaserver":         {"unique-service-identity"},
+			"Pod/hapi-hapi-fhir-jpaserver-test-endpoints": {"unique-service-identity"},
+		}), "the chart is well hardened, but for the identity that its values leave out")
+		By("giving it a ServiceAccount, as the chart does on request")
+		Expect(applyUnder(namespace, "hapi", chart)).To(BeEmpty())
 
 		By("its Deployment runs, and its helm-test pod, which the selector matches, is admitted as one of its pods")
 		Eventually(func(g Gomega) {
@@ -48,6 +60,10 @@ var _ = Describe("Real applications", Ordered, func() {
 			HaveKeyWithValue("pod-hardening", hipaav1.VerdictPass),
 			HaveKeyWithValue("data-classification", hipaav1.VerdictPass),
 			HaveKeyWithValue("volume-encryption", hipaav1.VerdictNotApplicable),
+			HaveKeyWithValue("ephemeral-storage", hipaav1.VerdictPass),
+			HaveKeyWithValue("unique-service-identity", hipaav1.VerdictPass),
+			HaveKeyWithValue("no-public-exposure", hipaav1.VerdictPass),
+			HaveKeyWithValue("assigned-responsibility", hipaav1.VerdictFail), // the shipped profile can name nobody
 			HaveKeyWithValue("network-isolation", hipaav1.VerdictUnknown),
 		))
 	})
@@ -64,14 +80,14 @@ var _ = Describe("Real applications", Ordered, func() {
 		Expect(err).NotTo(HaveOccurred())
 		Expect(files).NotTo(BeEmpty())
 		Expect(applyFiles(namespace, files...)).To(Equal(map[string][]string{
-			"Deployment/openemr":    {"pod-hardening"},
-			"Deployment/phpmyadmin": {"pod-hardening"},
-			"Deployment/redisproxy": {"pod-hardening"},
-			"StatefulSet/mysql-sts": {"pod-hardening"},
-			"StatefulSet/redis":     {"pod-hardening"},
-			"StatefulSet/sentinel":  {"pod-hardening"},
-			"Service/openemr":       {"network-isolation"}, // a load balancer for callers that nobody declares
-			"Service/phpmyadmin":    {"network-isolation"}, // the database's console on a port of every node
+			"Deployment/openemr":    {"pod-hardening", "unique-service-identity"},
+			"Deployment/phpmyadmin": {"pod-hardening", "unique-service-identity"},
+			"Deployment/redisproxy": {"pod-hardening", "unique-service-identity"},
+			"StatefulSet/mysql-sts": {"pod-hardening", "unique-service-identity"},
+			"StatefulSet/redis":     {"pod-hardening", "unique-service-identity"},
+			"StatefulSet/sentinel":  {"pod-hardening", "unique-service-identity"},
+			"Service/openemr":       {"no-public-exposure"}, // a load balancer for callers that nobody declares
+			"Service/phpmyadmin":    {"no-public-exposure"}, // the database's console on a port of every node
 		}))
 
 		By("its claims, written without a class, got the profile's encrypted one")
@@ -89,6 +105,11 @@ var _ = Describe("Real applications", Ordered, func() {
 // not have (cert-manager's) are left out, as kubectl would.
 func applyFiles(namespace string, files ...string) map[string][]string {
 	GinkgoHelper()
+	return apply(namespace, files, func(*unstructured.Unstructured) {})
+}
+
+func apply(namespace string, files []string, change func(*unstructured.Unstructured)) map[string][]string {
+	GinkgoHelper()
 	refusals := map[string][]string{}
 	for _, file := range files {
 		content, err := os.ReadFile(file)
@@ -96,14 +117,31 @@ func applyFiles(namespace string, files ...string) map[string][]string {
 		for _, object := range documents(content) {
 			object.SetNamespace(namespace)
 			unstructured.RemoveNestedField(object.Object, "status")
+			change(object)
 			err := admin.Create(ctx, object)
-			if err == nil || isNoMatch(err) {
+			if err == nil || isNoMatch(err) || apierrors.IsAlreadyExists(err) {
 				continue
 			}
 			refusals[object.GetKind()+"/"+object.GetName()] = controlsIn(err)
 		}
 	}
 	return refusals
+}
+
+// applyUnder is applyFiles with a ServiceAccount named in pods and templates. What
+// stands already stays.
+func applyUnder(namespace, account string, files ...string) map[string][]string {
+	GinkgoHelper()
+	own := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: account}}
+	Expect(admin.Create(ctx, own)).To(Succeed())
+	return apply(namespace, files, func(object *unstructured.Unstructured) {
+		for _, spec := range [][]string{{"spec", "containers"}, {"spec", "template", "spec", "containers"}} {
+			if _, found, err := unstructured.NestedSlice(object.Object, spec...); found && err == nil {
+				path := append(spec[:len(spec)-1:len(spec)-1], "serviceAccountName")
+				Expect(unstructured.SetNestedField(object.Object, account, path...)).To(Succeed())
+			}
+		}
+	})
 }
 
 func documents(content []byte) []*unstructured.Unstructured {

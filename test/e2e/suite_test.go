@@ -40,6 +40,8 @@ var (
 	operator *cluster.Operator
 	config   *rest.Config
 	admin    client.Client
+	// everybody's ServiceAccounts are created by this client.
+	everybody client.Client
 )
 
 func TestEndToEnd(t *testing.T) {
@@ -61,6 +63,7 @@ var _ = BeforeSuite(func() {
 	config, err = clientcmd.BuildConfigFromFlags("", kube.Kubeconfig)
 	Expect(err).NotTo(HaveOccurred())
 	config.QPS, config.Burst = 200, 400
+	everybody = clientFor(config)
 	admin = clientFor(config)
 
 	By("applying everything at once, the operator's own manifests and a PHI application together")
@@ -99,7 +102,7 @@ func clientFor(c *rest.Config) client.Client {
 	Expect(err).NotTo(HaveOccurred())
 	typed, err := client.New(c, client.Options{Scheme: scheme})
 	Expect(err).NotTo(HaveOccurred())
-	return typed
+	return provident{typed}
 }
 
 // as is a client that acts as somebody else.

@@ -58,6 +58,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.IPBlockPeerApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("NetworkParameters"):
 		return &apiv1alpha1.NetworkParametersApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("Officer"):
+		return &apiv1alpha1.OfficerApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Owner"):
 		return &apiv1alpha1.OwnerApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Pause"):
@@ -82,6 +84,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.PreviewEntryApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ProfileReference"):
 		return &apiv1alpha1.ProfileReferenceApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ResponsibilityParameters"):
+		return &apiv1alpha1.ResponsibilityParametersApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("RolloutParameters"):
 		return &apiv1alpha1.RolloutParametersApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("SafeguardCounts"):

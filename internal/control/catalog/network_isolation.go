@@ -18,11 +18,7 @@ var _ = add(control.Control{
 		"with its declared flows and name resolution, in port numbers. At admission and live, any other NetworkPolicy is held against what the " +
 		"PHIWorkloads declare: a rule that opens more to a pod that a PHIWorkload selects fails, and one that could do so for a pod with further " +
 		"labels is Unknown, which refuses as well. At admission a rule that opens more than name resolution to pods that no PHIWorkload of the " +
-		"namespace selects fails too, so a PHIWorkload is applied before the policies for its pods. A Service of type NodePort or LoadBalancer, or " +
-		"with externalIPs, fails unless the PHIWorkload behind it declares callers of its target ports by address (an ipBlock, or a gateway with " +
-		"cidrs) and externalTrafficPolicy is Local, so that policies see these addresses; loadBalancerSourceRanges and allocateLoadBalancerNodePorts " +
-		"stand in for neither. A Service without a selector leads where its EndpointSlices say, and one of type ExternalName out of the cluster, " +
-		"where policies hold the callers: neither is a finding. EndpointSlices written by hand fail unless every address lies in an ipBlock " +
+		"namespace selects fails too, so a PHIWorkload is applied before the policies for its pods. EndpointSlices written by hand fail unless every address lies in an ipBlock " +
 		"that a PHIWorkload of the namespace declares. Only live: that every pod of the namespace is closed by default, that no pod shares the " +
 		"node's network, that declared ipBlocks lie inside the profile's ranges, that declared Services select pods, and that the network plugin " +
 		"enforces policies at all: the profile states it (Attested) until a later release brings a probe that has seen a denied connection dropped (Tested). Without either the " +
@@ -59,13 +55,11 @@ spec:
     to:
     - phiWorkload: {name: patient-db}
 `,
-	Judges:    control.Services | control.Policies | control.Slices | control.Workloads,
+	Judges:    control.Policies | control.Slices | control.Workloads,
 	Needs:     control.FlowPeers,
 	NeedsLive: control.NetworkPolicies | control.IsolationProof,
 	Check: func(s control.Subject) []control.Finding {
 		switch s.Kind() {
-		case control.Services:
-			return checkService(&s)
 		case control.Policies:
 			return checkPolicy(&s)
 		case control.Slices:

@@ -7,7 +7,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
-	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/control"
 )
 
@@ -36,27 +35,6 @@ var isolationBreaks = control.Breaks{
 		s.Workload = nil
 		s.Policy.Spec.PodSelector = metav1.LabelSelector{MatchLabels: unclaimed}
 	}},
-	"a Service on a port of every node": exposed(func(s *control.Subject) {
-		s.Service.Spec.Type = corev1.ServiceTypeNodePort
-	}),
-	"a Service behind a load balancer": exposed(func(s *control.Subject) {
-		s.Service.Spec.Type = corev1.ServiceTypeLoadBalancer
-	}),
-	"a Service on an address from outside the cluster": exposed(func(s *control.Subject) {
-		s.Service.Spec.ExternalIPs = []string{"203.0.113.9"}
-	}),
-	"a Service that hides the callers it is exposed for": exposed(func(s *control.Subject) {
-		s.Service.Spec.Type = corev1.ServiceTypeNodePort
-		s.Service.Spec.ExternalTrafficPolicy = corev1.ServiceExternalTrafficPolicyCluster
-		s.Workload.Spec.Access.From = append(s.Workload.Spec.Access.From, hipaav1.AccessPeer{
-			IPBlock: &hipaav1.IPBlockPeer{CIDR: "198.51.100.0/28", Reason: "the clinic's own network"},
-		})
-	}),
-	"a Service that exposes pods that no PHIWorkload claims": exposed(func(s *control.Subject) {
-		s.Workload = nil
-		s.Service.Spec.Selector = unclaimed
-		s.Service.Spec.Type = corev1.ServiceTypeNodePort
-	}),
 	"an endpoint that nobody declared": {Kind: control.Slices, Apply: func(s *control.Subject) {
 		s.Slice.Endpoints = append(s.Slice.Endpoints, discoveryv1.Endpoint{Addresses: []string{"10.9.8.7"}})
 	}},
@@ -85,10 +63,6 @@ var isolationBreaks = control.Breaks{
 
 // unclaimed are labels that the selector of no workload of the tests matches.
 var unclaimed = map[string]string{"app": "shop"}
-
-func exposed(change func(*control.Subject)) control.Break {
-	return control.Break{Kind: control.Services, Apply: change}
-}
 
 // rules replaces what the policy under judgement says by a break, for all pods.
 func rules(change func(*networkingv1.NetworkPolicySpec)) control.Break {

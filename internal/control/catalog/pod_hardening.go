@@ -33,6 +33,7 @@ metadata:
   namespace: ehr
   labels: {app: patient-api}
 spec:
+  serviceAccountName: patient-api
   securityContext:
     runAsNonRoot: true
     seccompProfile: {type: RuntimeDefault}

@@ -7,6 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -29,6 +30,7 @@ func Profile() *hipaav1.ComplianceProfile {
 		Gateway("ingress-nginx", "ingress-nginx", "app.kubernetes.io/name", "ingress-nginx").
 		DNSPods("k8s-app", "kube-dns").
 		ExternalRanges("198.51.100.0/24").
+		Officers().
 		Obj()
 }
 
@@ -53,6 +55,7 @@ func Baseline(kind control.Kinds) control.Subject {
 	s.World.Services[types.NamespacedName{Namespace: "registry", Name: "terminology"}] = terminology
 	s.World.APIServer = []netip.AddrPort{netip.MustParseAddrPort("192.0.2.10:6443")}
 	s.World.Classes[phitest.EncryptedClass] = phitest.Class(phitest.EncryptedClass).Obj()
+	s.World.Roles = []*rbacv1.Role{phitest.Role("readers").Allows("", "pods", "get", "list").Obj()}
 	s.World.Isolation = &control.IsolationResult{Dropped: true, At: phitest.Epoch, Detail: "a denied connection was dropped"}
 	claim := phitest.Claim("data").Obj()
 	s.World.Claims[claim.Name] = claim
@@ -72,6 +75,14 @@ func Baseline(kind control.Kinds) control.Subject {
 		return s.Of(phitest.Policy("from-portal").Selecting("app", WorkloadName).Ingress(portal, phitest.TCP(8080)).Obj())
 	case control.Slices:
 		return s.Of(phitest.Slice("external", "registry-db", "198.51.100.5").Port("postgres", 5432).Obj())
+	case control.Ingresses:
+		return s.Of(phitest.Ingress(WorkloadName, "api.ehr.example.org", WorkloadName).Obj())
+	case control.Roles:
+		return s.Of(phitest.Role("on-call").Allows("", "pods", "get", "list").Obj())
+	case control.Bindings:
+		return s.Of(phitest.Binding("readers").Group("clinical-apps").Obj())
+	case control.ConfigMaps:
+		return s.Of(settings())
 	case control.Connections:
 		return s.Of(connection(s.World.Pods[0].Name))
 	default:
@@ -103,10 +114,25 @@ func Bare(kind control.Kinds) control.Subject {
 		return s.Of(phitest.Policy("closes-everything").Obj())
 	case control.Slices:
 		return s.Of(phitest.Slice("empty", WorkloadName).Obj())
+	case control.Ingresses:
+		return s.Of(phitest.Ingress(WorkloadName, "api.ehr.example.org", WorkloadName).Obj())
+	case control.Roles:
+		return s.Of(phitest.Role("nobody").Obj())
+	case control.Bindings:
+		return s.Of(phitest.Binding("readers").Obj())
+	case control.ConfigMaps:
+		return s.Of(settings())
 	case control.Connections:
 		return s.Of(connection(live.Name))
 	default:
 		return s
+	}
+}
+
+// settings are harmless.
+func settings() *corev1.ConfigMap {
+	return &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{Namespace: phitest.DefaultNamespace, Name: "settings"}, Data: map[string]string{"LOG_LEVEL": "info"},
 	}
 }
 
@@ -128,6 +154,10 @@ func around(workload *hipaav1.PHIWorkload, profile *hipaav1.ComplianceProfile) c
 		Services:  map[types.NamespacedName]*corev1.Service{},
 		Exposing:  []*corev1.Service{phitest.Service(workload.Name).Port("http", 80, intstr.FromString("http")).Obj()},
 	}
+	world.ClusterRoles = map[string]*rbacv1.ClusterRole{}
+	world.ConfigMaps = map[string]*corev1.ConfigMap{}
+	world.Identities = map[string][]string{workload.Name: nil}
+	world.Nodes = map[string]*corev1.Node{}
 	neighbours := []*hipaav1.PHIWorkload{
 		workload,
 		phitest.Workload("portal").To(phitest.ToWorkload(workload.Name)).Obj(),
@@ -229,6 +259,14 @@ func Live(s control.Subject) control.Subject {
 		s.World.Policies = append(s.World.Policies, s.Policy)
 	case control.Slices:
 		s.World.Slices = append(s.World.Slices, s.Slice)
+	case control.Ingresses:
+		s.World.Ingresses = append(s.World.Ingresses, s.Ingress)
+	case control.Roles:
+		s.World.Roles = append(s.World.Roles, s.Role)
+	case control.Bindings:
+		s.World.Bindings = append(s.World.Bindings, s.Binding)
+	case control.ConfigMaps:
+		s.World.ConfigMaps[s.ConfigMap.Name] = s.ConfigMap
 	}
 	return s.Of(metav1.Object(nil))
 }

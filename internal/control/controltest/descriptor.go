@@ -96,6 +96,13 @@ func exemplary(catalog []control.Control, c *control.Control) (broken complaints
 	j := enforcing(catalog)
 	for _, object := range objects {
 		s := Baseline(control.Workloads)
+		if p, is := object.(*hipaav1.ComplianceProfile); is {
+			s.Profile = parameters(p, s.Namespace)
+			if verdict := verdictOf(j.live(s), c.ID); verdict != hipaav1.VerdictPass {
+				broken.add("under %T %s the verdict is %s", object, object.GetName(), verdict)
+			}
+			continue
+		}
 		if object.GetNamespace() != s.Namespace.Name {
 			broken.add("%T %s is not in namespace %q", object, object.GetName(), s.Namespace.Name)
 		}

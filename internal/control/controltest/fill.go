@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -117,6 +118,10 @@ func fill(f *randfill.Filler) control.Subject {
 	s.World.Policies = withoutNil(s.World.Policies)
 	s.World.Exposing = withoutNil(s.World.Exposing)
 	s.World.Slices = withoutNil(s.World.Slices)
+	s.World.Ingresses = withoutNil(s.World.Ingresses)
+	s.World.Roles = withoutNil(s.World.Roles)
+	s.World.Bindings = withoutNil(s.World.Bindings)
+	s.World.ClusterBindings = withoutNil(s.World.ClusterBindings)
 	if kind%8 != 0 {
 		s.Workload = &hipaav1.PHIWorkload{}
 		f.Fill(s.Workload)
@@ -126,7 +131,7 @@ func fill(f *randfill.Filler) control.Subject {
 
 func fillObject(f *randfill.Filler, kind uint8) metav1.Object {
 	var object metav1.Object
-	switch kind % 7 {
+	switch kind % 11 {
 	case 0:
 		object = &corev1.Pod{}
 	case 1:
@@ -139,6 +144,14 @@ func fillObject(f *randfill.Filler, kind uint8) metav1.Object {
 		object = &discoveryv1.EndpointSlice{}
 	case 5:
 		object = &control.Connection{}
+	case 6:
+		object = &networkingv1.Ingress{}
+	case 7:
+		object = &rbacv1.Role{}
+	case 8:
+		object = &rbacv1.RoleBinding{}
+	case 9:
+		object = &corev1.ConfigMap{}
 	default:
 		return nil
 	}

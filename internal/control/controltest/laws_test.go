@@ -111,6 +111,12 @@ func TestLawsFindWhatBreaksThem(t *testing.T) {
 		"an example with a field that does not exist": {
 			func(c *control.Control) { c.Example = strings.Replace(c.Example, "image: a", "picture: a", 1) }, "example holds no objects",
 		},
+		"an example of a profile under which it is not met": {
+			func(c *control.Control) {
+				c.Example = "apiVersion: hipaa-operator.io/v1alpha1\nkind: ComplianceProfile\nmetadata: {name: p}\nspec: {rulesetVersion: \"2026.1\", namespaceSelector: {}}\n"
+				c.Check = func(control.Subject) []control.Finding { return control.At("spec", "is wrong") }
+			}, "under *v1alpha1.ComplianceProfile p the verdict is Fail",
+		},
 		"an example elsewhere": {
 			func(c *control.Control) { c.Example = strings.Replace(c.Example, "ehr", "lab", 1) }, "is not in namespace",
 		},

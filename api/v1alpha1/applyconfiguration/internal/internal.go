@@ -136,6 +136,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: pause
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Pause
+    - name: responsibility
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ResponsibilityParameters
     - name: rollout
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.RolloutParameters
@@ -368,6 +371,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: vendor
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.VendorPeer
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.EmptyDirPlacement
+  scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Environment
   scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.EvidenceClass
@@ -460,6 +465,15 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - name
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Officer
+  map:
+    fields:
+    - name: contact
+      type:
+        scalar: string
+    - name: name
+      type:
+        scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Owner
   map:
     fields:
@@ -695,6 +709,15 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: name
       type:
         scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ResponsibilityParameters
+  map:
+    fields:
+    - name: privacyOfficer
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Officer
+    - name: securityOfficer
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Officer
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Role
   scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.RolloutParameters
@@ -768,6 +791,13 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.StorageParameters
   map:
     fields:
+    - name: emptyDir
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.EmptyDirPlacement
+      default: AsDeclared
+    - name: emptyDirSizeLimit
+      type:
+        namedType: io.k8s.apimachinery.pkg.api.resource.Quantity
     - name: encryptedClass
       type:
         scalar: string
@@ -775,6 +805,9 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.StorageGrade
       default: EncryptedProviderKey
+    - name: nodeDisks
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Statement
     - name: statements
       type:
         list:
@@ -879,6 +912,16 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: name
       type:
         scalar: string
+- name: io.k8s.apimachinery.pkg.api.resource.Quantity
+  scalar: untyped
+  list:
+    elementType:
+      namedType: __untyped_atomic_
+    elementRelationship: atomic
+  map:
+    elementType:
+      namedType: __untyped_deduced_
+    elementRelationship: separable
 - name: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
   map:
     fields:

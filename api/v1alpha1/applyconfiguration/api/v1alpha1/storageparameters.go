@@ -4,6 +4,7 @@ package v1alpha1
 
 import (
 	apiv1alpha1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	resource "k8s.io/apimachinery/pkg/api/resource"
 )
 
 // StorageParametersApplyConfiguration represents a declarative configuration of the StorageParameters type for use
@@ -18,6 +19,16 @@ type StorageParametersApplyConfiguration struct {
 	// statements grade classes whose encryption no field shows, such as EFS or
 	// disks that the node encrypts.
 	Statements []StorageStatementApplyConfiguration `json:"statements,omitempty"`
+	// nodeDisks states that the nodes' own disks are encrypted, and wiped before
+	// they serve something else. Without it, what is on them is Unknown.
+	NodeDisks *StatementApplyConfiguration `json:"nodeDisks,omitempty"`
+	// emptyDir says what becomes of emptyDir volumes that name no medium: Memory
+	// puts them into the node's memory, which can break an application that writes
+	// more than the limit. AsDeclared, the default, leaves them.
+	EmptyDir *apiv1alpha1.EmptyDirPlacement `json:"emptyDir,omitempty"`
+	// emptyDirSizeLimit is the limit of those put into memory that name none. Where
+	// several profiles set one the smallest counts; where none does it is 64Mi.
+	EmptyDirSizeLimit *resource.Quantity `json:"emptyDirSizeLimit,omitempty"`
 }
 
 // StorageParametersApplyConfiguration constructs a declarative configuration of the StorageParameters type for use with
@@ -52,5 +63,29 @@ func (b *StorageParametersApplyConfiguration) WithStatements(values ...*StorageS
 		}
 		b.Statements = append(b.Statements, *values[i])
 	}
+	return b
+}
+
+// WithNodeDisks sets the NodeDisks field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the NodeDisks field is set to the value of the last call.
+func (b *StorageParametersApplyConfiguration) WithNodeDisks(value *StatementApplyConfiguration) *StorageParametersApplyConfiguration {
+	b.NodeDisks = value
+	return b
+}
+
+// WithEmptyDir sets the EmptyDir field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the EmptyDir field is set to the value of the last call.
+func (b *StorageParametersApplyConfiguration) WithEmptyDir(value apiv1alpha1.EmptyDirPlacement) *StorageParametersApplyConfiguration {
+	b.EmptyDir = &value
+	return b
+}
+
+// WithEmptyDirSizeLimit sets the EmptyDirSizeLimit field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the EmptyDirSizeLimit field is set to the value of the last call.
+func (b *StorageParametersApplyConfiguration) WithEmptyDirSizeLimit(value resource.Quantity) *StorageParametersApplyConfiguration {
+	b.EmptyDirSizeLimit = &value
 	return b
 }

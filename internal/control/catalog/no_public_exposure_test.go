@@ -12,6 +12,8 @@ import (
 	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
 )
 
+var publicExposure = controlOf("no-public-exposure")
+
 func TestServicesExposeOnlyWhomTheCallersAreDeclaredFor(t *testing.T) {
 	const undeclared = "lets callers from outside the cluster reach PHIWorkload api on TCP 8080, where its access.from declares no caller by address"
 	const hidden = "spec.externalTrafficPolicy is not Local: nodes put their own address in place of the callers' whom PHIWorkload api declares, and a pod's own node passes every NetworkPolicy"
@@ -90,7 +92,7 @@ func TestServicesExposeOnlyWhomTheCallersAreDeclaredFor(t *testing.T) {
 			s := around.subject()
 			s.Service = phitest.Service("api").Port("http", 80, intstr.FromInt32(8080)).Obj()
 			tc.give(&s.Service.Spec)
-			if diff := cmp.Diff(tc.want, sentences(isolation.Check(s))); diff != "" {
+			if diff := cmp.Diff(tc.want, sentences(publicExposure.Check(s))); diff != "" {
 				t.Errorf("findings (-want +got):\n%s", diff)
 			}
 		})
@@ -113,10 +115,50 @@ func TestServicesExposeNobodyUnclaimed(t *testing.T) {
 		spec.Type, spec.ExternalIPs = corev1.ServiceTypeLoadBalancer, []string{"203.0.113.9"}
 		spec.ExternalTrafficPolicy = corev1.ServiceExternalTrafficPolicyLocal
 	})
-	if diff := cmp.Diff(want, sentences(isolation.Check(s))); diff != "" {
+	if diff := cmp.Diff(want, sentences(publicExposure.Check(s))); diff != "" {
 		t.Errorf("findings (-want +got):\n%s", diff)
 	}
-	if got := sentences(isolation.Check(exposing(func(*corev1.ServiceSpec) {}))); len(got) > 0 {
+	if got := sentences(publicExposure.Check(exposing(func(*corev1.ServiceSpec) {}))); len(got) > 0 {
 		t.Errorf("inside the cluster: %q", got)
+	}
+}
+
+func TestIngressesLeadOnlyToWhomAGatewayMayCall(t *testing.T) {
+	ingress := phitest.Ingress("api", "api.example.org", "api").Obj()
+	for name, tc := range map[string]struct {
+		from []hipaav1.AccessPeer
+		none bool
+		want []string
+	}{
+		"a gateway is declared": {from: []hipaav1.AccessPeer{phitest.FromWorkload("portal"), phitest.FromGateway("ingress")}},
+		"only workloads are": {
+			from: []hipaav1.AccessPeer{phitest.FromWorkload("portal")},
+			want: []string{"spec leads callers from outside the cluster to PHIWorkload api, whose access.from declares no gateway"},
+		},
+		"nobody is there": {none: true, want: []string{"spec leads callers from outside the cluster to pods that no PHIWorkload claims"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			around := everything()
+			around.workloads[0].Spec.Access.From = tc.from
+			s := around.subject().Of(ingress)
+			if tc.none {
+				s.Workload = nil
+			}
+			if diff := cmp.Diff(tc.want, sentences(publicExposure.Check(s))); diff != "" {
+				t.Errorf("findings (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestWhatLeadsToAWorkloadIsCounted(t *testing.T) {
+	s := everything().subject()
+	s.World.Exposing = []*corev1.Service{
+		phitest.Service("inside").Obj(), phitest.Service("outside").With(func(s *corev1.Service) { s.Spec.Type = corev1.ServiceTypeNodePort }).Obj(),
+	}
+	s.World.Ingresses = append(s.World.Ingresses, phitest.Ingress("api", "api.example.org", "api").Obj())
+	want := []string{"Pass: 1 Services and 1 Ingresses lead to it from outside the cluster"}
+	if diff := cmp.Diff(want, sentences(publicExposure.Check(s))); diff != "" {
+		t.Errorf("findings (-want +got):\n%s", diff)
 	}
 }

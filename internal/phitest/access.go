@@ -1,0 +1,73 @@
+package phitest
+
+import (
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// RoleBuilder builds a Role.
+type RoleBuilder struct{ role rbacv1.Role }
+
+// Role grants nothing yet.
+func Role(name string) *RoleBuilder {
+	return &RoleBuilder{rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: DefaultNamespace}}}
+}
+
+// Namespace moves it to another namespace.
+func (b *RoleBuilder) Namespace(name string) *RoleBuilder {
+	b.role.Namespace = name
+	return b
+}
+
+// Annotate adds annotations.
+func (b *RoleBuilder) Annotate(keysAndValues ...string) *RoleBuilder {
+	b.role.Annotations = merged(b.role.Annotations, pairs(keysAndValues))
+	return b
+}
+
+// Allows grants verbs on a resource of an API group.
+func (b *RoleBuilder) Allows(group, resource string, verbs ...string) *RoleBuilder {
+	b.role.Rules = append(b.role.Rules, rbacv1.PolicyRule{APIGroups: []string{group}, Resources: []string{resource}, Verbs: verbs})
+	return b
+}
+
+// Obj returns the Role.
+func (b *RoleBuilder) Obj() *rbacv1.Role { return b.role.DeepCopy() }
+
+// BindingBuilder builds a RoleBinding.
+type BindingBuilder struct{ binding rbacv1.RoleBinding }
+
+// Binding binds nobody yet to the Role of its name.
+func Binding(name string) *BindingBuilder {
+	return &BindingBuilder{rbacv1.RoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: DefaultNamespace},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: name},
+	}}
+}
+
+// Namespace moves it to another namespace.
+func (b *BindingBuilder) Namespace(name string) *BindingBuilder {
+	b.binding.Namespace = name
+	return b
+}
+
+// ClusterRole binds to a ClusterRole.
+func (b *BindingBuilder) ClusterRole(name string) *BindingBuilder {
+	b.binding.RoleRef.Kind, b.binding.RoleRef.Name = "ClusterRole", name
+	return b
+}
+
+// Group binds a group of an identity provider.
+func (b *BindingBuilder) Group(name string) *BindingBuilder {
+	b.binding.Subjects = append(b.binding.Subjects, rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: rbacv1.GroupKind, Name: name})
+	return b
+}
+
+// ServiceAccount binds a ServiceAccount of the namespace.
+func (b *BindingBuilder) ServiceAccount(name string) *BindingBuilder {
+	b.binding.Subjects = append(b.binding.Subjects, rbacv1.Subject{Kind: rbacv1.ServiceAccountKind, Namespace: b.binding.Namespace, Name: name})
+	return b
+}
+
+// Obj returns the RoleBinding.
+func (b *BindingBuilder) Obj() *rbacv1.RoleBinding { return b.binding.DeepCopy() }
