@@ -154,7 +154,9 @@ func around(workload *hipaav1.PHIWorkload, profile *hipaav1.ComplianceProfile) c
 		Services:  map[types.NamespacedName]*corev1.Service{},
 		Exposing:  []*corev1.Service{phitest.Service(workload.Name).Port("http", 80, intstr.FromString("http")).Obj()},
 	}
-	world.ClusterRoles = map[string]*rbacv1.ClusterRole{}
+	// What every cluster that goes by RBAC has.
+	world.ClusterRoles = map[string]*rbacv1.ClusterRole{"cluster-admin": phitest.ClusterAdmin()}
+	world.ClusterBindings = []*rbacv1.ClusterRoleBinding{phitest.ClusterBinding("cluster-admin", "cluster-admin", phitest.GroupSubject("system:masters"))}
 	world.ConfigMaps = map[string]*corev1.ConfigMap{}
 	world.Identities = map[string][]string{workload.Name: nil}
 	world.Nodes = map[string]*corev1.Node{}
