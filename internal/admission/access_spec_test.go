@@ -6,6 +6,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
 )
 
@@ -27,10 +28,25 @@ var _ = Describe("Rights in a PHI namespace", func() {
 		Expect(err).To(MatchError(And(
 			ContainSubstring(`role "wide" in PHI namespace`), ContainSubstring("least-privilege-rbac"),
 			ContainSubstring(`rules[0].verbs have "*"`), ContainSubstring(`rules[1].verbs have "impersonate"`))))
-		narrow := phitest.Role("narrow").Namespace(ns).Allows("", "pods", "get").Obj()
+		narrow := phitest.Role("narrow").Namespace(ns).Allows("", "pods", "get").Documented().Obj()
 		Expect(admin.Create(ctx, narrow)).To(Succeed())
 		narrow.Rules[0].Resources = []string{"*"}
 		Expect(admin.Update(ctx, narrow)).To(MatchError(ContainSubstring(`rules[0].resources have "*"`)))
+	})
+
+	It("are stated on the Role that grants them", func(ctx SpecContext) {
+		role := phitest.Role("on-call").Namespace(ns).Allows("", "pods", "get").Obj()
+		Expect(admin.Create(ctx, role.DeepCopy())).To(MatchError(And(ContainSubstring("role-documentation"),
+			ContainSubstring("metadata.annotations[hipaa-operator.io/role-purpose] is missing"))))
+		role.Annotations = phitest.RoleStatement(role.Rules)
+		Expect(admin.Create(ctx, role)).To(Succeed())
+		By("and stay so")
+		stated := role.DeepCopy()
+		delete(stated.Annotations, hipaav1.AnnotationRolePurpose)
+		Expect(admin.Update(ctx, stated)).To(MatchError(ContainSubstring("role-purpose] is missing")))
+		stated = role.DeepCopy()
+		stated.Rules[0].Verbs = append(stated.Rules[0].Verbs, "delete")
+		Expect(admin.Update(ctx, stated)).To(MatchError(ContainSubstring(`rules[0].verbs grant "delete", which the role does not state`)))
 	})
 
 	It("are bound to somebody, and to no role that grants everything", func(ctx SpecContext) {

@@ -1,8 +1,12 @@
 package phitest
 
 import (
+	"strings"
+
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 )
 
 // RoleBuilder builds a Role.
@@ -29,6 +33,26 @@ func (b *RoleBuilder) Annotate(keysAndValues ...string) *RoleBuilder {
 func (b *RoleBuilder) Allows(group, resource string, verbs ...string) *RoleBuilder {
 	b.role.Rules = append(b.role.Rules, rbacv1.PolicyRule{APIGroups: []string{group}, Resources: []string{resource}, Verbs: verbs})
 	return b
+}
+
+// Documented states what the Role grants so far, and what for.
+func (b *RoleBuilder) Documented() *RoleBuilder {
+	b.role.Annotations = merged(b.role.Annotations, RoleStatement(b.role.Rules))
+	return b
+}
+
+// RoleStatement are the annotations by which people state what rules are for.
+func RoleStatement(rules []rbacv1.PolicyRule) map[string]string {
+	var resources, verbs []string
+	for _, rule := range rules {
+		resources, verbs = append(resources, rule.Resources...), append(verbs, rule.Verbs...)
+	}
+	return map[string]string{
+		hipaav1.AnnotationRolePurpose:     "People on call look at what runs.",
+		hipaav1.AnnotationRoleDataClasses: string(hipaav1.DataClassClinical),
+		hipaav1.AnnotationRoleResources:   strings.Join(resources, ", "),
+		hipaav1.AnnotationRoleOperations:  strings.Join(verbs, ", "),
+	}
 }
 
 // Obj returns the Role.

@@ -69,7 +69,8 @@ var scenes = map[string]struct {
 }{
 	"a namespace without default deny": {leftOpen, hipaav1.VerdictFail, "not every pod of namespace"},
 	// The shipped profile states nothing, and nothing probes.
-	"no proof that policies are enforced": {closed, hipaav1.VerdictUnknown, "nothing has shown that this cluster's network plugin enforces NetworkPolicies"},
+	"no proof that policies are enforced":            {closed, hipaav1.VerdictUnknown, "nothing has shown that this cluster's network plugin enforces NetworkPolicies"},
+	"a binding to a ClusterRole that states nothing": {viewed, hipaav1.VerdictFail, "is ClusterRole view, and neither it nor the RoleBinding states"},
 	"a binding of the whole cluster to cluster-admin": {
 		reaching("*", "*", phitest.GroupSubject("developers")), hipaav1.VerdictFail, "which grants every verb, every resource",
 	},
@@ -79,6 +80,14 @@ var scenes = map[string]struct {
 	"a binding of the whole cluster into every node": {
 		reaching("nodes/proxy", "get", phitest.AccountSubject("monitoring", "agent")), hipaav1.VerdictFail, "reach into every pod by its node",
 	},
+}
+
+// viewed is a workload in a namespace that somebody may view, and nobody says why.
+func viewed(namespace string) *hipaav1.PHIWorkload {
+	GinkgoHelper()
+	workload := closed(namespace)
+	Expect(admin.Create(ctx, phitest.Binding("viewers").Namespace(namespace).ClusterRole("view").Group("clinical-apps").Obj())).To(Succeed())
+	return workload
 }
 
 // reaching is a workload in a cluster where a binding of the whole cluster gives a

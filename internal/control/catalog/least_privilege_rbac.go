@@ -43,6 +43,11 @@ kind: Role
 metadata:
   name: on-call
   namespace: ehr
+  annotations:
+    hipaa-operator.io/role-purpose: People on call see which pods run, and why others do not.
+    hipaa-operator.io/role-data-classes: None
+    hipaa-operator.io/role-resources: pods, events
+    hipaa-operator.io/role-operations: get, list, watch
 rules:
 - apiGroups: [""]
   resources: [pods, events]
@@ -213,9 +218,8 @@ func checkCrowds(subjects []rbacv1.Subject) []control.Finding {
 // boundEverywhere judges the bindings of the whole cluster, as far as they reach
 // into every namespace.
 func boundEverywhere(s *control.Subject) []control.Finding {
-	if len(s.World.ClusterBindings) == 0 {
-		return []control.Finding{control.Undecided("", "no binding of the whole cluster was found, and a cluster that goes by RBAC has some").
-			OnlyLive().But("say how this cluster decides who may do what")}
+	if !byRBAC(s.World) {
+		return []control.Finding{notByRBAC()}
 	}
 	var findings []control.Finding
 	for _, b := range s.World.ClusterBindings {
@@ -230,6 +234,15 @@ func boundEverywhere(s *control.Subject) []control.Finding {
 		}
 	}
 	return findings
+}
+
+// byRBAC reports whether rights in this cluster go by what was read. Every cluster
+// with RBAC has bindings of the whole cluster, those of Kubernetes itself.
+func byRBAC(w *control.World) bool { return len(w.ClusterBindings) > 0 }
+
+func notByRBAC() control.Finding {
+	return control.Undecided("", "no binding of the whole cluster was found, and a cluster that goes by RBAC has some").
+		OnlyLive().But("have the API server authorize by RBAC")
 }
 
 // tooWide says what is wrong with a binding of the whole cluster; empty is nothing.
@@ -271,7 +284,7 @@ func administers(p *control.Profile, subject *rbacv1.Subject) bool {
 // holders lists, for a reader who reviews access, the roles in use by which somebody
 // can do what matters most.
 func holders(w *control.World) []control.Finding {
-	if len(w.ClusterBindings) == 0 {
+	if !byRBAC(w) {
 		return nil
 	}
 	by := map[rights.Power]map[string]bool{}
