@@ -67,6 +67,10 @@ type ComplianceProfileSpec struct {
 	// +optional
 	Responsibility *ResponsibilityParameters `json:"responsibility,omitempty"`
 
+	// access holds the parameters of who may do what.
+	// +optional
+	Access *AccessParameters `json:"access,omitempty"`
+
 	// rollout bounds what the operator may do to running pods, and how workloads
 	// enter Enforce.
 	// +optional

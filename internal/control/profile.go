@@ -20,6 +20,14 @@ type Profile struct {
 	// Responsibility holds the first of each office that a profile names, by the
 	// profiles' names.
 	Responsibility hipaav1.ResponsibilityParameters
+	Access         AccessParameters
+}
+
+// AccessParameters are the merged parameters of who may do what.
+type AccessParameters struct {
+	// Administrators has one list for each profile that names them; a subject must
+	// stand in each. No list means that nobody is named.
+	Administrators [][]hipaav1.AccessSubject
 }
 
 // NetworkParameters are the merged parameters of network isolation.

@@ -216,6 +216,7 @@ func (m *merge) add(p *hipaav1.ComplianceProfile, paused time.Time) {
 	m.addStorage(p)
 	m.addTagging(p)
 	m.addResponsibility(p)
+	m.addAccess(p)
 	m.addRollout(p)
 }
 
@@ -357,6 +358,17 @@ func (m *merge) addResponsibility(p *hipaav1.ComplianceProfile) {
 	into := &m.effective.Parameters.Responsibility
 	into.SecurityOfficer = cmp.Or(into.SecurityOfficer, from.SecurityOfficer)
 	into.PrivacyOfficer = cmp.Or(into.PrivacyOfficer, from.PrivacyOfficer)
+}
+
+func (m *merge) addAccess(p *hipaav1.ComplianceProfile) {
+	from := p.Spec.Access
+	if from == nil {
+		return
+	}
+	into := &m.effective.Parameters.Access
+	if len(from.Administrators) > 0 {
+		into.Administrators = append(into.Administrators, from.Administrators)
+	}
 }
 
 func (m *merge) addRollout(p *hipaav1.ComplianceProfile) {

@@ -60,6 +60,22 @@ func TestOfficesAreFilledByTheFirstProfileThatNamesSomebody(t *testing.T) {
 	}
 }
 
+func TestAdministratorsAreThoseWhomEveryProfileNames(t *testing.T) {
+	e := newEngine(t, pair()...)
+	ops := hipaav1.AccessSubject{Kind: hipaav1.AccessSubjectGroup, Name: "ops"}
+	argo := hipaav1.AccessSubject{Kind: hipaav1.AccessSubjectServiceAccount, Namespace: "argocd", Name: "controller"}
+	profiles := []*hipaav1.ComplianceProfile{
+		phitest.Profile("a").Administrators(ops, argo).Obj(), phitest.Profile("b").Administrators(ops).Obj(), phitest.Profile("silent").Obj(),
+	}
+	effective, err := e.Resolve(profiles, phitest.Namespace("ehr").Obj(), "", phitest.Epoch)
+	if err != nil {
+		t.Fatalf("resolving: %v", err)
+	}
+	if diff := cmp.Diff([][]hipaav1.AccessSubject{{ops, argo}, {ops}}, effective.Parameters.Access.Administrators); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func TestResolveTakesWhatGovernsWhatIsNamedAndWhatTheyExtend(t *testing.T) {
 	e := newEngine(t, pair()...)
 	for name, tc := range map[string]struct {

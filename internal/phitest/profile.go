@@ -173,6 +173,19 @@ func (b *ProfileBuilder) Officers() *ProfileBuilder {
 	return b
 }
 
+func (b *ProfileBuilder) access() *hipaav1.AccessParameters {
+	if b.profile.Spec.Access == nil {
+		b.profile.Spec.Access = &hipaav1.AccessParameters{}
+	}
+	return b.profile.Spec.Access
+}
+
+// Administrators may hold the whole cluster.
+func (b *ProfileBuilder) Administrators(subjects ...hipaav1.AccessSubject) *ProfileBuilder {
+	b.access().Administrators = subjects
+	return b
+}
+
 // Tagging sets the label keys.
 func (b *ProfileBuilder) Tagging(t hipaav1.TaggingParameters) *ProfileBuilder {
 	b.profile.Spec.Tagging = &t

@@ -20,8 +20,12 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.AcceptedPreviewApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Access"):
 		return &apiv1alpha1.AccessApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("AccessParameters"):
+		return &apiv1alpha1.AccessParametersApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("AccessPeer"):
 		return &apiv1alpha1.AccessPeerApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("AccessSubject"):
+		return &apiv1alpha1.AccessSubjectApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Approval"):
 		return &apiv1alpha1.ApprovalApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ComplianceProfile"):

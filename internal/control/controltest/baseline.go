@@ -55,7 +55,7 @@ func Baseline(kind control.Kinds) control.Subject {
 	s.World.Services[types.NamespacedName{Namespace: "registry", Name: "terminology"}] = terminology
 	s.World.APIServer = []netip.AddrPort{netip.MustParseAddrPort("192.0.2.10:6443")}
 	s.World.Classes[phitest.EncryptedClass] = phitest.Class(phitest.EncryptedClass).Obj()
-	s.World.Roles = []*rbacv1.Role{phitest.Role("readers").Allows("", "pods", "get", "list").Obj()}
+	s.World.Roles = []*rbacv1.Role{phitest.Role("readers").Allows("", "pods", "get", "list").Documented().Obj()}
 	s.World.Isolation = &control.IsolationResult{Dropped: true, At: phitest.Epoch, Detail: "a denied connection was dropped"}
 	claim := phitest.Claim("data").Obj()
 	s.World.Claims[claim.Name] = claim
@@ -78,7 +78,7 @@ func Baseline(kind control.Kinds) control.Subject {
 	case control.Ingresses:
 		return s.Of(phitest.Ingress(WorkloadName, "api.ehr.example.org", WorkloadName).Obj())
 	case control.Roles:
-		return s.Of(phitest.Role("on-call").Allows("", "pods", "get", "list").Obj())
+		return s.Of(phitest.Role("on-call").Allows("", "pods", "get", "list").Documented().Obj())
 	case control.Bindings:
 		return s.Of(phitest.Binding("readers").Group("clinical-apps").Obj())
 	case control.ConfigMaps:
@@ -154,7 +154,9 @@ func around(workload *hipaav1.PHIWorkload, profile *hipaav1.ComplianceProfile) c
 		Services:  map[types.NamespacedName]*corev1.Service{},
 		Exposing:  []*corev1.Service{phitest.Service(workload.Name).Port("http", 80, intstr.FromString("http")).Obj()},
 	}
-	world.ClusterRoles = map[string]*rbacv1.ClusterRole{}
+	// What every cluster that goes by RBAC has.
+	world.ClusterRoles = map[string]*rbacv1.ClusterRole{"cluster-admin": phitest.ClusterAdmin()}
+	world.ClusterBindings = []*rbacv1.ClusterRoleBinding{phitest.ClusterBinding("cluster-admin", "cluster-admin", phitest.GroupSubject("system:masters"))}
 	world.ConfigMaps = map[string]*corev1.ConfigMap{}
 	world.Identities = map[string][]string{workload.Name: nil}
 	world.Nodes = map[string]*corev1.Node{}

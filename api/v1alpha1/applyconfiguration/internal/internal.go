@@ -44,6 +44,15 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.AccessPeer
           elementRelationship: atomic
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.AccessParameters
+  map:
+    fields:
+    - name: administrators
+      type:
+        list:
+          elementType:
+            namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.AccessSubject
+          elementRelationship: atomic
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.AccessPeer
   map:
     fields:
@@ -65,6 +74,20 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             scalar: string
           elementRelationship: associative
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.AccessSubject
+  map:
+    fields:
+    - name: kind
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.AccessSubjectKind
+    - name: name
+      type:
+        scalar: string
+    - name: namespace
+      type:
+        scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.AccessSubjectKind
+  scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Approval
   map:
     fields:
@@ -109,6 +132,9 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ComplianceProfileSpec
   map:
     fields:
+    - name: access
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.AccessParameters
     - name: controls
       type:
         list:

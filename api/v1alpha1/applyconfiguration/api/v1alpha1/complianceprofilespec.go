@@ -37,6 +37,8 @@ type ComplianceProfileSpecApplyConfiguration struct {
 	Tagging *TaggingParametersApplyConfiguration `json:"tagging,omitempty"`
 	// responsibility names who answers for safeguards and for privacy.
 	Responsibility *ResponsibilityParametersApplyConfiguration `json:"responsibility,omitempty"`
+	// access holds the parameters of who may do what.
+	Access *AccessParametersApplyConfiguration `json:"access,omitempty"`
 	// rollout bounds what the operator may do to running pods, and how workloads
 	// enter Enforce.
 	Rollout *RolloutParametersApplyConfiguration `json:"rollout,omitempty"`
@@ -136,6 +138,14 @@ func (b *ComplianceProfileSpecApplyConfiguration) WithTagging(value *TaggingPara
 // If called multiple times, the Responsibility field is set to the value of the last call.
 func (b *ComplianceProfileSpecApplyConfiguration) WithResponsibility(value *ResponsibilityParametersApplyConfiguration) *ComplianceProfileSpecApplyConfiguration {
 	b.Responsibility = value
+	return b
+}
+
+// WithAccess sets the Access field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Access field is set to the value of the last call.
+func (b *ComplianceProfileSpecApplyConfiguration) WithAccess(value *AccessParametersApplyConfiguration) *ComplianceProfileSpecApplyConfiguration {
+	b.Access = value
 	return b
 }
 
