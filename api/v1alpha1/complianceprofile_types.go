@@ -249,7 +249,7 @@ type Gateway struct {
 // +kubebuilder:validation:Enum=EncryptedProviderKey;EncryptedCustomerKey
 type StorageGrade string
 
-// Grades that a profile may ask for.
+// Grades that a profile may state.
 const (
 	StorageGradeProviderKey StorageGrade = "EncryptedProviderKey"
 	StorageGradeCustomerKey StorageGrade = "EncryptedCustomerKey"
@@ -262,11 +262,6 @@ type StorageParameters struct {
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:MinLength=1
 	EncryptedClass string `json:"encryptedClass,omitempty"`
-
-	// minimumGrade is the least that a volume of a PHI pod must reach.
-	// +optional
-	// +default="EncryptedProviderKey"
-	MinimumGrade StorageGrade `json:"minimumGrade,omitempty"`
 
 	// statements grade classes whose encryption no field shows, such as EFS or
 	// disks that the node encrypts.

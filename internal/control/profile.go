@@ -39,8 +39,6 @@ type NetworkParameters struct {
 type StorageParameters struct {
 	// EncryptedClass is the class that claims without one get; may be empty.
 	EncryptedClass string
-	// MinimumGrade is the highest that a profile asks for.
-	MinimumGrade hipaav1.StorageGrade
 	// Statements are unexpired statements by class name.
 	Statements map[string]hipaav1.StorageStatement
 	// NodeDisks is an unexpired statement about the nodes' own disks.

@@ -192,8 +192,7 @@ func newMerge(e *Engine, now time.Time) *merge {
 		Parameters: &control.Profile{
 			Network: control.NetworkParameters{Gateways: map[string]hipaav1.Gateway{}},
 			Storage: control.StorageParameters{
-				MinimumGrade: hipaav1.StorageGradeProviderKey,
-				Statements:   map[string]hipaav1.StorageStatement{},
+				Statements: map[string]hipaav1.StorageStatement{},
 			},
 		},
 		modes: make([]hipaav1.Mode, len(e.controls)),
@@ -305,7 +304,6 @@ func (m *merge) addStorage(p *hipaav1.ComplianceProfile) {
 	case into.EncryptedClass != from.EncryptedClass:
 		m.conflict("storage.encryptedClass differs between profiles: %q and %q; the first by name counts", into.EncryptedClass, from.EncryptedClass)
 	}
-	into.MinimumGrade = stricterGrade(into.MinimumGrade, from.MinimumGrade)
 	into.EmptyDir = strictest(into.EmptyDir, from.EmptyDir, hipaav1.EmptyDirAsDeclared, hipaav1.EmptyDirMemory)
 	if limit := from.EmptyDirSizeLimit; limit != nil && (into.EmptyDirSizeLimit.IsZero() || limit.Cmp(into.EmptyDirSizeLimit) < 0) {
 		into.EmptyDirSizeLimit = *limit

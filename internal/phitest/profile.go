@@ -131,12 +131,6 @@ func (b *ProfileBuilder) EncryptedClass(name string) *ProfileBuilder {
 	return b
 }
 
-// MinimumGrade sets the least grade.
-func (b *ProfileBuilder) MinimumGrade(g hipaav1.StorageGrade) *ProfileBuilder {
-	b.storage().MinimumGrade = g
-	return b
-}
-
 // ClassStated states until an instant how a class is encrypted.
 func (b *ProfileBuilder) ClassStated(class string, g hipaav1.StorageGrade, until metav1.Time) *ProfileBuilder {
 	s := b.storage()

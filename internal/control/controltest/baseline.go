@@ -26,7 +26,6 @@ const WorkloadName = "patient-api"
 func Profile() *hipaav1.ComplianceProfile {
 	return phitest.Profile("hipaa-security-rule").
 		EncryptedClass(phitest.EncryptedClass).
-		MinimumGrade(hipaav1.StorageGradeCustomerKey).
 		Gateway("ingress-nginx", "ingress-nginx", "app.kubernetes.io/name", "ingress-nginx").
 		DNSPods("k8s-app", "kube-dns").
 		ExternalRanges("198.51.100.0/24").

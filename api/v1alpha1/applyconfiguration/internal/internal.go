@@ -801,10 +801,6 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: encryptedClass
       type:
         scalar: string
-    - name: minimumGrade
-      type:
-        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.StorageGrade
-      default: EncryptedProviderKey
     - name: nodeDisks
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Statement
