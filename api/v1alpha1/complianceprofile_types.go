@@ -325,6 +325,7 @@ type StorageStatement struct {
 // TaggingParameters are the label keys of classification.
 //
 // +kubebuilder:validation:XValidation:rule="self.ownerKey != self.criticalityKey && self.ownerKey != self.environmentKey && self.criticalityKey != self.environmentKey",message="ownerKey, criticalityKey and environmentKey must differ"
+// +kubebuilder:validation:XValidation:rule="self.dataClassPrefix != self.jurisdictionPrefix",message="dataClassPrefix and jurisdictionPrefix must differ"
 type TaggingParameters struct {
 	// ownerKey carries the owner's team.
 	// +optional
@@ -357,6 +358,14 @@ type TaggingParameters struct {
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
 	// +kubebuilder:validation:MinLength=1
 	DataClassPrefix string `json:"dataClassPrefix,omitempty"`
+
+	// jurisdictionPrefix and a jurisdiction make a key of value "true".
+	// +optional
+	// +default="jurisdiction.hipaa-operator.io"
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
+	// +kubebuilder:validation:MinLength=1
+	JurisdictionPrefix string `json:"jurisdictionPrefix,omitempty"`
 }
 
 // RolloutParameters bound what the operator may do to running pods.

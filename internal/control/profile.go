@@ -52,9 +52,10 @@ type StorageParameters struct {
 // DefaultTagging are the label keys where profiles name none.
 func DefaultTagging() hipaav1.TaggingParameters {
 	return hipaav1.TaggingParameters{
-		OwnerKey:        hipaav1.DefaultOwnerKey,
-		CriticalityKey:  hipaav1.DefaultCriticalityKey,
-		EnvironmentKey:  hipaav1.DefaultEnvironmentKey,
-		DataClassPrefix: hipaav1.DefaultDataClassPrefix,
+		OwnerKey:           hipaav1.DefaultOwnerKey,
+		CriticalityKey:     hipaav1.DefaultCriticalityKey,
+		EnvironmentKey:     hipaav1.DefaultEnvironmentKey,
+		DataClassPrefix:    hipaav1.DefaultDataClassPrefix,
+		JurisdictionPrefix: hipaav1.DefaultJurisdictionPrefix,
 	}
 }

@@ -335,6 +335,7 @@ func (m *merge) addTagging(p *hipaav1.ComplianceProfile) {
 	m.setKey(&into.CriticalityKey, p.Spec.Tagging.CriticalityKey, hipaav1.DefaultCriticalityKey, "tagging.criticalityKey")
 	m.setKey(&into.EnvironmentKey, p.Spec.Tagging.EnvironmentKey, hipaav1.DefaultEnvironmentKey, "tagging.environmentKey")
 	m.setKey(&into.DataClassPrefix, p.Spec.Tagging.DataClassPrefix, hipaav1.DefaultDataClassPrefix, "tagging.dataClassPrefix")
+	m.setKey(&into.JurisdictionPrefix, p.Spec.Tagging.JurisdictionPrefix, hipaav1.DefaultJurisdictionPrefix, "tagging.jurisdictionPrefix")
 }
 
 func (m *merge) setKey(into *string, key, fallback, field string) {

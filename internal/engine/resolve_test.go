@@ -319,6 +319,7 @@ func TestParametersMergeTowardsTheStricter(t *testing.T) {
 		},
 		Tagging: hipaav1.TaggingParameters{
 			OwnerKey: "team", CriticalityKey: hipaav1.DefaultCriticalityKey, EnvironmentKey: "env", DataClassPrefix: hipaav1.DefaultDataClassPrefix,
+			JurisdictionPrefix: hipaav1.DefaultJurisdictionPrefix,
 		},
 	}
 	if diff := cmp.Diff(want, got.Parameters, cmpopts.EquateComparable(netip.Prefix{})); diff != "" {

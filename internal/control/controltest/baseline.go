@@ -44,6 +44,7 @@ func Baseline(kind control.Kinds) control.Subject {
 	workload := phitest.Workload(WorkloadName).
 		Continuity(hipaav1.ContinuityPatientCare).
 		DataClasses(hipaav1.DataClassClinical, hipaav1.DataClassDemographic).
+		Jurisdictions("US-IL", "US-WI").
 		Port("http", 8080).
 		From(phitest.FromWorkload("portal"), phitest.FromGateway("ingress-nginx")).
 		To(phitest.ToWorkload("patient-db"), phitest.ToService("registry", "terminology"), phitest.ToKubernetesAPI(),

@@ -845,6 +845,10 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: string
       default: hipaa-operator.io/environment
+    - name: jurisdictionPrefix
+      type:
+        scalar: string
+      default: jurisdiction.hipaa-operator.io
     - name: ownerKey
       type:
         scalar: string
