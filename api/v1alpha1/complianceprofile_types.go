@@ -63,6 +63,10 @@ type ComplianceProfileSpec struct {
 	// +optional
 	Tagging *TaggingParameters `json:"tagging,omitempty"`
 
+	// residency says in which regions PHI may be.
+	// +optional
+	Residency *ResidencyParameters `json:"residency,omitempty"`
+
 	// responsibility names who answers for safeguards and for privacy.
 	// +optional
 	Responsibility *ResponsibilityParameters `json:"responsibility,omitempty"`

@@ -214,6 +214,7 @@ func (m *merge) add(p *hipaav1.ComplianceProfile, paused time.Time) {
 	m.addNetwork(p)
 	m.addStorage(p)
 	m.addTagging(p)
+	m.addResidency(p)
 	m.addResponsibility(p)
 	m.addRollout(p)
 }

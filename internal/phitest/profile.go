@@ -167,6 +167,32 @@ func (b *ProfileBuilder) Officers() *ProfileBuilder {
 	return b
 }
 
+func (b *ProfileBuilder) residency() *hipaav1.ResidencyParameters {
+	if b.profile.Spec.Residency == nil {
+		b.profile.Spec.Residency = &hipaav1.ResidencyParameters{}
+	}
+	return b.profile.Spec.Residency
+}
+
+// Regions bounds where PHI may be.
+func (b *ProfileBuilder) Regions(names ...string) *ProfileBuilder {
+	b.residency().Regions = names
+	return b
+}
+
+// Failover allows further regions until an instant.
+func (b *ProfileBuilder) Failover(until metav1.Time, regions ...string) *ProfileBuilder {
+	b.residency().Failover = &hipaav1.ResidencyFailover{Regions: regions, Statement: statement(until)}
+	return b
+}
+
+// UnboundedStated states until an instant that nothing binds PHI to a place.
+func (b *ProfileBuilder) UnboundedStated(until metav1.Time) *ProfileBuilder {
+	s := statement(until)
+	b.residency().Unbounded = &s
+	return b
+}
+
 // Tagging sets the label keys.
 func (b *ProfileBuilder) Tagging(t hipaav1.TaggingParameters) *ProfileBuilder {
 	b.profile.Spec.Tagging = &t
