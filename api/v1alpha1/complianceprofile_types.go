@@ -63,6 +63,10 @@ type ComplianceProfileSpec struct {
 	// +optional
 	Tagging *TaggingParameters `json:"tagging,omitempty"`
 
+	// residency says in which regions PHI may be.
+	// +optional
+	Residency *ResidencyParameters `json:"residency,omitempty"`
+
 	// responsibility names who answers for safeguards and for privacy.
 	// +optional
 	Responsibility *ResponsibilityParameters `json:"responsibility,omitempty"`
@@ -253,7 +257,7 @@ type Gateway struct {
 // +kubebuilder:validation:Enum=EncryptedProviderKey;EncryptedCustomerKey
 type StorageGrade string
 
-// Grades that a profile may ask for.
+// Grades that a profile may state.
 const (
 	StorageGradeProviderKey StorageGrade = "EncryptedProviderKey"
 	StorageGradeCustomerKey StorageGrade = "EncryptedCustomerKey"
@@ -266,11 +270,6 @@ type StorageParameters struct {
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:MinLength=1
 	EncryptedClass string `json:"encryptedClass,omitempty"`
-
-	// minimumGrade is the least that a volume of a PHI pod must reach.
-	// +optional
-	// +default="EncryptedProviderKey"
-	MinimumGrade StorageGrade `json:"minimumGrade,omitempty"`
 
 	// statements grade classes whose encryption no field shows, such as EFS or
 	// disks that the node encrypts.
@@ -334,6 +333,7 @@ type StorageStatement struct {
 // TaggingParameters are the label keys of classification.
 //
 // +kubebuilder:validation:XValidation:rule="self.ownerKey != self.criticalityKey && self.ownerKey != self.environmentKey && self.criticalityKey != self.environmentKey",message="ownerKey, criticalityKey and environmentKey must differ"
+// +kubebuilder:validation:XValidation:rule="self.dataClassPrefix != self.jurisdictionPrefix",message="dataClassPrefix and jurisdictionPrefix must differ"
 type TaggingParameters struct {
 	// ownerKey carries the owner's team.
 	// +optional
@@ -366,6 +366,14 @@ type TaggingParameters struct {
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
 	// +kubebuilder:validation:MinLength=1
 	DataClassPrefix string `json:"dataClassPrefix,omitempty"`
+
+	// jurisdictionPrefix and a jurisdiction make a key of value "true".
+	// +optional
+	// +default="jurisdiction.hipaa-operator.io"
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
+	// +kubebuilder:validation:MinLength=1
+	JurisdictionPrefix string `json:"jurisdictionPrefix,omitempty"`
 }
 
 // RolloutParameters bound what the operator may do to running pods.

@@ -61,4 +61,6 @@ const (
 	DefaultCriticalityKey  = "hipaa-operator.io/criticality"
 	DefaultEnvironmentKey  = "hipaa-operator.io/environment"
 	DefaultDataClassPrefix = "data-class.hipaa-operator.io"
+
+	DefaultJurisdictionPrefix = "jurisdiction.hipaa-operator.io"
 )

@@ -2,6 +2,7 @@ package control
 
 import (
 	"net/netip"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/resource"
 
@@ -14,9 +15,10 @@ type Profile struct {
 	// Names are the profiles it was merged from, sorted.
 	Names []string
 
-	Network NetworkParameters
-	Storage StorageParameters
-	Tagging hipaav1.TaggingParameters
+	Network   NetworkParameters
+	Storage   StorageParameters
+	Tagging   hipaav1.TaggingParameters
+	Residency ResidencyParameters
 	// Responsibility holds the first of each office that a profile names, by the
 	// profiles' names.
 	Responsibility hipaav1.ResponsibilityParameters
@@ -47,8 +49,6 @@ type NetworkParameters struct {
 type StorageParameters struct {
 	// EncryptedClass is the class that claims without one get; may be empty.
 	EncryptedClass string
-	// MinimumGrade is the highest that a profile asks for.
-	MinimumGrade hipaav1.StorageGrade
 	// Statements are unexpired statements by class name.
 	Statements map[string]hipaav1.StorageStatement
 	// NodeDisks is an unexpired statement about the nodes' own disks.
@@ -59,12 +59,28 @@ type StorageParameters struct {
 	EmptyDirSizeLimit resource.Quantity
 }
 
+// ResidencyParameters say where PHI may be.
+type ResidencyParameters struct {
+	// Regions are those that every profile which names any allows always, and
+	// Allowed those that they allow now, sorted. Both are nil where no profile names
+	// any, and empty where they have none in common.
+	Regions, Allowed []string
+	// FailoverEnds is the first instant at which Allowed shrinks; zero where it is
+	// Regions.
+	FailoverEnds time.Time
+	// Unbounded is an unexpired statement that nothing binds PHI to a place.
+	Unbounded *hipaav1.Statement
+	// Placement is Required where a profile asks for it.
+	Placement hipaav1.Placement
+}
+
 // DefaultTagging are the label keys where profiles name none.
 func DefaultTagging() hipaav1.TaggingParameters {
 	return hipaav1.TaggingParameters{
-		OwnerKey:        hipaav1.DefaultOwnerKey,
-		CriticalityKey:  hipaav1.DefaultCriticalityKey,
-		EnvironmentKey:  hipaav1.DefaultEnvironmentKey,
-		DataClassPrefix: hipaav1.DefaultDataClassPrefix,
+		OwnerKey:           hipaav1.DefaultOwnerKey,
+		CriticalityKey:     hipaav1.DefaultCriticalityKey,
+		EnvironmentKey:     hipaav1.DefaultEnvironmentKey,
+		DataClassPrefix:    hipaav1.DefaultDataClassPrefix,
+		JurisdictionPrefix: hipaav1.DefaultJurisdictionPrefix,
 	}
 }

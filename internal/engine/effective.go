@@ -192,8 +192,7 @@ func newMerge(e *Engine, now time.Time) *merge {
 		Parameters: &control.Profile{
 			Network: control.NetworkParameters{Gateways: map[string]hipaav1.Gateway{}},
 			Storage: control.StorageParameters{
-				MinimumGrade: hipaav1.StorageGradeProviderKey,
-				Statements:   map[string]hipaav1.StorageStatement{},
+				Statements: map[string]hipaav1.StorageStatement{},
 			},
 		},
 		modes: make([]hipaav1.Mode, len(e.controls)),
@@ -215,6 +214,7 @@ func (m *merge) add(p *hipaav1.ComplianceProfile, paused time.Time) {
 	m.addNetwork(p)
 	m.addStorage(p)
 	m.addTagging(p)
+	m.addResidency(p)
 	m.addResponsibility(p)
 	m.addAccess(p)
 	m.addRollout(p)
@@ -306,7 +306,6 @@ func (m *merge) addStorage(p *hipaav1.ComplianceProfile) {
 	case into.EncryptedClass != from.EncryptedClass:
 		m.conflict("storage.encryptedClass differs between profiles: %q and %q; the first by name counts", into.EncryptedClass, from.EncryptedClass)
 	}
-	into.MinimumGrade = stricterGrade(into.MinimumGrade, from.MinimumGrade)
 	into.EmptyDir = strictest(into.EmptyDir, from.EmptyDir, hipaav1.EmptyDirAsDeclared, hipaav1.EmptyDirMemory)
 	if limit := from.EmptyDirSizeLimit; limit != nil && (into.EmptyDirSizeLimit.IsZero() || limit.Cmp(into.EmptyDirSizeLimit) < 0) {
 		into.EmptyDirSizeLimit = *limit
@@ -338,6 +337,7 @@ func (m *merge) addTagging(p *hipaav1.ComplianceProfile) {
 	m.setKey(&into.CriticalityKey, p.Spec.Tagging.CriticalityKey, hipaav1.DefaultCriticalityKey, "tagging.criticalityKey")
 	m.setKey(&into.EnvironmentKey, p.Spec.Tagging.EnvironmentKey, hipaav1.DefaultEnvironmentKey, "tagging.environmentKey")
 	m.setKey(&into.DataClassPrefix, p.Spec.Tagging.DataClassPrefix, hipaav1.DefaultDataClassPrefix, "tagging.dataClassPrefix")
+	m.setKey(&into.JurisdictionPrefix, p.Spec.Tagging.JurisdictionPrefix, hipaav1.DefaultJurisdictionPrefix, "tagging.jurisdictionPrefix")
 }
 
 func (m *merge) setKey(into *string, key, fallback, field string) {

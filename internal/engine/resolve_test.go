@@ -310,7 +310,7 @@ func TestParametersMergeTowardsTheStricter(t *testing.T) {
 			EnforceBy(phitest.After(48*time.Hour)).Accepts("api", "sha256:1").
 			EmptyDirsInMemory("1Gi").NodeDisksStated(phitest.After(4*time.Hour)).
 			Tagging(hipaav1.TaggingParameters{OwnerKey: "team"}),
-		phitest.Profile("b").EncryptedClass("gold").MinimumGrade(hipaav1.StorageGradeCustomerKey).ExternalRanges("10.1.2.3/16").
+		phitest.Profile("b").EncryptedClass("gold").ExternalRanges("10.1.2.3/16").
 			Gateway("edge", "nginx", "app", "nginx").ClassStated("efs", hipaav1.StorageGradeProviderKey, phitest.After(3*time.Hour)).
 			EmptyDirsInMemory("512Mi").NodeDisksStated(phitest.After(0)).
 			Window("Sat 01:00-05:00 UTC").MaxUnavailable("1").EnforceBy(phitest.After(24*time.Hour)).
@@ -326,7 +326,6 @@ func TestParametersMergeTowardsTheStricter(t *testing.T) {
 		},
 		Storage: control.StorageParameters{
 			EncryptedClass: "gold",
-			MinimumGrade:   hipaav1.StorageGradeCustomerKey,
 			Statements: map[string]hipaav1.StorageStatement{
 				"efs": phitest.Profile("b").ClassStated("efs", hipaav1.StorageGradeProviderKey, phitest.After(3*time.Hour)).Obj().Spec.Storage.Statements[0],
 			},
@@ -336,6 +335,7 @@ func TestParametersMergeTowardsTheStricter(t *testing.T) {
 		},
 		Tagging: hipaav1.TaggingParameters{
 			OwnerKey: "team", CriticalityKey: hipaav1.DefaultCriticalityKey, EnvironmentKey: "env", DataClassPrefix: hipaav1.DefaultDataClassPrefix,
+			JurisdictionPrefix: hipaav1.DefaultJurisdictionPrefix,
 		},
 	}
 	if diff := cmp.Diff(want, got.Parameters, cmpopts.EquateComparable(netip.Prefix{})); diff != "" {
@@ -363,7 +363,7 @@ func TestParametersMergeTowardsTheStricter(t *testing.T) {
 
 func TestDefaultsWhereProfilesAreSilent(t *testing.T) {
 	got := resolve(t, newEngine(t, pair()...), phitest.Profile("a")).Parameters
-	if got.Storage.MinimumGrade != hipaav1.StorageGradeProviderKey || got.Tagging != control.DefaultTagging() || got.Network.ExternalRanges != nil {
+	if got.Tagging != control.DefaultTagging() || got.Network.ExternalRanges != nil {
 		t.Errorf("parameters = %+v", got)
 	}
 }

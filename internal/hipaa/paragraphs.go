@@ -1,9 +1,10 @@
 package hipaa
 
 // The paragraphs that controls cite, with their headings in the Code (45 CFR
-// part 164, subparts C, D and E). Required and addressable are as marked there
+// part 160, subpart B, and part 164, subparts C, D and E). Required and addressable are as marked there
 // by "(Required)" and "(Addressable)".
 var (
+	StateLaw                  = cite("160.203(b)", "General rule and exceptions", Standard)
 	RiskAnalysis              = cite("164.308(a)(1)(ii)(A)", "Risk analysis", Required)
 	RiskManagement            = cite("164.308(a)(1)(ii)(B)", "Risk management", Required)
 	ActivityReview            = cite("164.308(a)(1)(ii)(D)", "Information system activity review", Required)

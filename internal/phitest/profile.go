@@ -131,12 +131,6 @@ func (b *ProfileBuilder) EncryptedClass(name string) *ProfileBuilder {
 	return b
 }
 
-// MinimumGrade sets the least grade.
-func (b *ProfileBuilder) MinimumGrade(g hipaav1.StorageGrade) *ProfileBuilder {
-	b.storage().MinimumGrade = g
-	return b
-}
-
 // ClassStated states until an instant how a class is encrypted.
 func (b *ProfileBuilder) ClassStated(class string, g hipaav1.StorageGrade, until metav1.Time) *ProfileBuilder {
 	s := b.storage()
@@ -183,6 +177,32 @@ func (b *ProfileBuilder) access() *hipaav1.AccessParameters {
 // Administrators may hold the whole cluster.
 func (b *ProfileBuilder) Administrators(subjects ...hipaav1.AccessSubject) *ProfileBuilder {
 	b.access().Administrators = subjects
+	return b
+}
+
+func (b *ProfileBuilder) residency() *hipaav1.ResidencyParameters {
+	if b.profile.Spec.Residency == nil {
+		b.profile.Spec.Residency = &hipaav1.ResidencyParameters{}
+	}
+	return b.profile.Spec.Residency
+}
+
+// Regions bounds where PHI may be.
+func (b *ProfileBuilder) Regions(names ...string) *ProfileBuilder {
+	b.residency().Regions = names
+	return b
+}
+
+// Failover allows further regions until an instant.
+func (b *ProfileBuilder) Failover(until metav1.Time, regions ...string) *ProfileBuilder {
+	b.residency().Failover = &hipaav1.ResidencyFailover{Regions: regions, Statement: statement(until)}
+	return b
+}
+
+// UnboundedStated states until an instant that nothing binds PHI to a place.
+func (b *ProfileBuilder) UnboundedStated(until metav1.Time) *ProfileBuilder {
+	s := statement(until)
+	b.residency().Unbounded = &s
 	return b
 }
 

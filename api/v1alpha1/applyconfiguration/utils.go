@@ -88,6 +88,10 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.PreviewEntryApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ProfileReference"):
 		return &apiv1alpha1.ProfileReferenceApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ResidencyFailover"):
+		return &apiv1alpha1.ResidencyFailoverApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ResidencyParameters"):
+		return &apiv1alpha1.ResidencyParametersApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ResponsibilityParameters"):
 		return &apiv1alpha1.ResponsibilityParametersApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("RolloutParameters"):

@@ -26,10 +26,10 @@ const WorkloadName = "patient-api"
 func Profile() *hipaav1.ComplianceProfile {
 	return phitest.Profile("hipaa-security-rule").
 		EncryptedClass(phitest.EncryptedClass).
-		MinimumGrade(hipaav1.StorageGradeCustomerKey).
 		Gateway("ingress-nginx", "ingress-nginx", "app.kubernetes.io/name", "ingress-nginx").
 		DNSPods("k8s-app", "kube-dns").
 		ExternalRanges("198.51.100.0/24").
+		Regions(phitest.Region).
 		Officers().
 		Obj()
 }
@@ -45,6 +45,7 @@ func Baseline(kind control.Kinds) control.Subject {
 	workload := phitest.Workload(WorkloadName).
 		Continuity(hipaav1.ContinuityPatientCare).
 		DataClasses(hipaav1.DataClassClinical, hipaav1.DataClassDemographic).
+		Jurisdictions("US-IL", "US-WI").
 		Port("http", 8080).
 		From(phitest.FromWorkload("portal"), phitest.FromGateway("ingress-nginx")).
 		To(phitest.ToWorkload("patient-db"), phitest.ToService("registry", "terminology"), phitest.ToKubernetesAPI(),
@@ -60,7 +61,7 @@ func Baseline(kind control.Kinds) control.Subject {
 	claim := phitest.Claim("data").Obj()
 	s.World.Claims[claim.Name] = claim
 	for _, name := range []string{"patient-api-0", "patient-api-1"} {
-		pod := phitest.Pod(name).Of(workload).UID(name).Listens("http", 8080).Mounts("data", claim.Name).Obj()
+		pod := scheduled(phitest.Pod(name).Of(workload).UID(name).Listens("http", 8080).Mounts("data", claim.Name).Obj())
 		s.World.Pods = append(s.World.Pods, pod)
 	}
 	switch kind {
@@ -101,7 +102,7 @@ func Bare(kind control.Kinds) control.Subject {
 	s := around(workload, phitest.Profile("bare").Obj())
 	claim := phitest.Claim("data").WithoutClass().Obj()
 	s.World.Claims[claim.Name] = claim
-	live := phitest.Pod("patient-api-0").Of(workload).Mounts("data", claim.Name).Unhardened().Obj()
+	live := scheduled(phitest.Pod("patient-api-0").Of(workload).Mounts("data", claim.Name).Unhardened().Obj())
 	s.World.Pods = append(s.World.Pods, live)
 	switch kind {
 	case control.Pods:
@@ -159,7 +160,7 @@ func around(workload *hipaav1.PHIWorkload, profile *hipaav1.ComplianceProfile) c
 	world.ClusterBindings = []*rbacv1.ClusterRoleBinding{phitest.ClusterBinding("cluster-admin", "cluster-admin", phitest.GroupSubject("system:masters"))}
 	world.ConfigMaps = map[string]*corev1.ConfigMap{}
 	world.Identities = map[string][]string{workload.Name: nil}
-	world.Nodes = map[string]*corev1.Node{}
+	world.Nodes = map[string]*corev1.Node{phitest.NodeName: phitest.Node(phitest.NodeName).Obj()}
 	neighbours := []*hipaav1.PHIWorkload{
 		workload,
 		phitest.Workload("portal").To(phitest.ToWorkload(workload.Name)).Obj(),
@@ -247,12 +248,18 @@ func isOwned(policy *networkingv1.NetworkPolicy) bool {
 	return hipaav1.IsOwned(policy)
 }
 
-// Live puts the object under judgement into the world and leaves the workload as
-// a whole to judge. Of a connection nothing is left.
+// scheduled puts a pod on the node of tests.
+func scheduled(pod *corev1.Pod) *corev1.Pod {
+	pod.Spec.NodeName = phitest.NodeName
+	return pod
+}
+
+// Live puts the object under judgement into the world, a pod onto its node, and
+// leaves the workload as a whole to judge. Of a connection nothing is left.
 func Live(s control.Subject) control.Subject {
 	switch s.Kind() {
 	case control.Pods:
-		s.World.Pods = append(s.World.Pods, s.Pod)
+		s.World.Pods = append(s.World.Pods, scheduled(s.Pod.DeepCopy()))
 	case control.Claims:
 		s.World.Claims[s.Claim.Name] = s.Claim
 	case control.Services:

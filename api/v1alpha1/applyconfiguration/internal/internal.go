@@ -162,6 +162,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: pause
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Pause
+    - name: residency
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ResidencyParameters
     - name: responsibility
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ResponsibilityParameters
@@ -667,6 +670,8 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.TransportProtocol
       default: TCP
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Placement
+  scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.PodPeer
   map:
     fields:
@@ -735,6 +740,43 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: name
       type:
         scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ResidencyFailover
+  map:
+    fields:
+    - name: expires
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: reason
+      type:
+        scalar: string
+    - name: regions
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
+    - name: statedBy
+      type:
+        scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ResidencyParameters
+  map:
+    fields:
+    - name: failover
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ResidencyFailover
+    - name: placement
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Placement
+      default: AsDeclared
+    - name: regions
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
+    - name: unbounded
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Statement
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ResponsibilityParameters
   map:
     fields:
@@ -827,10 +869,6 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: encryptedClass
       type:
         scalar: string
-    - name: minimumGrade
-      type:
-        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.StorageGrade
-      default: EncryptedProviderKey
     - name: nodeDisks
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Statement
@@ -875,6 +913,10 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: string
       default: hipaa-operator.io/environment
+    - name: jurisdictionPrefix
+      type:
+        scalar: string
+      default: jurisdiction.hipaa-operator.io
     - name: ownerKey
       type:
         scalar: string

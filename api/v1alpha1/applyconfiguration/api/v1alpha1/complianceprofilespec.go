@@ -35,6 +35,8 @@ type ComplianceProfileSpecApplyConfiguration struct {
 	Storage *StorageParametersApplyConfiguration `json:"storage,omitempty"`
 	// tagging holds the label keys of classification.
 	Tagging *TaggingParametersApplyConfiguration `json:"tagging,omitempty"`
+	// residency says in which regions PHI may be.
+	Residency *ResidencyParametersApplyConfiguration `json:"residency,omitempty"`
 	// responsibility names who answers for safeguards and for privacy.
 	Responsibility *ResponsibilityParametersApplyConfiguration `json:"responsibility,omitempty"`
 	// access holds the parameters of who may do what.
@@ -130,6 +132,14 @@ func (b *ComplianceProfileSpecApplyConfiguration) WithStorage(value *StoragePara
 // If called multiple times, the Tagging field is set to the value of the last call.
 func (b *ComplianceProfileSpecApplyConfiguration) WithTagging(value *TaggingParametersApplyConfiguration) *ComplianceProfileSpecApplyConfiguration {
 	b.Tagging = value
+	return b
+}
+
+// WithResidency sets the Residency field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Residency field is set to the value of the last call.
+func (b *ComplianceProfileSpecApplyConfiguration) WithResidency(value *ResidencyParametersApplyConfiguration) *ComplianceProfileSpecApplyConfiguration {
+	b.Residency = value
 	return b
 }
 

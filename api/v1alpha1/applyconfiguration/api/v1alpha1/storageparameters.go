@@ -14,8 +14,6 @@ import (
 type StorageParametersApplyConfiguration struct {
 	// encryptedClass is the StorageClass that claims without a class get.
 	EncryptedClass *string `json:"encryptedClass,omitempty"`
-	// minimumGrade is the least that a volume of a PHI pod must reach.
-	MinimumGrade *apiv1alpha1.StorageGrade `json:"minimumGrade,omitempty"`
 	// statements grade classes whose encryption no field shows, such as EFS or
 	// disks that the node encrypts.
 	Statements []StorageStatementApplyConfiguration `json:"statements,omitempty"`
@@ -42,14 +40,6 @@ func StorageParameters() *StorageParametersApplyConfiguration {
 // If called multiple times, the EncryptedClass field is set to the value of the last call.
 func (b *StorageParametersApplyConfiguration) WithEncryptedClass(value string) *StorageParametersApplyConfiguration {
 	b.EncryptedClass = &value
-	return b
-}
-
-// WithMinimumGrade sets the MinimumGrade field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the MinimumGrade field is set to the value of the last call.
-func (b *StorageParametersApplyConfiguration) WithMinimumGrade(value apiv1alpha1.StorageGrade) *StorageParametersApplyConfiguration {
-	b.MinimumGrade = &value
 	return b
 }
 
