@@ -1,6 +1,7 @@
 package control
 
 import (
+	"cmp"
 	"net/netip"
 	"time"
 
@@ -15,10 +16,14 @@ type Profile struct {
 	// Names are the profiles it was merged from, sorted.
 	Names []string
 
-	Network   NetworkParameters
-	Storage   StorageParameters
-	Tagging   hipaav1.TaggingParameters
-	Residency ResidencyParameters
+	Network NetworkParameters
+	Storage StorageParameters
+	Tagging hipaav1.TaggingParameters
+	// Transmission has the most that a profile asks for; where none asks for anything
+	// its fields are empty, which means the least.
+	Transmission hipaav1.TransmissionParameters
+	Session      SessionParameters
+	Residency    ResidencyParameters
 	// Responsibility holds the first of each office that a profile names, by the
 	// profiles' names.
 	Responsibility hipaav1.ResponsibilityParameters
@@ -72,6 +77,24 @@ type ResidencyParameters struct {
 	Unbounded *hipaav1.Statement
 	// Placement is Required where a profile asks for it.
 	Placement hipaav1.Placement
+}
+
+// SessionParameters are the merged limits of people's sessions: the shortest that a
+// profile sets, zero where none does.
+type SessionParameters struct{ IdleTimeout, AbsoluteTimeout time.Duration }
+
+// The limits of sessions where profiles set none.
+const (
+	defaultIdleTimeout     = 15 * time.Minute
+	defaultAbsoluteTimeout = 12 * time.Hour
+)
+
+// Idle is how long a session may go unused.
+func (p SessionParameters) Idle() time.Duration { return cmp.Or(p.IdleTimeout, defaultIdleTimeout) }
+
+// Absolute is how long a session may last.
+func (p SessionParameters) Absolute() time.Duration {
+	return cmp.Or(p.AbsoluteTimeout, defaultAbsoluteTimeout)
 }
 
 // DefaultTagging are the label keys where profiles name none.
