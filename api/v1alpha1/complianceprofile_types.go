@@ -67,13 +67,29 @@ type ComplianceProfileSpec struct {
 	// +optional
 	Storage *StorageParameters `json:"storage,omitempty"`
 
+	// transmission holds the parameters of encryption on the way.
+	// +optional
+	Transmission *TransmissionParameters `json:"transmission,omitempty"`
+
+	// session holds the limits of people's sessions.
+	// +optional
+	Session *SessionParameters `json:"session,omitempty"`
+
 	// tagging holds the label keys of classification.
 	// +optional
 	Tagging *TaggingParameters `json:"tagging,omitempty"`
 
+	// residency says in which regions PHI may be.
+	// +optional
+	Residency *ResidencyParameters `json:"residency,omitempty"`
+
 	// responsibility names who answers for safeguards and for privacy.
 	// +optional
 	Responsibility *ResponsibilityParameters `json:"responsibility,omitempty"`
+
+	// access holds the parameters of who may do what.
+	// +optional
+	Access *AccessParameters `json:"access,omitempty"`
 
 	// rollout bounds what the operator may do to running pods, and how workloads
 	// enter Enforce.
@@ -257,10 +273,22 @@ type Gateway struct {
 // +kubebuilder:validation:Enum=EncryptedProviderKey;EncryptedCustomerKey
 type StorageGrade string
 
-// Grades that a profile may ask for.
+// Grades that a profile may state.
 const (
 	StorageGradeProviderKey StorageGrade = "EncryptedProviderKey"
 	StorageGradeCustomerKey StorageGrade = "EncryptedCustomerKey"
+)
+
+// KeyHolder is whose key encrypts something.
+//
+// +kubebuilder:validation:Enum=Provider;Customer
+type KeyHolder string
+
+const (
+	// KeyHolderProvider takes the provider's default key, and every other.
+	KeyHolderProvider KeyHolder = "Provider"
+	// KeyHolderCustomer asks for a key that the customer manages.
+	KeyHolderCustomer KeyHolder = "Customer"
 )
 
 // StorageParameters are the parameters of encryption at rest.
@@ -271,10 +299,11 @@ type StorageParameters struct {
 	// +kubebuilder:validation:MinLength=1
 	EncryptedClass string `json:"encryptedClass,omitempty"`
 
-	// minimumGrade is the least that a volume of a PHI pod must reach.
+	// cloudKeys says whose key must encrypt what is declared outside the cluster, such
+	// as databases and buckets. Where several profiles say it Customer counts, and
+	// where none does it is Customer.
 	// +optional
-	// +default="EncryptedProviderKey"
-	MinimumGrade StorageGrade `json:"minimumGrade,omitempty"`
+	CloudKeys KeyHolder `json:"cloudKeys,omitempty"`
 
 	// statements grade classes whose encryption no field shows, such as EFS or
 	// disks that the node encrypts.
@@ -335,9 +364,68 @@ type StorageStatement struct {
 	Statement `json:",inline"`
 }
 
+// DatabaseTLS is how well a connection to a database must be secured.
+//
+// +kubebuilder:validation:Enum=Require;VerifyFull
+type DatabaseTLS string
+
+const (
+	// DatabaseTLSRequire asks for TLS that cannot fall back to plaintext.
+	DatabaseTLSRequire DatabaseTLS = "Require"
+	// DatabaseTLSVerifyFull asks that the server proves its name as well.
+	DatabaseTLSVerifyFull DatabaseTLS = "VerifyFull"
+)
+
+// TransmissionParameters are the parameters of encryption on the way.
+type TransmissionParameters struct {
+	// databaseTLS is the least that connections to databases, caches and queues
+	// must ask for.
+	// +optional
+	// +default="Require"
+	DatabaseTLS DatabaseTLS `json:"databaseTLS,omitempty"`
+
+	// databaseSettings says what becomes of containers that name a PostgreSQL server
+	// by PGHOST and say nothing about TLS: Complete adds PGSSLMODE, require or, where
+	// the container names the certificate of its authority, verify-full. It cuts the
+	// container off from a server that speaks no TLS. AsDeclared, the default, leaves
+	// them.
+	// +optional
+	// +default="AsDeclared"
+	DatabaseSettings DatabaseSettings `json:"databaseSettings,omitempty"`
+}
+
+// DatabaseSettings says what becomes of settings that leave TLS open.
+//
+// +kubebuilder:validation:Enum=AsDeclared;Complete
+type DatabaseSettings string
+
+const (
+	// DatabaseSettingsAsDeclared leaves them.
+	DatabaseSettingsAsDeclared DatabaseSettings = "AsDeclared"
+	// DatabaseSettingsComplete adds what asks for TLS.
+	DatabaseSettingsComplete DatabaseSettings = "Complete"
+)
+
+// SessionParameters are the limits of people's sessions. Where several profiles set
+// one the shortest counts.
+type SessionParameters struct {
+	// idleTimeout is how long a session may go unused before it ends. Where no
+	// profile sets it, it is 15m.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m') && duration(self) <= duration('24h')",message="must be from 1m to 24h"
+	IdleTimeout *metav1.Duration `json:"idleTimeout,omitempty"` //nolint:kubeapilinter // people write 15m, as in the configuration of their applications
+
+	// absoluteTimeout is how long a session may last however much it is used. Where
+	// no profile sets it, it is 12h.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m') && duration(self) <= duration('168h')",message="must be from 1m to 168h"
+	AbsoluteTimeout *metav1.Duration `json:"absoluteTimeout,omitempty"` //nolint:kubeapilinter // as idleTimeout
+}
+
 // TaggingParameters are the label keys of classification.
 //
 // +kubebuilder:validation:XValidation:rule="self.ownerKey != self.criticalityKey && self.ownerKey != self.environmentKey && self.criticalityKey != self.environmentKey",message="ownerKey, criticalityKey and environmentKey must differ"
+// +kubebuilder:validation:XValidation:rule="self.dataClassPrefix != self.jurisdictionPrefix",message="dataClassPrefix and jurisdictionPrefix must differ"
 type TaggingParameters struct {
 	// ownerKey carries the owner's team.
 	// +optional
@@ -370,6 +458,14 @@ type TaggingParameters struct {
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
 	// +kubebuilder:validation:MinLength=1
 	DataClassPrefix string `json:"dataClassPrefix,omitempty"`
+
+	// jurisdictionPrefix and a jurisdiction make a key of value "true".
+	// +optional
+	// +default="jurisdiction.hipaa-operator.io"
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
+	// +kubebuilder:validation:MinLength=1
+	JurisdictionPrefix string `json:"jurisdictionPrefix,omitempty"`
 }
 
 // RolloutParameters bound what the operator may do to running pods.

@@ -53,7 +53,7 @@ type CustomCheck struct {
 
 	// expression is true, in CEL, where the safeguard is in place. It may name
 	// object (without its status), namespaceObject.metadata.name and .labels, and
-	// profile.storage.minimumGrade. One that comes to no answer, or costs more than
+	// profile.storage.cloudKeys. One that comes to no answer, or costs more than
 	// the API server's own limit, counts as missing evidence.
 	// +required
 	// +kubebuilder:validation:MinLength=1

@@ -55,6 +55,12 @@ const (
 	DataClassSubstanceUse        DataClass = "SubstanceUse"
 )
 
+// AllDataClasses are all that there are.
+var AllDataClasses = []DataClass{
+	DataClassClinical, DataClassDemographic, DataClassBilling, DataClassClaims, DataClassImaging, DataClassGenetic, DataClassHIV,
+	DataClassReproductiveHealth, DataClassGenderAffirmingCare, DataClassPsychotherapy, DataClassSubstanceUse,
+}
+
 // Environment says whose data a workload may hold.
 //
 // +kubebuilder:validation:Enum=Production;Staging;Test;Development

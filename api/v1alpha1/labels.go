@@ -29,6 +29,25 @@ const (
 	// its present pause.
 	AnnotationPausedBy = "hipaa-operator.io/paused-by"
 
+	// AnnotationRolePurpose, on a Role or on a RoleBinding to a ClusterRole, says in
+	// a sentence what its rights are for. People write it and the three that follow.
+	AnnotationRolePurpose = "hipaa-operator.io/role-purpose"
+
+	// AnnotationRoleDataClasses lists the data classes that its holders may reach,
+	// separated by commas, or is RoleDataClassesNone.
+	AnnotationRoleDataClasses = "hipaa-operator.io/role-data-classes"
+
+	// RoleDataClassesNone says that a role reaches no PHI.
+	RoleDataClassesNone = "None"
+
+	// AnnotationRoleResources lists the resources that its holders may reach,
+	// separated by commas, as rules of RBAC name them.
+	AnnotationRoleResources = "hipaa-operator.io/role-resources"
+
+	// AnnotationRoleOperations lists what its holders may do with them, separated by
+	// commas, as the verbs of RBAC.
+	AnnotationRoleOperations = "hipaa-operator.io/role-operations"
+
 	// FinalizerRelease keeps a PHIWorkload until the last pod it selects has gone.
 	FinalizerRelease = "hipaa-operator.io/release"
 
@@ -42,4 +61,6 @@ const (
 	DefaultCriticalityKey  = "hipaa-operator.io/criticality"
 	DefaultEnvironmentKey  = "hipaa-operator.io/environment"
 	DefaultDataClassPrefix = "data-class.hipaa-operator.io"
+
+	DefaultJurisdictionPrefix = "jurisdiction.hipaa-operator.io"
 )

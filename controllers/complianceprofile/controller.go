@@ -48,6 +48,8 @@ type Reconciler struct {
 	// Events takes what people should hear of.
 	Events events.EventRecorder
 	Clock  clock.PassiveClock
+
+	versions apply.Versions
 }
 
 // Reconcile checks the profile as a whole, counts whom it governs, and looks
@@ -64,7 +66,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, p *hipaav1.ComplianceProfile
 func (r *Reconciler) publish(ctx context.Context, s *scope, next *hipaav1.ComplianceProfileStatus) error {
 	p := s.profile
 	if equality.Semantic.DeepEqual(&p.Status, next) {
-		return nil
+		return r.versions.Caught(p)
 	}
 	status := hipaav1ac.ComplianceProfileStatus()
 	if err := apply.Convert(next, status); err != nil {
@@ -74,6 +76,7 @@ func (r *Reconciler) publish(ctx context.Context, s *scope, next *hipaav1.Compli
 	if err := apply.Status(ctx, r.Client, configuration); err != nil {
 		return client.IgnoreNotFound(err)
 	}
+	r.versions.Wrote(p, *configuration.ResourceVersion)
 	r.announce(s, next)
 	return nil
 }

@@ -31,6 +31,8 @@ type Reconciler struct {
 	// Events takes what people should hear of.
 	Events events.EventRecorder
 	Clock  clock.PassiveClock
+
+	versions apply.Versions
 }
 
 // Reconcile says whether the exception counts, and looks again when that ends.
@@ -47,7 +49,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, x *hipaav1.ControlException)
 func (r *Reconciler) publish(ctx context.Context, s *scope, next *hipaav1.ControlExceptionStatus) error {
 	x := s.exception
 	if equality.Semantic.DeepEqual(&x.Status, next) {
-		return nil
+		return r.versions.Caught(x)
 	}
 	owned := *next
 	owned.Approval = nil
@@ -59,6 +61,7 @@ func (r *Reconciler) publish(ctx context.Context, s *scope, next *hipaav1.Contro
 	if err := apply.Status(ctx, r.Client, configuration); err != nil {
 		return client.IgnoreNotFound(err)
 	}
+	r.versions.Wrote(x, *configuration.ResourceVersion)
 	r.announce(s, next)
 	return nil
 }

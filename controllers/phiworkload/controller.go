@@ -51,7 +51,8 @@ type Reconciler struct {
 	Fleet *metrics.Fleet
 	Clock clock.PassiveClock
 
-	journal journal
+	journal  journal
+	versions apply.Versions
 }
 
 // Reconcile reads the workload's world, judges it, repairs what it may, and
@@ -114,8 +115,11 @@ func (r *Reconciler) publish(ctx context.Context, w *hipaav1.PHIWorkload, next *
 		if err := apply.Status(ctx, r.Client, configuration); err != nil {
 			return client.IgnoreNotFound(err)
 		}
+		r.versions.Wrote(w, *configuration.ResourceVersion)
 		w.ResourceVersion = *configuration.ResourceVersion
 		r.announceTransitions(w, &w.Status, next)
+	} else if err := r.versions.Caught(w); err != nil {
+		return err
 	}
 	r.journal.clear(name)
 	r.Fleet.Observe(name, next, !w.DeletionTimestamp.IsZero())
@@ -173,6 +177,7 @@ func (r *Reconciler) letGo(ctx context.Context, s *scope) error {
 		return err
 	}
 	r.journal.clear(client.ObjectKeyFromObject(w))
+	r.versions.Forget(w)
 	r.Fleet.Forget(client.ObjectKeyFromObject(w))
 	return nil
 }

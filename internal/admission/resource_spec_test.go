@@ -40,8 +40,7 @@ var _ = Describe("A resource that declares infrastructure", Ordered, func() {
 			Paths: []string{filepath.Join("..", "control", "catalog", "testdata", "crds")}, ErrorIfPathMissing: true,
 		})
 		Expect(err).NotTo(HaveOccurred())
-		profile := phitest.Profile("cloud").Selecting("mode", "cloud").EncryptedClass(phitest.EncryptedClass).
-			MinimumGrade(hipaav1.StorageGradeCustomerKey).Obj()
+		profile := phitest.Profile("cloud").Selecting("mode", "cloud").EncryptedClass(phitest.EncryptedClass).Obj()
 		Expect(admin.Create(ctx, profile)).To(Succeed())
 		Eventually(func() error { return gate.Loader.Cache.Get(ctx, client.ObjectKeyFromObject(profile), profile) }, "10s", "5ms").Should(Succeed())
 		ns = namespace(ctx, "cloud")

@@ -57,7 +57,8 @@ func reader(t testing.TB, objects ...client.Object) client.WithWatch {
 			t.Fatalf("building the scheme: %v", err)
 		}
 	}
-	return fake.NewClientBuilder().WithScheme(s).WithObjects(objects...).Build()
+	return fake.NewClientBuilder().WithScheme(s).WithObjects(objects...).
+		WithIndex(&corev1.Pod{}, subject.ByServiceAccount, subject.ServiceAccountOf).Build()
 }
 
 // unitGate judges with these controls in a world.

@@ -117,7 +117,7 @@ const (
 
 // Parameter is a setting of the profile that a control reads.
 type Parameter struct {
-	// Path is the field of ComplianceProfileSpec, such as "storage.minimumGrade".
+	// Path is the field of ComplianceProfileSpec, such as "storage.encryptedClass".
 	Path string `json:"path"`
 	// Basis says on what its default rests.
 	Basis Basis `json:"basis"`

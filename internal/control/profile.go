@@ -1,7 +1,9 @@
 package control
 
 import (
+	"cmp"
 	"net/netip"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/resource"
 
@@ -17,9 +19,22 @@ type Profile struct {
 	Network NetworkParameters
 	Storage StorageParameters
 	Tagging hipaav1.TaggingParameters
+	// Transmission has the most that a profile asks for; where none asks for anything
+	// its fields are empty, which means the least.
+	Transmission hipaav1.TransmissionParameters
+	Session      SessionParameters
+	Residency    ResidencyParameters
 	// Responsibility holds the first of each office that a profile names, by the
 	// profiles' names.
 	Responsibility hipaav1.ResponsibilityParameters
+	Access         AccessParameters
+}
+
+// AccessParameters are the merged parameters of who may do what.
+type AccessParameters struct {
+	// Administrators has one list for each profile that names them; a subject must
+	// stand in each. No list means that nobody is named.
+	Administrators [][]hipaav1.AccessSubject
 }
 
 // NetworkParameters are the merged parameters of network isolation.
@@ -39,8 +54,6 @@ type NetworkParameters struct {
 type StorageParameters struct {
 	// EncryptedClass is the class that claims without one get; may be empty.
 	EncryptedClass string
-	// MinimumGrade is the highest that a profile asks for.
-	MinimumGrade hipaav1.StorageGrade
 	// Statements are unexpired statements by class name.
 	Statements map[string]hipaav1.StorageStatement
 	// NodeDisks is an unexpired statement about the nodes' own disks.
@@ -49,14 +62,55 @@ type StorageParameters struct {
 	// smallest limit that one sets; zero is none.
 	EmptyDir          hipaav1.EmptyDirPlacement
 	EmptyDirSizeLimit resource.Quantity
+	// CloudKeys is Customer where a profile asks for it; empty where none says anything.
+	CloudKeys hipaav1.KeyHolder
+}
+
+// KeysInCloud is whose key must encrypt what is declared outside the cluster.
+func (p StorageParameters) KeysInCloud() hipaav1.KeyHolder {
+	return cmp.Or(p.CloudKeys, hipaav1.KeyHolderCustomer)
+}
+
+// ResidencyParameters say where PHI may be.
+type ResidencyParameters struct {
+	// Regions are those that every profile which names any allows always, and
+	// Allowed those that they allow now, sorted. Both are nil where no profile names
+	// any, and empty where they have none in common.
+	Regions, Allowed []string
+	// FailoverEnds is the first instant at which Allowed shrinks; zero where it is
+	// Regions.
+	FailoverEnds time.Time
+	// Unbounded is an unexpired statement that nothing binds PHI to a place.
+	Unbounded *hipaav1.Statement
+	// Placement is Required where a profile asks for it.
+	Placement hipaav1.Placement
+}
+
+// SessionParameters are the merged limits of people's sessions: the shortest that a
+// profile sets, zero where none does.
+type SessionParameters struct{ IdleTimeout, AbsoluteTimeout time.Duration }
+
+// The limits of sessions where profiles set none.
+const (
+	defaultIdleTimeout     = 15 * time.Minute
+	defaultAbsoluteTimeout = 12 * time.Hour
+)
+
+// Idle is how long a session may go unused.
+func (p SessionParameters) Idle() time.Duration { return cmp.Or(p.IdleTimeout, defaultIdleTimeout) }
+
+// Absolute is how long a session may last.
+func (p SessionParameters) Absolute() time.Duration {
+	return cmp.Or(p.AbsoluteTimeout, defaultAbsoluteTimeout)
 }
 
 // DefaultTagging are the label keys where profiles name none.
 func DefaultTagging() hipaav1.TaggingParameters {
 	return hipaav1.TaggingParameters{
-		OwnerKey:        hipaav1.DefaultOwnerKey,
-		CriticalityKey:  hipaav1.DefaultCriticalityKey,
-		EnvironmentKey:  hipaav1.DefaultEnvironmentKey,
-		DataClassPrefix: hipaav1.DefaultDataClassPrefix,
+		OwnerKey:           hipaav1.DefaultOwnerKey,
+		CriticalityKey:     hipaav1.DefaultCriticalityKey,
+		EnvironmentKey:     hipaav1.DefaultEnvironmentKey,
+		DataClassPrefix:    hipaav1.DefaultDataClassPrefix,
+		JurisdictionPrefix: hipaav1.DefaultJurisdictionPrefix,
 	}
 }

@@ -1,9 +1,9 @@
 package control
 
 import (
-	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
 )
@@ -49,13 +49,14 @@ func ConfigMapsOf(spec *corev1.PodSpec) []string {
 		}
 	}
 	for i := range spec.Volumes {
-		names = append(names, configMapsIn(&spec.Volumes[i])...)
+		names = append(names, ConfigMapsIn(&spec.Volumes[i])...)
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
 }
 
-func configMapsIn(v *corev1.Volume) []string {
+// ConfigMapsIn names the ConfigMaps that a volume holds.
+func ConfigMapsIn(v *corev1.Volume) []string {
 	var names []string
 	if v.ConfigMap != nil {
 		names = append(names, v.ConfigMap.Name)
@@ -168,6 +169,6 @@ func single(e corev1.EnvVar, path string, known map[string]*corev1.ConfigMap) Se
 
 func inConfigMap(name, key string) string { return "ConfigMap/" + name + " data." + key }
 
-func indexed(list string, i int) string { return fmt.Sprintf("%s[%d]", list, i) }
+func indexed(list string, i int) string { return list + "[" + strconv.Itoa(i) + "]" }
 
 func sortedKeys(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }

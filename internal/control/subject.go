@@ -57,6 +57,9 @@ type World struct {
 
 	// Claims that pods of the workload mount, by name.
 	Claims map[string]*corev1.PersistentVolumeClaim
+	// Origins are the claims that Claims, or the claim under judgement, are cloned
+	// from.
+	Origins map[types.NamespacedName]*corev1.PersistentVolumeClaim
 	// Volumes that the claims are bound to, by name.
 	Volumes map[string]*corev1.PersistentVolume
 	// Classes by name.

@@ -197,8 +197,7 @@ func newMerge(e *Engine, now time.Time) *merge {
 		Parameters: &control.Profile{
 			Network: control.NetworkParameters{Gateways: map[string]hipaav1.Gateway{}},
 			Storage: control.StorageParameters{
-				MinimumGrade: hipaav1.StorageGradeProviderKey,
-				Statements:   map[string]hipaav1.StorageStatement{},
+				Statements: map[string]hipaav1.StorageStatement{},
 			},
 		},
 		controls: e.controls,
@@ -218,8 +217,11 @@ func (m *merge) add(p *hipaav1.ComplianceProfile, paused time.Time) {
 	m.effective.Undeclared = stricterUndeclared(m.effective.Undeclared, undeclared(p, !paused.IsZero()))
 	m.addNetwork(p)
 	m.addStorage(p)
+	m.addTransmission(p)
 	m.addTagging(p)
+	m.addResidency(p)
 	m.addResponsibility(p)
+	m.addAccess(p)
 	m.addRollout(p)
 }
 
@@ -313,11 +315,11 @@ func (m *merge) addStorage(p *hipaav1.ComplianceProfile) {
 	case into.EncryptedClass != from.EncryptedClass:
 		m.conflict("storage.encryptedClass differs between profiles: %q and %q; the first by name counts", into.EncryptedClass, from.EncryptedClass)
 	}
-	into.MinimumGrade = stricterGrade(into.MinimumGrade, from.MinimumGrade)
 	into.EmptyDir = strictest(into.EmptyDir, from.EmptyDir, hipaav1.EmptyDirAsDeclared, hipaav1.EmptyDirMemory)
 	if limit := from.EmptyDirSizeLimit; limit != nil && (into.EmptyDirSizeLimit.IsZero() || limit.Cmp(into.EmptyDirSizeLimit) < 0) {
 		into.EmptyDirSizeLimit = *limit
 	}
+	into.CloudKeys = strictest(into.CloudKeys, from.CloudKeys, hipaav1.KeyHolderProvider, hipaav1.KeyHolderCustomer)
 	if s := from.NodeDisks; s != nil && m.stands(*s) {
 		into.NodeDisks = s
 	}
@@ -333,6 +335,27 @@ func (m *merge) addStorage(p *hipaav1.ComplianceProfile) {
 	}
 }
 
+func (m *merge) addTransmission(p *hipaav1.ComplianceProfile) {
+	into := m.effective.Parameters
+	if from := p.Spec.Transmission; from != nil {
+		into.Transmission.DatabaseTLS = strictest(into.Transmission.DatabaseTLS, from.DatabaseTLS, hipaav1.DatabaseTLSRequire, hipaav1.DatabaseTLSVerifyFull)
+		into.Transmission.DatabaseSettings = strictest(into.Transmission.DatabaseSettings, from.DatabaseSettings,
+			hipaav1.DatabaseSettingsAsDeclared, hipaav1.DatabaseSettingsComplete)
+	}
+	if from := p.Spec.Session; from != nil {
+		into.Session.IdleTimeout = shortest(into.Session.IdleTimeout, from.IdleTimeout)
+		into.Session.AbsoluteTimeout = shortest(into.Session.AbsoluteTimeout, from.AbsoluteTimeout)
+	}
+}
+
+// shortest is the shorter of two limits; zero and nil are none.
+func shortest(a time.Duration, b *metav1.Duration) time.Duration {
+	if b == nil || b.Duration <= 0 || a > 0 && a <= b.Duration {
+		return a
+	}
+	return b.Duration
+}
+
 func (m *merge) addTagging(p *hipaav1.ComplianceProfile) {
 	into := &m.effective.Parameters.Tagging
 	if *into == (hipaav1.TaggingParameters{}) {
@@ -345,6 +368,7 @@ func (m *merge) addTagging(p *hipaav1.ComplianceProfile) {
 	m.setKey(&into.CriticalityKey, p.Spec.Tagging.CriticalityKey, hipaav1.DefaultCriticalityKey, "tagging.criticalityKey")
 	m.setKey(&into.EnvironmentKey, p.Spec.Tagging.EnvironmentKey, hipaav1.DefaultEnvironmentKey, "tagging.environmentKey")
 	m.setKey(&into.DataClassPrefix, p.Spec.Tagging.DataClassPrefix, hipaav1.DefaultDataClassPrefix, "tagging.dataClassPrefix")
+	m.setKey(&into.JurisdictionPrefix, p.Spec.Tagging.JurisdictionPrefix, hipaav1.DefaultJurisdictionPrefix, "tagging.jurisdictionPrefix")
 }
 
 func (m *merge) setKey(into *string, key, fallback, field string) {
@@ -365,6 +389,17 @@ func (m *merge) addResponsibility(p *hipaav1.ComplianceProfile) {
 	into := &m.effective.Parameters.Responsibility
 	into.SecurityOfficer = cmp.Or(into.SecurityOfficer, from.SecurityOfficer)
 	into.PrivacyOfficer = cmp.Or(into.PrivacyOfficer, from.PrivacyOfficer)
+}
+
+func (m *merge) addAccess(p *hipaav1.ComplianceProfile) {
+	from := p.Spec.Access
+	if from == nil {
+		return
+	}
+	into := &m.effective.Parameters.Access
+	if len(from.Administrators) > 0 {
+		into.Administrators = append(into.Administrators, from.Administrators)
+	}
 }
 
 func (m *merge) addRollout(p *hipaav1.ComplianceProfile) {

@@ -60,6 +60,22 @@ func TestOfficesAreFilledByTheFirstProfileThatNamesSomebody(t *testing.T) {
 	}
 }
 
+func TestAdministratorsAreThoseWhomEveryProfileNames(t *testing.T) {
+	e := newEngine(t, pair()...)
+	ops := hipaav1.AccessSubject{Kind: hipaav1.AccessSubjectGroup, Name: "ops"}
+	argo := hipaav1.AccessSubject{Kind: hipaav1.AccessSubjectServiceAccount, Namespace: "argocd", Name: "controller"}
+	profiles := []*hipaav1.ComplianceProfile{
+		phitest.Profile("a").Administrators(ops, argo).Obj(), phitest.Profile("b").Administrators(ops).Obj(), phitest.Profile("silent").Obj(),
+	}
+	effective, err := e.Resolve(profiles, phitest.Namespace("ehr").Obj(), "", phitest.Epoch)
+	if err != nil {
+		t.Fatalf("resolving: %v", err)
+	}
+	if diff := cmp.Diff([][]hipaav1.AccessSubject{{ops, argo}, {ops}}, effective.Parameters.Access.Administrators); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func TestResolveTakesWhatGovernsWhatIsNamedAndWhatTheyExtend(t *testing.T) {
 	e := newEngine(t, pair()...)
 	for name, tc := range map[string]struct {
@@ -292,11 +308,11 @@ func TestParametersMergeTowardsTheStricter(t *testing.T) {
 			Gateway("edge", "nginx", "app", "nginx").ClassStated("efs", hipaav1.StorageGradeCustomerKey, phitest.After(2*time.Hour)).
 			IsolationStated(phitest.After(time.Hour)).Window("Mon-Fri 09:00-16:00 UTC").MaxUnavailable("10%").
 			EnforceBy(phitest.After(48*time.Hour)).Accepts("api", "sha256:1").
-			EmptyDirsInMemory("1Gi").NodeDisksStated(phitest.After(4*time.Hour)).
+			EmptyDirsInMemory("1Gi").CloudKeys(hipaav1.KeyHolderCustomer).NodeDisksStated(phitest.After(4*time.Hour)).
 			Tagging(hipaav1.TaggingParameters{OwnerKey: "team"}),
-		phitest.Profile("b").EncryptedClass("gold").MinimumGrade(hipaav1.StorageGradeCustomerKey).ExternalRanges("10.1.2.3/16").
+		phitest.Profile("b").EncryptedClass("gold").ExternalRanges("10.1.2.3/16").
 			Gateway("edge", "nginx", "app", "nginx").ClassStated("efs", hipaav1.StorageGradeProviderKey, phitest.After(3*time.Hour)).
-			EmptyDirsInMemory("512Mi").NodeDisksStated(phitest.After(0)).
+			EmptyDirsInMemory("512Mi").CloudKeys(hipaav1.KeyHolderProvider).NodeDisksStated(phitest.After(0)).
 			Window("Sat 01:00-05:00 UTC").MaxUnavailable("1").EnforceBy(phitest.After(24*time.Hour)).
 			Tagging(hipaav1.TaggingParameters{OwnerKey: hipaav1.DefaultOwnerKey, EnvironmentKey: "env"}),
 	)
@@ -310,16 +326,17 @@ func TestParametersMergeTowardsTheStricter(t *testing.T) {
 		},
 		Storage: control.StorageParameters{
 			EncryptedClass: "gold",
-			MinimumGrade:   hipaav1.StorageGradeCustomerKey,
 			Statements: map[string]hipaav1.StorageStatement{
 				"efs": phitest.Profile("b").ClassStated("efs", hipaav1.StorageGradeProviderKey, phitest.After(3*time.Hour)).Obj().Spec.Storage.Statements[0],
 			},
 			NodeDisks:         phitest.Profile("a").NodeDisksStated(phitest.After(4 * time.Hour)).Obj().Spec.Storage.NodeDisks,
 			EmptyDir:          hipaav1.EmptyDirMemory,
 			EmptyDirSizeLimit: resource.MustParse("512Mi"),
+			CloudKeys:         hipaav1.KeyHolderCustomer,
 		},
 		Tagging: hipaav1.TaggingParameters{
 			OwnerKey: "team", CriticalityKey: hipaav1.DefaultCriticalityKey, EnvironmentKey: "env", DataClassPrefix: hipaav1.DefaultDataClassPrefix,
+			JurisdictionPrefix: hipaav1.DefaultJurisdictionPrefix,
 		},
 	}
 	if diff := cmp.Diff(want, got.Parameters, cmpopts.EquateComparable(netip.Prefix{})); diff != "" {
@@ -347,8 +364,27 @@ func TestParametersMergeTowardsTheStricter(t *testing.T) {
 
 func TestDefaultsWhereProfilesAreSilent(t *testing.T) {
 	got := resolve(t, newEngine(t, pair()...), phitest.Profile("a")).Parameters
-	if got.Storage.MinimumGrade != hipaav1.StorageGradeProviderKey || got.Tagging != control.DefaultTagging() || got.Network.ExternalRanges != nil {
+	if got.Tagging != control.DefaultTagging() || got.Network.ExternalRanges != nil {
 		t.Errorf("parameters = %+v", got)
+	}
+}
+
+func TestTheShortestSessionAndTheBestTLSCount(t *testing.T) {
+	silent := control.SessionParameters{}
+	if silent.Idle() != 15*time.Minute || silent.Absolute() != 12*time.Hour {
+		t.Errorf("where no profile sets them the limits are %v and %v", silent.Idle(), silent.Absolute())
+	}
+	got := resolve(t, newEngine(t, pair()...),
+		phitest.Profile("a").Sessions(10*time.Minute, 0).DatabaseTLS(hipaav1.DatabaseTLSVerifyFull),
+		phitest.Profile("b").Sessions(30*time.Minute, 8*time.Hour).DatabaseTLS(hipaav1.DatabaseTLSRequire).DatabaseSettingsCompleted(),
+		phitest.Profile("c").Sessions(0, 10*time.Hour),
+	).Parameters
+	if got.Session.Idle() != 10*time.Minute || got.Session.Absolute() != 8*time.Hour {
+		t.Errorf("limits = %v and %v", got.Session.Idle(), got.Session.Absolute())
+	}
+	want := hipaav1.TransmissionParameters{DatabaseTLS: hipaav1.DatabaseTLSVerifyFull, DatabaseSettings: hipaav1.DatabaseSettingsComplete}
+	if got.Transmission != want {
+		t.Errorf("transmission = %+v, want %+v", got.Transmission, want)
 	}
 }
 

@@ -1,4 +1,4 @@
-// Package hipaa holds the paragraphs of 45 CFR part 164 as typed values. Its
+// Package hipaa holds the paragraphs of 45 CFR parts 160 and 164 as typed values. Its
 // promise: whatever the operator says about the law is said in one place.
 package hipaa
 
@@ -23,7 +23,7 @@ const (
 
 // Citation is one paragraph. The zero value cites nothing.
 type Citation struct {
-	// Paragraph is the paragraph without title and part, such as "164.312(a)(1)".
+	// Paragraph is the paragraph without title, such as "164.312(a)(1)".
 	Paragraph string
 	// Title is the heading of the paragraph in the Code.
 	Title string

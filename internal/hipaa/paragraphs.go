@@ -1,15 +1,17 @@
 package hipaa
 
 // The paragraphs that controls cite, with their headings in the Code (45 CFR
-// part 164, subparts C, D and E). Required and addressable are as marked there
+// part 160, subpart B, and part 164, subparts C, D and E). Required and addressable are as marked there
 // by "(Required)" and "(Addressable)".
 var (
+	StateLaw                  = cite("160.203(b)", "General rule and exceptions", Standard)
 	RiskAnalysis              = cite("164.308(a)(1)(ii)(A)", "Risk analysis", Required)
 	RiskManagement            = cite("164.308(a)(1)(ii)(B)", "Risk management", Required)
 	ActivityReview            = cite("164.308(a)(1)(ii)(D)", "Information system activity review", Required)
 	AssignedResponsibility    = cite("164.308(a)(2)", "Assigned security responsibility", Standard)
 	AccessManagement          = cite("164.308(a)(4)(i)", "Information access management", Standard)
 	AccessAuthorization       = cite("164.308(a)(4)(ii)(B)", "Access authorization", Addressable)
+	AccessModification        = cite("164.308(a)(4)(ii)(C)", "Access establishment and modification", Addressable)
 	PasswordManagement        = cite("164.308(a)(5)(ii)(D)", "Password management", Addressable)
 	ContingencyCriticality    = cite("164.308(a)(7)(ii)(E)", "Applications and data criticality analysis", Addressable)
 	MediaReuse                = cite("164.310(d)(2)(ii)", "Media re-use", Required)
@@ -25,6 +27,7 @@ var (
 	TransmissionSecurity      = cite("164.312(e)(1)", "Transmission security", Standard)
 	TransmissionIntegrity     = cite("164.312(e)(2)(i)", "Integrity controls", Addressable)
 	TransmissionEncryption    = cite("164.312(e)(2)(ii)", "Encryption", Addressable)
+	MinimumNecessaryUses      = cite("164.514(d)(2)", "Minimum necessary uses of protected health information", Standard)
 	PersonnelDesignations     = cite("164.530(a)(1)", "Personnel designations", Standard)
 	BusinessAssociateContract = cite("164.308(b)(1)", "Business associate contracts and other arrangements", Standard)
 )

@@ -137,9 +137,9 @@ func (b *ProfileBuilder) EncryptedClass(name string) *ProfileBuilder {
 	return b
 }
 
-// MinimumGrade sets the least grade.
-func (b *ProfileBuilder) MinimumGrade(g hipaav1.StorageGrade) *ProfileBuilder {
-	b.storage().MinimumGrade = g
+// CloudKeys says whose key must encrypt what is declared outside the cluster.
+func (b *ProfileBuilder) CloudKeys(holder hipaav1.KeyHolder) *ProfileBuilder {
+	b.storage().CloudKeys = holder
 	return b
 }
 
@@ -175,6 +175,76 @@ func (b *ProfileBuilder) Officers() *ProfileBuilder {
 	b.profile.Spec.Responsibility = &hipaav1.ResponsibilityParameters{
 		SecurityOfficer: &hipaav1.Officer{Name: "Ada Moreno", Contact: "security@example.org"},
 		PrivacyOfficer:  &hipaav1.Officer{Name: "Jon Okafor", Contact: "privacy@example.org"},
+	}
+	return b
+}
+
+func (b *ProfileBuilder) access() *hipaav1.AccessParameters {
+	if b.profile.Spec.Access == nil {
+		b.profile.Spec.Access = &hipaav1.AccessParameters{}
+	}
+	return b.profile.Spec.Access
+}
+
+// Administrators may hold the whole cluster.
+func (b *ProfileBuilder) Administrators(subjects ...hipaav1.AccessSubject) *ProfileBuilder {
+	b.access().Administrators = subjects
+	return b
+}
+
+func (b *ProfileBuilder) residency() *hipaav1.ResidencyParameters {
+	if b.profile.Spec.Residency == nil {
+		b.profile.Spec.Residency = &hipaav1.ResidencyParameters{}
+	}
+	return b.profile.Spec.Residency
+}
+
+// Regions bounds where PHI may be.
+func (b *ProfileBuilder) Regions(names ...string) *ProfileBuilder {
+	b.residency().Regions = names
+	return b
+}
+
+// Failover allows further regions until an instant.
+func (b *ProfileBuilder) Failover(until metav1.Time, regions ...string) *ProfileBuilder {
+	b.residency().Failover = &hipaav1.ResidencyFailover{Regions: regions, Statement: statement(until)}
+	return b
+}
+
+// UnboundedStated states until an instant that nothing binds PHI to a place.
+func (b *ProfileBuilder) UnboundedStated(until metav1.Time) *ProfileBuilder {
+	s := statement(until)
+	b.residency().Unbounded = &s
+	return b
+}
+
+func (b *ProfileBuilder) transmission() *hipaav1.TransmissionParameters {
+	if b.profile.Spec.Transmission == nil {
+		b.profile.Spec.Transmission = &hipaav1.TransmissionParameters{}
+	}
+	return b.profile.Spec.Transmission
+}
+
+// DatabaseTLS sets how well connections to databases must be secured.
+func (b *ProfileBuilder) DatabaseTLS(least hipaav1.DatabaseTLS) *ProfileBuilder {
+	b.transmission().DatabaseTLS = least
+	return b
+}
+
+// DatabaseSettingsCompleted adds to containers what asks for TLS.
+func (b *ProfileBuilder) DatabaseSettingsCompleted() *ProfileBuilder {
+	b.transmission().DatabaseSettings = hipaav1.DatabaseSettingsComplete
+	return b
+}
+
+// Sessions sets the limits of people's sessions; zero is none.
+func (b *ProfileBuilder) Sessions(idle, absolute time.Duration) *ProfileBuilder {
+	b.profile.Spec.Session = &hipaav1.SessionParameters{}
+	if idle > 0 {
+		b.profile.Spec.Session.IdleTimeout = &metav1.Duration{Duration: idle}
+	}
+	if absolute > 0 {
+		b.profile.Spec.Session.AbsoluteTimeout = &metav1.Duration{Duration: absolute}
 	}
 	return b
 }

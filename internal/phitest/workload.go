@@ -78,6 +78,12 @@ func (b *WorkloadBuilder) DataClasses(classes ...hipaav1.DataClass) *WorkloadBui
 	return b
 }
 
+// Jurisdictions sets whose residents' data it handles.
+func (b *WorkloadBuilder) Jurisdictions(codes ...string) *WorkloadBuilder {
+	b.workload.Spec.Jurisdictions = codes
+	return b
+}
+
 // Environment sets whose data it may hold.
 func (b *WorkloadBuilder) Environment(e hipaav1.Environment) *WorkloadBuilder {
 	b.workload.Spec.Environment = e

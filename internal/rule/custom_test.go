@@ -61,7 +61,7 @@ func TestABrokenCustomControlIsToldWhere(t *testing.T) {
 			"checks[0].expression: line 2, column 20: Syntax error",
 		},
 		"a condition": {
-			func(c *hipaav1.CustomControl) { c.Checks[0].When = "profil.storage.minimumGrade == ''" },
+			func(c *hipaav1.CustomControl) { c.Checks[0].When = "profil.storage.cloudKeys == ''" },
 			"checks[0].when: line 1, column 1: undeclared reference to 'profil'",
 		},
 		"a type that admission is never asked about": {

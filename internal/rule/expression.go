@@ -38,7 +38,7 @@ func knowing(object *apiservercel.DeclType) environment.VersionedOptions {
 		}
 		return apiservercel.NewObjectType(name, declared)
 	}
-	storage := record("hipaa.Storage", map[string]*apiservercel.DeclType{"minimumGrade": text})
+	storage := record("hipaa.Storage", map[string]*apiservercel.DeclType{"cloudKeys": text})
 	profile := record("hipaa.Profile", map[string]*apiservercel.DeclType{"storage": storage})
 	metadata := record("hipaa.Metadata", map[string]*apiservercel.DeclType{"name": text, "labels": labels})
 	namespace := record("hipaa.Namespace", map[string]*apiservercel.DeclType{"metadata": metadata})
@@ -64,7 +64,7 @@ func vocabulary(s *control.Subject) map[string]any {
 	return map[string]any{
 		objectVariable:    declared,
 		namespaceVariable: map[string]any{"metadata": map[string]any{"name": s.Namespace.Name, "labels": s.Namespace.Labels}},
-		profileVariable:   map[string]any{"storage": map[string]any{"minimumGrade": string(s.Profile.Storage.MinimumGrade)}},
+		profileVariable:   map[string]any{"storage": map[string]any{"cloudKeys": string(s.Profile.Storage.KeysInCloud())}},
 	}
 }
 

@@ -35,7 +35,7 @@ checks:
   met: is false
 - match:
   - {group: safes.example.org, version: v1, resource: vaults, kind: Vault}
-  when: profile.storage.minimumGrade == 'EncryptedCustomerKey' || namespaceObject.metadata.labels.?strict.orValue('') == 'true' || namespaceObject.metadata.name == 'strict'
+  when: profile.storage.cloudKeys == 'Customer' || namespaceObject.metadata.labels.?strict.orValue('') == 'true' || namespaceObject.metadata.name == 'strict'
   expression: object.spec.walls >= 2
   path: spec.walls
   message: are fewer than 2
@@ -76,22 +76,25 @@ func TestAResourceIsJudgedByTheChecksThatMatchIt(t *testing.T) {
 	type spec = map[string]any
 	for name, tc := range map[string]struct {
 		give   *unstructured.Unstructured
-		grade  hipaav1.StorageGrade
+		keys   hipaav1.KeyHolder
 		labels map[string]string
 		want   []string
 	}{
 		"all is well":                           {give: object("Safe", spec{}), want: []string{"Pass spec.open is false"}},
 		"something is wrong":                    {give: object("Safe", spec{"open": true}), want: []string{"Fail spec.open is true"}},
-		"a check that is about others":          {give: object("Safe", spec{"walls": int64(1)}), grade: hipaav1.StorageGradeCustomerKey, want: []string{"Pass spec.open is false"}},
-		"a check that the profile does not ask": {give: object("Vault", spec{"walls": int64(1)}), want: []string{"Pass spec.open is false"}},
-		"one that the profile asks":             {give: object("Vault", spec{"walls": int64(1)}), grade: hipaav1.StorageGradeCustomerKey, want: []string{"Fail spec.walls are fewer than 2; build another"}},
-		"one that the namespace asks":           {give: object("Vault", spec{"walls": 1.5}), labels: map[string]string{"strict": "true"}, want: []string{"Fail spec.walls are fewer than 2; build another"}},
+		"a check that is about others":          {give: object("Safe", spec{"walls": int64(1)}), keys: hipaav1.KeyHolderCustomer, want: []string{"Pass spec.open is false"}},
+		"a check that the profile does not ask": {give: object("Vault", spec{"walls": int64(1)}), keys: hipaav1.KeyHolderProvider, want: []string{"Pass spec.open is false"}},
+		"one that is asked for until a profile says otherwise": {
+			give: object("Vault", spec{"walls": int64(1)}), want: []string{"Fail spec.walls are fewer than 2; build another"},
+		},
+		"one that the profile asks":   {give: object("Vault", spec{"walls": int64(1)}), keys: hipaav1.KeyHolderCustomer, want: []string{"Fail spec.walls are fewer than 2; build another"}},
+		"one that the namespace asks": {give: object("Vault", spec{"walls": 1.5}), keys: hipaav1.KeyHolderProvider, labels: map[string]string{"strict": "true"}, want: []string{"Fail spec.walls are fewer than 2; build another"}},
 		"everything is wrong": {
-			give: object("Vault", spec{"walls": int64(1), "open": true}), grade: hipaav1.StorageGradeCustomerKey,
+			give: object("Vault", spec{"walls": int64(1), "open": true}), keys: hipaav1.KeyHolderCustomer,
 			want: []string{"Fail spec.open is true", "Fail spec.walls are fewer than 2; build another"},
 		},
 		"an expression without an answer": {
-			give: object("Vault", spec{"walls": "many"}), grade: hipaav1.StorageGradeCustomerKey,
+			give: object("Vault", spec{"walls": "many"}), keys: hipaav1.KeyHolderCustomer,
 			want: []string{"Unknown spec.walls could not be judged: the expression came to no answer within its limits; build another"},
 		},
 		"a type that no check matches": {give: object("Door", spec{"open": true}), want: []string{"NotApplicable is not of a type that this control judges"}},
@@ -108,7 +111,7 @@ func TestAResourceIsJudgedByTheChecksThatMatchIt(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			ns := phitest.Namespace("ehr").Obj()
 			maps.Copy(ns.Labels, tc.labels)
-			s := control.Subject{Profile: &control.Profile{Storage: control.StorageParameters{MinimumGrade: tc.grade}}, Namespace: ns, World: &control.World{}}
+			s := control.Subject{Profile: &control.Profile{Storage: control.StorageParameters{CloudKeys: tc.keys}}, Namespace: ns, World: &control.World{}}
 			if diff := cmp.Diff(tc.want, said(compiled(t, safes).Check(s.Of(tc.give)))); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
@@ -203,12 +206,12 @@ func TestABrokenRuleIsToldWhere(t *testing.T) {
 	for name, tc := range map[string]struct{ old, give, want string }{
 		"a field that does not exist": {"title:", "titel:", `unknown field "titel"`},
 		"a field that stands twice":   {"why:", "id: other\nwhy:", `"id" already set`},
-		"a syntax error":              {"profile.storage.minimumGrade ==", "profile.storage.minimumGrade = ", "checks[1].when: line 1, column 30: Syntax error"},
+		"a syntax error":              {"profile.storage.cloudKeys ==", "profile.storage.cloudKeys = ", "checks[1].when: line 1, column 27: Syntax error"},
 		"a misspelt variable":         {"object.spec.walls", "objekt.spec.walls", "checks[1].expression: line 1, column 1: undeclared reference to 'objekt'"},
 		"a parameter that is not there": {
-			"profile.storage.minimumGrade", "profile.storage.minimumGrad", "checks[1].when: line 1, column 16: undefined field 'minimumGrad'",
+			"profile.storage.cloudKeys", "profile.storage.cloudKey", "checks[1].when: line 1, column 16: undefined field 'cloudKey'",
 		},
-		"a comparison of unlike things":        {"minimumGrade == 'EncryptedCustomerKey'", "minimumGrade == 3", "found no matching overload for '_==_'"},
+		"a comparison of unlike things":        {"cloudKeys == 'Customer'", "cloudKeys == 3", "found no matching overload for '_==_'"},
 		"what is neither true nor false":       {"object.spec.walls >= 2", "object.spec.walls", "checks[1].expression: line 1, column 1: is dyn, and has to be bool"},
 		"no expression":                        {"  expression: object.spec.walls >= 2\n", "", "checks[1].expression: has 0 bytes, and may have 1 to 2048"},
 		"an expression that nobody reads":      {"object.spec.walls >= 2", strings.Repeat("1 == 1 && ", 300) + "true", "checks[1].expression: has 3004 bytes"},

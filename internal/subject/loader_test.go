@@ -23,6 +23,7 @@ import (
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/control"
+	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
 	"github.com/hipaa-operator/hipaa-operator/internal/subject"
 )
 
@@ -211,6 +212,21 @@ func TestStorageChainOfAPod(t *testing.T) {
 				t.Errorf("absent objects are not missing evidence: %v", s.World.Missing)
 			}
 		})
+	}
+}
+
+func TestTheClaimThatAnotherIsClonedFromIsRead(t *testing.T) {
+	origin := phitest.Claim("records").Namespace("prod").Obj()
+	clone := phitest.Claim("copy").With(func(c *corev1.PersistentVolumeClaim) {
+		c.Spec.DataSourceRef = &corev1.TypedObjectReference{Kind: "PersistentVolumeClaim", Name: "records", Namespace: &origin.Namespace}
+	}).Obj()
+	loader := subject.Loader{Cache: reader(t, clone), Live: reader(t, origin)}
+	scene := &subject.Scene{Namespace: phiNamespace("ehr")}
+	for what, object := range map[string]metav1.Object{"the clone": clone, "a pod that mounts it": pod("api", nil, "copy")} {
+		s := loader.AtAdmission(t.Context(), scene, nil, object, control.StorageChain)
+		if got := s.World.Origins[client.ObjectKeyFromObject(origin)]; got == nil || len(s.World.Origins) != 1 {
+			t.Errorf("of %s the origins are %v", what, s.World.Origins)
+		}
 	}
 }
 

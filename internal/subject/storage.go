@@ -6,6 +6,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
 )
 
 // storageChain reads claims, the volumes that they are bound to, and classes.
@@ -57,8 +59,27 @@ func (c *storageChain) claim(ctx context.Context, namespace, name string) error 
 	return c.behind(ctx, claim)
 }
 
-// behind reads what stands behind a claim: its class, and its volume once bound.
+// origin reads the claim that another one is cloned from.
+func (c *storageChain) origin(ctx context.Context, claim *corev1.PersistentVolumeClaim) error {
+	from, copied := control.DataSourceOf(claim)
+	if !copied || !from.IsClaim() || c.world.Origins[from.NamespacedName] != nil {
+		return nil
+	}
+	origin := &corev1.PersistentVolumeClaim{}
+	found, err := c.loader.get(ctx, from.NamespacedName, origin)
+	if err != nil || !found {
+		return err
+	}
+	c.world.Origins[from.NamespacedName] = origin
+	return nil
+}
+
+// behind reads what stands behind a claim: the claim that it is cloned from, its
+// class, and its volume once bound.
 func (c *storageChain) behind(ctx context.Context, claim *corev1.PersistentVolumeClaim) error {
+	if err := c.origin(ctx, claim); err != nil {
+		return err
+	}
 	if claim.Spec.StorageClassName != nil {
 		if err := c.class(ctx, *claim.Spec.StorageClassName); err != nil {
 			return err

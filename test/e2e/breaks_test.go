@@ -10,6 +10,7 @@ import (
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -71,7 +72,42 @@ var scenes = map[string]struct {
 }{
 	"a namespace without default deny": {leftOpen, hipaav1.VerdictFail, "not every pod of namespace"},
 	// The shipped profile states nothing, and nothing probes.
-	"no proof that policies are enforced": {closed, hipaav1.VerdictUnknown, "nothing has shown that this cluster's network plugin enforces NetworkPolicies"},
+	"no proof that policies are enforced":            {closed, hipaav1.VerdictUnknown, "nothing has shown that this cluster's network plugin enforces NetworkPolicies"},
+	"a binding to a ClusterRole that states nothing": {viewed, hipaav1.VerdictFail, "is ClusterRole view, and neither it nor the RoleBinding states"},
+	"a binding of the whole cluster to cluster-admin": {
+		reaching("*", "*", phitest.GroupSubject("developers")), hipaav1.VerdictFail, "which grants every verb, every resource",
+	},
+	"a binding of the whole cluster that lets all read": {
+		reaching("secrets", "get", phitest.GroupSubject("system:authenticated")), hipaav1.VerdictFail, "to everybody whom the API server knows",
+	},
+	"a binding of the whole cluster into every node": {
+		reaching("nodes/proxy", "get", phitest.AccountSubject("monitoring", "agent")), hipaav1.VerdictFail, "reach into every pod by its node",
+	},
+}
+
+// viewed is a workload in a namespace that somebody may view, and nobody says why.
+func viewed(namespace string) *hipaav1.PHIWorkload {
+	GinkgoHelper()
+	workload := closed(namespace)
+	Expect(admin.Create(ctx, phitest.Binding("viewers").Namespace(namespace).ClusterRole("view").Group("clinical-apps").Obj())).To(Succeed())
+	return workload
+}
+
+// reaching is a workload in a cluster where a binding of the whole cluster gives a
+// subject rights on a resource of the core group.
+func reaching(resource, verb string, subject rbacv1.Subject) func(string) *hipaav1.PHIWorkload {
+	return func(namespace string) *hipaav1.PHIWorkload {
+		GinkgoHelper()
+		rule := rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{resource}, Verbs: []string{verb}}
+		role, binding := phitest.ClusterRole(namespace, rule), phitest.ClusterBinding(namespace, namespace, subject)
+		Expect(admin.Create(ctx, role)).To(Succeed())
+		Expect(admin.Create(ctx, binding)).To(Succeed())
+		DeferCleanup(func() {
+			Expect(admin.Delete(ctx, binding)).To(Succeed())
+			Expect(admin.Delete(ctx, role)).To(Succeed())
+		})
+		return closed(namespace)
+	}
 }
 
 // closed is a workload in a namespace like any other.
@@ -158,7 +194,7 @@ var _ = Describe("The network of a workload", func() {
 		Eventually(owned(workload.Namespace, deny.Name)).Should(Succeed())
 		Eventually(eventsSince(workload.Namespace, start)).Should(ContainElements(
 			event(hipaav1.EventDriftDetected, deny.Name), event(hipaav1.EventDriftCorrected, deny.Name)))
-		Eventually(isolation(workload)).Should(HaveField("Verdict", hipaav1.VerdictUnknown), "closed, and no proof")
+		Eventually(isolation(workload)).Should(HaveField("Verdict", hipaav1.VerdictUnknown), func() string { return "closed, and no proof: " + isolation(workload)().Message })
 	})
 })
 

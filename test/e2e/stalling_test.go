@@ -39,8 +39,8 @@ var _ = Describe("A tenant who plays for time", Ordered, ContinueOnFailure, func
 		phiNamespace(namespace)
 		grant(namespace, user, "edit")
 		grantRules(namespace, user,
-			rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"pods/status"}, Verbs: []string{"*"}},
-			rbacv1.PolicyRule{APIGroups: []string{hipaav1.GroupName}, Resources: []string{"phiworkloads/finalizers"}, Verbs: []string{"*"}},
+			rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"pods/status"}, Verbs: everyVerb},
+			rbacv1.PolicyRule{APIGroups: []string{hipaav1.GroupName}, Resources: []string{"phiworkloads/finalizers"}, Verbs: everyVerb},
 		)
 		tenant = as(user)
 		workload = phitest.Workload("api").Namespace(namespace).Obj()

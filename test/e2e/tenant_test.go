@@ -45,10 +45,10 @@ var _ = Describe("A hostile tenant", Ordered, ContinueOnFailure, func() {
 		phiNamespace(namespace)
 		grant(namespace, user, "edit")
 		grantRules(namespace, user,
-			rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"pods/status", "pods/binding", "pods/ephemeralcontainers", "endpoints"}, Verbs: []string{"*"}},
-			rbacv1.PolicyRule{APIGroups: []string{"discovery.k8s.io"}, Resources: []string{"endpointslices"}, Verbs: []string{"*"}},
-			rbacv1.PolicyRule{APIGroups: []string{"networking.k8s.io"}, Resources: []string{"networkpolicies"}, Verbs: []string{"*"}},
-			rbacv1.PolicyRule{APIGroups: []string{hipaav1.GroupName}, Resources: []string{"phiworkloads/status", "phiworkloads/finalizers", "controlexceptions/status"}, Verbs: []string{"*"}},
+			rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"pods/status", "pods/binding", "pods/ephemeralcontainers", "endpoints"}, Verbs: everyVerb},
+			rbacv1.PolicyRule{APIGroups: []string{"discovery.k8s.io"}, Resources: []string{"endpointslices"}, Verbs: everyVerb},
+			rbacv1.PolicyRule{APIGroups: []string{"networking.k8s.io"}, Resources: []string{"networkpolicies"}, Verbs: everyVerb},
+			rbacv1.PolicyRule{APIGroups: []string{hipaav1.GroupName}, Resources: []string{"phiworkloads/status", "phiworkloads/finalizers", "controlexceptions/status"}, Verbs: everyVerb},
 		)
 		tenant = as(user)
 		workload = phitest.Workload("api").Namespace(namespace).Obj()
@@ -337,9 +337,15 @@ func grant(namespace, user, clusterRole string) {
 	inEffect(namespace, user, rbacv1.PolicyRule{APIGroups: []string{hipaav1.GroupName}, Resources: []string{"phiworkloads"}, Verbs: []string{"create"}})
 }
 
+// everyVerb is what tenants of these tests may do to some resources, by name: a Role
+// with a wildcard is refused.
+var everyVerb = []string{"get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"}
+
 func grantRules(namespace, user string, rules ...rbacv1.PolicyRule) {
 	GinkgoHelper()
-	role := &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, GenerateName: "grant-"}, Rules: rules}
+	role := &rbacv1.Role{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, GenerateName: "grant-", Annotations: phitest.RoleStatement(rules)}, Rules: rules,
+	}
 	Expect(admin.Create(ctx, role)).To(Succeed())
 	Expect(admin.Create(ctx, &rbacv1.RoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, GenerateName: "grant-"},

@@ -20,8 +20,12 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.AcceptedPreviewApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Access"):
 		return &apiv1alpha1.AccessApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("AccessParameters"):
+		return &apiv1alpha1.AccessParametersApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("AccessPeer"):
 		return &apiv1alpha1.AccessPeerApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("AccessSubject"):
+		return &apiv1alpha1.AccessSubjectApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Approval"):
 		return &apiv1alpha1.ApprovalApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ComplianceProfile"):
@@ -90,6 +94,10 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.PreviewEntryApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ProfileReference"):
 		return &apiv1alpha1.ProfileReferenceApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ResidencyFailover"):
+		return &apiv1alpha1.ResidencyFailoverApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ResidencyParameters"):
+		return &apiv1alpha1.ResidencyParametersApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ResponsibilityParameters"):
 		return &apiv1alpha1.ResponsibilityParametersApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("RolloutParameters"):
@@ -98,6 +106,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.SafeguardCountsApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ServicePeer"):
 		return &apiv1alpha1.ServicePeerApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("SessionParameters"):
+		return &apiv1alpha1.SessionParametersApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Statement"):
 		return &apiv1alpha1.StatementApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("StorageParameters"):
@@ -106,6 +116,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.StorageStatementApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("TaggingParameters"):
 		return &apiv1alpha1.TaggingParametersApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("TransmissionParameters"):
+		return &apiv1alpha1.TransmissionParametersApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("UndeclaredCounts"):
 		return &apiv1alpha1.UndeclaredCountsApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("UndeclaredIn"):

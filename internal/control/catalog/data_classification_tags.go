@@ -54,7 +54,8 @@ func taggingOf(p *control.Profile) tagging {
 // validation library, which cost more than all the rest of this control.
 func isLabelKey(key string) bool {
 	switch key {
-	case hipaav1.DefaultOwnerKey, hipaav1.DefaultCriticalityKey, hipaav1.DefaultEnvironmentKey, hipaav1.DefaultDataClassPrefix + "/x":
+	case hipaav1.DefaultOwnerKey, hipaav1.DefaultCriticalityKey, hipaav1.DefaultEnvironmentKey,
+		hipaav1.DefaultDataClassPrefix + "/x", hipaav1.DefaultJurisdictionPrefix + "/x":
 		return true
 	default:
 		return len(validation.IsQualifiedName(key)) == 0

@@ -64,13 +64,13 @@ func TestExpressionsReadFieldsThatAreThere(t *testing.T) {
 			})
 		}
 	}
-	typo := &rule.Rule{Checks: []rule.Check{{Match: []control.ResourceType{keys}, Expression: "has(object.spec.enableKeyRotatoin)"}}}
-	if err := typo.Typecheck(keys, typeOf(t, keys)); err == nil || !strings.Contains(err.Error(), "line 1, column 4: undefined field 'enableKeyRotatoin'") {
+	typo := &rule.Rule{Checks: []rule.Check{{Match: []control.ResourceType{kmsKeys}, Expression: "has(object.spec.enableKeyRotatoin)"}}}
+	if err := typo.Typecheck(kmsKeys, typeOf(t, kmsKeys)); err == nil || !strings.Contains(err.Error(), "line 1, column 4: undefined field 'enableKeyRotatoin'") {
 		t.Errorf("a misspelt field is found by %v", err)
 	}
 }
 
-var keys = control.ResourceType{Group: "kms.services.k8s.aws", Version: "v1alpha1", Resource: "keys", Kind: "Key"}
+var kmsKeys = control.ResourceType{Group: "kms.services.k8s.aws", Version: "v1alpha1", Resource: "keys", Kind: "Key"}
 
 // Each check is shown at work on both sides: some good resource meets it, and some
 // break fails it.
@@ -83,7 +83,6 @@ func TestEveryCheckIsMetAndFailed(t *testing.T) {
 		said := map[string]bool{}
 		ask := func(object map[string]any) {
 			s := satisfied(c)
-			s.Profile.Storage.MinimumGrade = "EncryptedCustomerKey"
 			for _, f := range c.Check(s.Of(&unstructured.Unstructured{Object: object})) {
 				said[string(f.Verdict)+" "+f.Path+" "+f.Message] = true
 			}

@@ -16,19 +16,15 @@ var _ = add(control.Control{
 	Remedy: "use a claim whose StorageClass turns encryption on",
 	Decides: "The chain from the pod's volume over its claim to the PersistentVolume, its driver's parameters and its StorageClass decides; " +
 		"the volume's own evidence comes before that of the class. A claim that is not bound is judged by its class, at admission and live; once " +
-		"bound, by its volume. A generic ephemeral volume is judged by its template until its claim exists. A class that turns encryption off, a " +
-		"grade below the profile's, and a chain that shows nothing are refused. What no field shows, such as EFS or disks that the node encrypts, " +
+		"bound, by its volume. A generic ephemeral volume is judged by its template until its claim exists. A class that turns encryption " +
+		"off and a chain that shows nothing are refused. What no field shows, such as EFS or disks that the node encrypts, " +
 		"a statement of the profile can settle until it ends; it never outweighs evidence, and the verdict is then Attested. Claims without a " +
 		"class get the profile's, also where the cluster's default class was already filled in. Volumes on the node's own disk (emptyDir, " +
-		"hostPath) are not this control's; a CSI volume without a claim is.",
+		"hostPath) are not this control's; a CSI volume without a claim is. Whose the key is customer-managed-keys asks.",
 	Parameters: []control.Parameter{
 		{
 			Path: "storage.encryptedClass", Basis: control.BasisProfile,
 			Meaning: "The StorageClass that claims without one get, and that refusals name.",
-		},
-		{
-			Path: "storage.minimumGrade", Basis: control.BasisProfile,
-			Meaning: "EncryptedProviderKey (the default) or EncryptedCustomerKey. The rule asks for encryption and names no holder of the key.",
 		},
 		{
 			Path: "storage.statements", Basis: control.BasisProfile,
@@ -46,21 +42,10 @@ spec:
 	Judges: control.Pods | control.Claims,
 	Needs:  control.StorageChain,
 	Check: func(s control.Subject) []control.Finding {
-		switch {
-		case s.Pod != nil:
-			return checkPodVolumes(&s)
-		case s.Claim != nil:
-			return []control.Finding{(&volumeChain{subject: &s, claim: s.Claim}).finding()}
-		default:
-			return nil
-		}
+		return eachVolume(&s, (*volumeChain).finding)
 	},
 	Default:  defaultClass,
 	Replaces: true,
-	Satisfy: func(s *control.Subject) {
-		const name = "hipaa-encrypted"
-		s.Profile.Storage.EncryptedClass = name
-		provides(s, encryptingClass(name, "true"))
-	},
-	Breaks: volumeBreaks,
+	Satisfy:  hasEncryptedClass,
+	Breaks:   volumeBreaks,
 })

@@ -18,16 +18,8 @@ var volumeBreaks = control.Breaks{
 		class.Parameters = nil
 		return provides(s, class)
 	}),
-	"a claim of a class that does not exist": claimOf(func(*control.Subject) string { return "no-such-class" }),
-	"a pod that mounts a claim that is not encrypted": mounting(func(s *control.Subject) corev1.VolumeSource {
-		claim := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Name: "plain", Namespace: s.Namespace.Name}}
-		claim.Spec = claimSpec(provides(s, encryptingClass("plain", "false")))
-		if s.World.Claims == nil {
-			s.World.Claims = map[string]*corev1.PersistentVolumeClaim{}
-		}
-		s.World.Claims[claim.Name] = claim
-		return fromClaim(claim.Name)
-	}),
+	"a claim of a class that does not exist":          claimOf(func(*control.Subject) string { return "no-such-class" }),
+	"a pod that mounts a claim that is not encrypted": mountingClaimOf(encryptingClass("plain", "false")),
 	"a pod that mounts a claim that does not exist": mounting(func(*control.Subject) corev1.VolumeSource {
 		return fromClaim("no-such-claim")
 	}),
@@ -48,6 +40,27 @@ func mounting(source func(*control.Subject) corev1.VolumeSource) control.Break {
 	return control.Break{Kind: control.Pods, Apply: func(s *control.Subject) {
 		s.Pod.Spec.Volumes = append(s.Pod.Spec.Volumes, corev1.Volume{Name: "broken", VolumeSource: source(s)})
 	}}
+}
+
+// mountingClaimOf mounts a claim of a class; both have its name.
+func mountingClaimOf(class *storagev1.StorageClass) control.Break {
+	return mounting(func(s *control.Subject) corev1.VolumeSource {
+		claim := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Name: class.Name, Namespace: s.Namespace.Name}}
+		claim.Spec = claimSpec(provides(s, class.DeepCopy()))
+		if s.World.Claims == nil {
+			s.World.Claims = map[string]*corev1.PersistentVolumeClaim{}
+		}
+		s.World.Claims[claim.Name] = claim
+		return fromClaim(claim.Name)
+	})
+}
+
+// hasEncryptedClass gives the profile a class that encrypts with a key of the
+// customer.
+func hasEncryptedClass(s *control.Subject) {
+	class := encryptingClass("hipaa-encrypted", "true")
+	class.Parameters["kmsKeyId"] = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+	s.Profile.Storage.EncryptedClass = provides(s, class)
 }
 
 // provides adds a class to the world and returns its name.

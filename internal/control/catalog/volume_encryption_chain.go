@@ -6,6 +6,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
 
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/control"
 	"github.com/hipaa-operator/hipaa-operator/internal/storage"
 )
@@ -17,14 +18,25 @@ type volumeChain struct {
 	claim *corev1.PersistentVolumeClaim
 	// path is the volume of the pod; empty where the claim itself is judged.
 	path string
+	// missing names a claim that does not exist; there is nothing behind it yet.
+	missing string
+	// attached is the verdict on a volume that no claim stands for.
+	attached *storage.Verdict
 }
 
-// checkPodVolumes judges every volume of the pod that lives outside the node.
-func checkPodVolumes(s *control.Subject) []control.Finding {
+// eachVolume judges the claim under judgement, or every volume of the pod that lives
+// outside the node.
+func eachVolume(s *control.Subject, judge func(*volumeChain) control.Finding) []control.Finding {
+	if s.Claim != nil {
+		return []control.Finding{judge(&volumeChain{subject: s, claim: s.Claim})}
+	}
+	if s.Pod == nil {
+		return nil
+	}
 	var findings []control.Finding
 	for i := range s.Pod.Spec.Volumes {
-		if f, ours := checkPodVolume(s, i); ours {
-			findings = append(findings, f)
+		if chain := podVolume(s, i); chain != nil {
+			findings = append(findings, judge(chain))
 		}
 	}
 	if len(findings) == 0 {
@@ -33,26 +45,24 @@ func checkPodVolumes(s *control.Subject) []control.Finding {
 	return findings
 }
 
-func checkPodVolume(s *control.Subject, i int) (_ control.Finding, ours bool) {
-	v, path := &s.Pod.Spec.Volumes[i], fmt.Sprintf("spec.volumes[%d]", i)
+// podVolume is what stands behind a volume of the pod; nil where it is on the node.
+func podVolume(s *control.Subject, i int) *volumeChain {
+	v, chain := &s.Pod.Spec.Volumes[i], &volumeChain{subject: s, path: fmt.Sprintf("spec.volumes[%d]", i)}
 	verdict, kind := storage.OfPodVolume(v)
 	switch kind {
 	case storage.KindClaim:
 		name := v.PersistentVolumeClaim.ClaimName
-		claim := s.World.Claims[name]
-		if claim == nil {
-			return control.Undecided(path, "mounts claim %q, which does not exist", name).
-				But("create the claim first%s", ofClass(s, ", of StorageClass %q")), true
+		if chain.claim = s.World.Claims[name]; chain.claim == nil {
+			chain.missing = name
 		}
-		return (&volumeChain{subject: s, claim: claim, path: path}).finding(), true
 	case storage.KindClaimTemplate:
-		return (&volumeChain{subject: s, claim: ephemeralClaim(s, v), path: path}).finding(), true
+		chain.claim = ephemeralClaim(s, v)
 	case storage.KindAttached, storage.KindUnrecognised:
-		chain := volumeChain{subject: s, path: path}
-		return chain.graded(verdict), true
+		chain.attached = &verdict
 	default:
-		return control.Finding{}, false
+		return nil
 	}
+	return chain
 }
 
 // ephemeralClaim is the claim of a generic ephemeral volume: the live one where
@@ -74,19 +84,34 @@ func ephemeralClaim(s *control.Subject, v *corev1.Volume) *corev1.PersistentVolu
 	return template
 }
 
-// finding judges the claim.
+// finding says whether what is behind the volume is encrypted.
 func (c *volumeChain) finding() control.Finding {
-	if c.claim == nil {
-		return c.graded(storage.OfVolume(nil, nil, nil))
+	if c.missing != "" {
+		return control.Undecided(c.path, "mounts claim %q, which does not exist", c.missing).
+			But("create the claim first%s", ofClass(c.subject, ", of StorageClass %q"))
+	}
+	verdict, statement := c.seen()
+	if statement != nil {
+		return c.stands(statement)
+	}
+	return c.graded(verdict)
+}
+
+// seen is what the chain shows, and the statement of the profile that settles it
+// where it shows nothing.
+func (c *volumeChain) seen() (storage.Verdict, *hipaav1.StorageStatement) {
+	switch {
+	case c.attached != nil:
+		return *c.attached, nil
+	case c.claim == nil:
+		return storage.OfVolume(nil, nil, nil), nil
 	}
 	volume, class := c.behind()
 	verdict := storage.OfVolume(volume, c.claim, class)
-	if verdict.Grade == storage.Unknown {
-		if f, settled := c.stated(volume, class, verdict); settled {
-			return f
-		}
+	if verdict.Grade != storage.Unknown {
+		return verdict, nil
 	}
-	return c.graded(verdict)
+	return verdict, c.stated(volume, class, verdict)
 }
 
 // behind finds the volume of the claim, and the class by which it is judged.
@@ -102,10 +127,8 @@ func (c *volumeChain) behind() (*corev1.PersistentVolume, *storagev1.StorageClas
 // graded turns a verdict into a finding.
 func (c *volumeChain) graded(v storage.Verdict) control.Finding {
 	switch {
-	case v.Grade.Encrypted() && meetsMinimum(c.subject, v.Grade == storage.CustomerKey):
-		return control.Met("", "%s: %s", c.name(), v.Evidence)
 	case v.Grade.Encrypted():
-		return c.tooWeak("encrypted", v.Evidence)
+		return control.Met("", "%s: %s", c.name(), v.Evidence)
 	case v.Grade == storage.NotEncrypted:
 		return control.Failed(c.at(), "%s is not encrypted: %s", c.what(), why(v)).But("%s", c.remedy(v))
 	case c.awaitsAdmission():
@@ -120,9 +143,4 @@ func (c *volumeChain) graded(v storage.Verdict) control.Finding {
 func (c *volumeChain) awaitsAdmission() bool {
 	class := c.subject.Profile.Storage.EncryptedClass
 	return c.path != "" && c.claim != nil && c.claim.Name == "" && class != "" && claimClass(c.claim) == class && c.subject.World.Classes[class] == nil
-}
-
-func (c *volumeChain) tooWeak(how, evidence string) control.Finding {
-	return control.Failed(c.at(), "%s is %s with a key of the provider, and the profile asks for a key of the customer: %s", c.what(), how, evidence).
-		But("use a StorageClass that names a key%s", ofClass(c.subject, ", such as %q"))
 }

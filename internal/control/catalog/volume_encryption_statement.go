@@ -13,19 +13,21 @@ import (
 
 // stated lets a statement of the profile settle what no field shows. It counts
 // only for a chain that is whole and whose volume is of the stated class.
-func (c *volumeChain) stated(volume *corev1.PersistentVolume, class *storagev1.StorageClass, v storage.Verdict) (control.Finding, bool) {
+func (c *volumeChain) stated(volume *corev1.PersistentVolume, class *storagev1.StorageClass, v storage.Verdict) *hipaav1.StorageStatement {
 	if class == nil || v.Source == storage.FromNothing || volume != nil && !madeBy(volume, class) {
-		return control.Finding{}, false
+		return nil
 	}
 	statement, exists := c.subject.Profile.Storage.Statements[class.Name]
 	if !exists {
-		return control.Finding{}, false
+		return nil
 	}
-	if !meetsMinimum(c.subject, statement.Grade == hipaav1.StorageGradeCustomerKey) {
-		return c.tooWeak("stated to be encrypted", "StorageClass "+class.Name), true
-	}
-	return control.Met("", "%s: StorageClass %s is stated to be %s until %s", c.name(), class.Name, statement.Grade,
-		statement.Expires.UTC().Format(time.DateOnly)).Known(hipaav1.EvidenceAttested), true
+	return &statement
+}
+
+// stands is the evidence that a statement gives.
+func (c *volumeChain) stands(statement *hipaav1.StorageStatement) control.Finding {
+	return control.Met("", "%s: StorageClass %s is stated to be %s until %s", c.name(), statement.StorageClass, statement.Grade,
+		statement.Expires.UTC().Format(time.DateOnly)).Known(hipaav1.EvidenceAttested)
 }
 
 // noProvisioner is the provisioner of classes whose volumes people make.
@@ -37,10 +39,4 @@ func madeBy(volume *corev1.PersistentVolume, class *storagev1.StorageClass) bool
 	return class.Provisioner == noProvisioner ||
 		csi != nil && csi.Driver == class.Provisioner ||
 		volume.Annotations["pv.kubernetes.io/provisioned-by"] == class.Provisioner
-}
-
-// meetsMinimum reports whether an encrypted volume is of the grade that the
-// profile asks for.
-func meetsMinimum(s *control.Subject, customerKey bool) bool {
-	return customerKey || s.Profile.Storage.MinimumGrade != hipaav1.StorageGradeCustomerKey
 }

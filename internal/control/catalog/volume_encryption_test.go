@@ -91,19 +91,10 @@ func TestClaimsAreJudged(t *testing.T) {
 			want: []string{`Unknown: spec.volumeName names volume "pv-1", which shows no evidence of encryption: ` +
 				`PersistentVolume "pv-1" is the volume of the claim and was not read`},
 		},
-		"with a key of the provider, where that is enough": {
+		"with a key of the provider": {
 			cabinet: cabinet{classes: []*storagev1.StorageClass{phitest.Class("provider").ProviderKey().Obj()}},
 			give:    phitest.Claim("data").Class("provider"),
 			want:    []string{"Pass: pvc data: ebs.csi.aws.com encrypted true"},
-		},
-		"with a key of the provider, where the profile asks for the customer's": {
-			cabinet: cabinet{
-				storage: control.StorageParameters{MinimumGrade: hipaav1.StorageGradeCustomerKey},
-				classes: []*storagev1.StorageClass{phitest.Class("provider").ProviderKey().Obj()},
-			},
-			give: phitest.Claim("data").Class("provider"),
-			want: []string{`spec.storageClassName names class "provider", which is encrypted with a key of the provider, ` +
-				`and the profile asks for a key of the customer: ebs.csi.aws.com encrypted true`},
 		},
 		"of a class that declines encryption, whatever is stated": {
 			cabinet: cabinet{
@@ -126,17 +117,6 @@ func TestClaimsAreJudged(t *testing.T) {
 			},
 			give: phitest.Claim("data").Class("efs"),
 			want: []string{"Pass: pvc data: StorageClass efs is stated to be EncryptedProviderKey until 2026-03-03 [Attested]"},
-		},
-		"of such a class, where a person states less than the profile asks for": {
-			cabinet: cabinet{
-				storage: control.StorageParameters{
-					MinimumGrade: hipaav1.StorageGradeCustomerKey, Statements: stated("efs", hipaav1.StorageGradeProviderKey),
-				},
-				classes: []*storagev1.StorageClass{efs},
-			},
-			give: phitest.Claim("data").Class("efs"),
-			want: []string{`spec.storageClassName names class "efs", which is stated to be encrypted with a key of the provider, ` +
-				`and the profile asks for a key of the customer: StorageClass efs`},
 		},
 		"of a stated class that does not exist": {
 			cabinet: cabinet{storage: control.StorageParameters{Statements: stated("efs", hipaav1.StorageGradeProviderKey)}},

@@ -20,6 +20,9 @@ import (
 	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
 )
 
+// sessionLimit is how the application of Baseline is told to end unused sessions.
+const sessionLimit = "SERVER_SERVLET_SESSION_TIMEOUT"
+
 // WorkloadName is the PHIWorkload of every subject.
 const WorkloadName = "patient-api"
 
@@ -27,10 +30,10 @@ const WorkloadName = "patient-api"
 func Profile() *hipaav1.ComplianceProfile {
 	return phitest.Profile("hipaa-security-rule").
 		EncryptedClass(phitest.EncryptedClass).
-		MinimumGrade(hipaav1.StorageGradeCustomerKey).
 		Gateway("ingress-nginx", "ingress-nginx", "app.kubernetes.io/name", "ingress-nginx").
 		DNSPods("k8s-app", "kube-dns").
 		ExternalRanges("198.51.100.0/24").
+		Regions(phitest.Region).
 		Officers().
 		Obj()
 }
@@ -46,6 +49,7 @@ func Baseline(kind control.Kinds) control.Subject {
 	workload := phitest.Workload(WorkloadName).
 		Continuity(hipaav1.ContinuityPatientCare).
 		DataClasses(hipaav1.DataClassClinical, hipaav1.DataClassDemographic).
+		Jurisdictions("US-IL", "US-WI").
 		Port("http", 8080).
 		From(phitest.FromWorkload("portal"), phitest.FromGateway("ingress-nginx")).
 		To(phitest.ToWorkload("patient-db"), phitest.ToService("registry", "terminology"), phitest.ToKubernetesAPI(),
@@ -56,17 +60,17 @@ func Baseline(kind control.Kinds) control.Subject {
 	s.World.Services[types.NamespacedName{Namespace: "registry", Name: "terminology"}] = terminology
 	s.World.APIServer = []netip.AddrPort{netip.MustParseAddrPort("192.0.2.10:6443")}
 	s.World.Classes[phitest.EncryptedClass] = phitest.Class(phitest.EncryptedClass).Obj()
-	s.World.Roles = []*rbacv1.Role{phitest.Role("readers").Allows("", "pods", "get", "list").Obj()}
+	s.World.Roles = []*rbacv1.Role{phitest.Role("readers").Allows("", "pods", "get", "list").Documented().Obj()}
 	s.World.Isolation = &control.IsolationResult{Dropped: true, At: phitest.Epoch, Detail: "a denied connection was dropped"}
 	claim := phitest.Claim("data").Obj()
 	s.World.Claims[claim.Name] = claim
 	for _, name := range []string{"patient-api-0", "patient-api-1"} {
-		pod := phitest.Pod(name).Of(workload).UID(name).Listens("http", 8080).Mounts("data", claim.Name).Obj()
+		pod := scheduled(phitest.Pod(name).Of(workload).UID(name).Listens("http", 8080).Mounts("data", claim.Name).Tells(sessionLimit, "15m").Obj())
 		s.World.Pods = append(s.World.Pods, pod)
 	}
 	switch kind {
 	case control.Pods:
-		return s.Of(phitest.Pod("patient-api-2").Of(workload).Listens("http", 8080).Mounts("data", claim.Name).Obj())
+		return s.Of(phitest.Pod("patient-api-2").Of(workload).Listens("http", 8080).Mounts("data", claim.Name).Tells(sessionLimit, "15m").Obj())
 	case control.Claims:
 		return s.Of(phitest.Claim("more-data").Label("app", WorkloadName).Obj())
 	case control.Services:
@@ -79,7 +83,7 @@ func Baseline(kind control.Kinds) control.Subject {
 	case control.Ingresses:
 		return s.Of(phitest.Ingress(WorkloadName, "api.ehr.example.org", WorkloadName).Obj())
 	case control.Roles:
-		return s.Of(phitest.Role("on-call").Allows("", "pods", "get", "list").Obj())
+		return s.Of(phitest.Role("on-call").Allows("", "pods", "get", "list").Documented().Obj())
 	case control.Bindings:
 		return s.Of(phitest.Binding("readers").Group("clinical-apps").Obj())
 	case control.ConfigMaps:
@@ -104,7 +108,7 @@ func Bare(kind control.Kinds) control.Subject {
 	s := around(workload, phitest.Profile("bare").Obj())
 	claim := phitest.Claim("data").WithoutClass().Obj()
 	s.World.Claims[claim.Name] = claim
-	live := phitest.Pod("patient-api-0").Of(workload).Mounts("data", claim.Name).Unhardened().Obj()
+	live := scheduled(phitest.Pod("patient-api-0").Of(workload).Mounts("data", claim.Name).Unhardened().Obj())
 	s.World.Pods = append(s.World.Pods, live)
 	switch kind {
 	case control.Pods:
@@ -167,10 +171,12 @@ func around(workload *hipaav1.PHIWorkload, profile *hipaav1.ComplianceProfile) c
 		Services:  map[types.NamespacedName]*corev1.Service{},
 		Exposing:  []*corev1.Service{phitest.Service(workload.Name).Port("http", 80, intstr.FromString("http")).Obj()},
 	}
-	world.ClusterRoles = map[string]*rbacv1.ClusterRole{}
+	// What every cluster that goes by RBAC has.
+	world.ClusterRoles = map[string]*rbacv1.ClusterRole{"cluster-admin": phitest.ClusterAdmin()}
+	world.ClusterBindings = []*rbacv1.ClusterRoleBinding{phitest.ClusterBinding("cluster-admin", "cluster-admin", phitest.GroupSubject("system:masters"))}
 	world.ConfigMaps = map[string]*corev1.ConfigMap{}
 	world.Identities = map[string][]string{workload.Name: nil}
-	world.Nodes = map[string]*corev1.Node{}
+	world.Nodes = map[string]*corev1.Node{phitest.NodeName: phitest.Node(phitest.NodeName).Obj()}
 	neighbours := []*hipaav1.PHIWorkload{
 		workload,
 		phitest.Workload("portal").To(phitest.ToWorkload(workload.Name)).Obj(),
@@ -269,12 +275,18 @@ func isOwned(policy *networkingv1.NetworkPolicy) bool {
 	return hipaav1.IsOwned(policy)
 }
 
-// Live puts the object under judgement into the world and leaves the workload as
-// a whole to judge. Of a connection nothing is left.
+// scheduled puts a pod on the node of tests.
+func scheduled(pod *corev1.Pod) *corev1.Pod {
+	pod.Spec.NodeName = phitest.NodeName
+	return pod
+}
+
+// Live puts the object under judgement into the world, a pod onto its node, and
+// leaves the workload as a whole to judge. Of a connection nothing is left.
 func Live(s control.Subject) control.Subject {
 	switch s.Kind() {
 	case control.Pods:
-		s.World.Pods = append(s.World.Pods, s.Pod)
+		s.World.Pods = append(s.World.Pods, scheduled(s.Pod.DeepCopy()))
 	case control.Claims:
 		s.World.Claims[s.Claim.Name] = s.Claim
 	case control.Services:

@@ -190,7 +190,7 @@ func withhold(s *control.Subject, source control.Evidence) {
 func empty(w *control.World, source control.Evidence) {
 	switch source {
 	case control.StorageChain:
-		w.Claims, w.Volumes, w.Classes = nil, nil, nil
+		w.Claims, w.Origins, w.Volumes, w.Classes = nil, nil, nil, nil
 	case control.NetworkPolicies:
 		w.Policies = nil
 	case control.FlowPeers:

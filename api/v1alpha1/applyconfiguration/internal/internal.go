@@ -44,6 +44,15 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.AccessPeer
           elementRelationship: atomic
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.AccessParameters
+  map:
+    fields:
+    - name: administrators
+      type:
+        list:
+          elementType:
+            namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.AccessSubject
+          elementRelationship: atomic
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.AccessPeer
   map:
     fields:
@@ -65,6 +74,20 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             scalar: string
           elementRelationship: associative
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.AccessSubject
+  map:
+    fields:
+    - name: kind
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.AccessSubjectKind
+    - name: name
+      type:
+        scalar: string
+    - name: namespace
+      type:
+        scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.AccessSubjectKind
+  scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Approval
   map:
     fields:
@@ -109,6 +132,9 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ComplianceProfileSpec
   map:
     fields:
+    - name: access
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.AccessParameters
     - name: controls
       type:
         list:
@@ -144,6 +170,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: pause
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Pause
+    - name: residency
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ResidencyParameters
     - name: responsibility
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ResponsibilityParameters
@@ -153,12 +182,18 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: rulesetVersion
       type:
         scalar: string
+    - name: session
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.SessionParameters
     - name: storage
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.StorageParameters
     - name: tagging
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.TaggingParameters
+    - name: transmission
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.TransmissionParameters
     - name: undeclaredPods
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.UndeclaredPods
@@ -357,6 +392,10 @@ var schemaYAML = typed.YAMLObject(`types:
       default: 53
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.DataClass
   scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.DatabaseSettings
+  scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.DatabaseTLS
+  scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Decision
   scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Drift
@@ -481,6 +520,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: reason
       type:
         scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.KeyHolder
+  scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.KubernetesAPIPeer
   map:
     elementType:
@@ -712,6 +753,8 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.TransportProtocol
       default: TCP
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Placement
+  scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.PodPeer
   map:
     fields:
@@ -780,6 +823,43 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: name
       type:
         scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ResidencyFailover
+  map:
+    fields:
+    - name: expires
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: reason
+      type:
+        scalar: string
+    - name: regions
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
+    - name: statedBy
+      type:
+        scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ResidencyParameters
+  map:
+    fields:
+    - name: failover
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ResidencyFailover
+    - name: placement
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Placement
+      default: AsDeclared
+    - name: regions
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
+    - name: unbounded
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Statement
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ResponsibilityParameters
   map:
     fields:
@@ -843,6 +923,15 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: namespace
       type:
         scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.SessionParameters
+  map:
+    fields:
+    - name: absoluteTimeout
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
+    - name: idleTimeout
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Stage
   scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Statement
@@ -862,6 +951,9 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.StorageParameters
   map:
     fields:
+    - name: cloudKeys
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.KeyHolder
     - name: emptyDir
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.EmptyDirPlacement
@@ -872,10 +964,6 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: encryptedClass
       type:
         scalar: string
-    - name: minimumGrade
-      type:
-        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.StorageGrade
-      default: EncryptedProviderKey
     - name: nodeDisks
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Statement
@@ -920,10 +1008,25 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: string
       default: hipaa-operator.io/environment
+    - name: jurisdictionPrefix
+      type:
+        scalar: string
+      default: jurisdiction.hipaa-operator.io
     - name: ownerKey
       type:
         scalar: string
       default: hipaa-operator.io/owner
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.TransmissionParameters
+  map:
+    fields:
+    - name: databaseSettings
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.DatabaseSettings
+      default: AsDeclared
+    - name: databaseTLS
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.DatabaseTLS
+      default: Require
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.TransportProtocol
   scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.UndeclaredCounts
@@ -1015,6 +1118,8 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: string
 - name: io.k8s.apimachinery.pkg.apis.meta.v1.ConditionStatus
+  scalar: string
+- name: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
   scalar: string
 - name: io.k8s.apimachinery.pkg.apis.meta.v1.FieldsV1
   map:

@@ -36,10 +36,18 @@ type ComplianceProfileSpecApplyConfiguration struct {
 	Network *NetworkParametersApplyConfiguration `json:"network,omitempty"`
 	// storage holds the parameters of encryption at rest.
 	Storage *StorageParametersApplyConfiguration `json:"storage,omitempty"`
+	// transmission holds the parameters of encryption on the way.
+	Transmission *TransmissionParametersApplyConfiguration `json:"transmission,omitempty"`
+	// session holds the limits of people's sessions.
+	Session *SessionParametersApplyConfiguration `json:"session,omitempty"`
 	// tagging holds the label keys of classification.
 	Tagging *TaggingParametersApplyConfiguration `json:"tagging,omitempty"`
+	// residency says in which regions PHI may be.
+	Residency *ResidencyParametersApplyConfiguration `json:"residency,omitempty"`
 	// responsibility names who answers for safeguards and for privacy.
 	Responsibility *ResponsibilityParametersApplyConfiguration `json:"responsibility,omitempty"`
+	// access holds the parameters of who may do what.
+	Access *AccessParametersApplyConfiguration `json:"access,omitempty"`
 	// rollout bounds what the operator may do to running pods, and how workloads
 	// enter Enforce.
 	Rollout *RolloutParametersApplyConfiguration `json:"rollout,omitempty"`
@@ -139,6 +147,22 @@ func (b *ComplianceProfileSpecApplyConfiguration) WithStorage(value *StoragePara
 	return b
 }
 
+// WithTransmission sets the Transmission field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Transmission field is set to the value of the last call.
+func (b *ComplianceProfileSpecApplyConfiguration) WithTransmission(value *TransmissionParametersApplyConfiguration) *ComplianceProfileSpecApplyConfiguration {
+	b.Transmission = value
+	return b
+}
+
+// WithSession sets the Session field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Session field is set to the value of the last call.
+func (b *ComplianceProfileSpecApplyConfiguration) WithSession(value *SessionParametersApplyConfiguration) *ComplianceProfileSpecApplyConfiguration {
+	b.Session = value
+	return b
+}
+
 // WithTagging sets the Tagging field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the Tagging field is set to the value of the last call.
@@ -147,11 +171,27 @@ func (b *ComplianceProfileSpecApplyConfiguration) WithTagging(value *TaggingPara
 	return b
 }
 
+// WithResidency sets the Residency field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Residency field is set to the value of the last call.
+func (b *ComplianceProfileSpecApplyConfiguration) WithResidency(value *ResidencyParametersApplyConfiguration) *ComplianceProfileSpecApplyConfiguration {
+	b.Residency = value
+	return b
+}
+
 // WithResponsibility sets the Responsibility field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the Responsibility field is set to the value of the last call.
 func (b *ComplianceProfileSpecApplyConfiguration) WithResponsibility(value *ResponsibilityParametersApplyConfiguration) *ComplianceProfileSpecApplyConfiguration {
 	b.Responsibility = value
+	return b
+}
+
+// WithAccess sets the Access field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Access field is set to the value of the last call.
+func (b *ComplianceProfileSpecApplyConfiguration) WithAccess(value *AccessParametersApplyConfiguration) *ComplianceProfileSpecApplyConfiguration {
+	b.Access = value
 	return b
 }
 

@@ -13,7 +13,7 @@ type CustomCheckApplyConfiguration struct {
 	When *string `json:"when,omitempty"`
 	// expression is true, in CEL, where the safeguard is in place. It may name
 	// object (without its status), namespaceObject.metadata.name and .labels, and
-	// profile.storage.minimumGrade. One that comes to no answer, or costs more than
+	// profile.storage.cloudKeys. One that comes to no answer, or costs more than
 	// the API server's own limit, counts as missing evidence.
 	Expression *string `json:"expression,omitempty"`
 	// path is the field that a finding names, such as spec.encryption.

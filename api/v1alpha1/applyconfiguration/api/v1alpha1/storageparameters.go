@@ -14,8 +14,10 @@ import (
 type StorageParametersApplyConfiguration struct {
 	// encryptedClass is the StorageClass that claims without a class get.
 	EncryptedClass *string `json:"encryptedClass,omitempty"`
-	// minimumGrade is the least that a volume of a PHI pod must reach.
-	MinimumGrade *apiv1alpha1.StorageGrade `json:"minimumGrade,omitempty"`
+	// cloudKeys says whose key must encrypt what is declared outside the cluster, such
+	// as databases and buckets. Where several profiles say it Customer counts, and
+	// where none does it is Customer.
+	CloudKeys *apiv1alpha1.KeyHolder `json:"cloudKeys,omitempty"`
 	// statements grade classes whose encryption no field shows, such as EFS or
 	// disks that the node encrypts.
 	Statements []StorageStatementApplyConfiguration `json:"statements,omitempty"`
@@ -45,11 +47,11 @@ func (b *StorageParametersApplyConfiguration) WithEncryptedClass(value string) *
 	return b
 }
 
-// WithMinimumGrade sets the MinimumGrade field in the declarative configuration to the given value
+// WithCloudKeys sets the CloudKeys field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the MinimumGrade field is set to the value of the last call.
-func (b *StorageParametersApplyConfiguration) WithMinimumGrade(value apiv1alpha1.StorageGrade) *StorageParametersApplyConfiguration {
-	b.MinimumGrade = &value
+// If called multiple times, the CloudKeys field is set to the value of the last call.
+func (b *StorageParametersApplyConfiguration) WithCloudKeys(value apiv1alpha1.KeyHolder) *StorageParametersApplyConfiguration {
+	b.CloudKeys = &value
 	return b
 }
 

@@ -15,6 +15,8 @@ type TaggingParametersApplyConfiguration struct {
 	EnvironmentKey *string `json:"environmentKey,omitempty"`
 	// dataClassPrefix and a data class make a key of value "true".
 	DataClassPrefix *string `json:"dataClassPrefix,omitempty"`
+	// jurisdictionPrefix and a jurisdiction make a key of value "true".
+	JurisdictionPrefix *string `json:"jurisdictionPrefix,omitempty"`
 }
 
 // TaggingParametersApplyConfiguration constructs a declarative configuration of the TaggingParameters type for use with
@@ -52,5 +54,13 @@ func (b *TaggingParametersApplyConfiguration) WithEnvironmentKey(value string) *
 // If called multiple times, the DataClassPrefix field is set to the value of the last call.
 func (b *TaggingParametersApplyConfiguration) WithDataClassPrefix(value string) *TaggingParametersApplyConfiguration {
 	b.DataClassPrefix = &value
+	return b
+}
+
+// WithJurisdictionPrefix sets the JurisdictionPrefix field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the JurisdictionPrefix field is set to the value of the last call.
+func (b *TaggingParametersApplyConfiguration) WithJurisdictionPrefix(value string) *TaggingParametersApplyConfiguration {
+	b.JurisdictionPrefix = &value
 	return b
 }

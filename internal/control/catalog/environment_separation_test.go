@@ -1,0 +1,180 @@
+package catalog
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
+	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
+)
+
+var separation = controlOf("environment-separation")
+
+// beside is a subject whose workload has neighbours.
+func beside(w *phitest.WorkloadBuilder, neighbours ...*phitest.WorkloadBuilder) control.Subject {
+	s := cabinet{}.subject()
+	s.Workload = w.Obj()
+	s.World.Workloads = map[types.NamespacedName]*hipaav1.PHIWorkload{}
+	for _, b := range append(neighbours, w) {
+		o := b.Obj()
+		s.World.Workloads[types.NamespacedName{Namespace: o.Namespace, Name: o.Name}] = o
+	}
+	return s
+}
+
+func TestFlowsAcrossEnvironmentsAreFound(t *testing.T) {
+	test := func() *phitest.WorkloadBuilder { return phitest.Workload("lab").Environment(hipaav1.EnvironmentTest) }
+	elsewhere := test().Namespace("sandbox")
+	toElsewhere := hipaav1.EgressPeer{PHIWorkload: &hipaav1.PHIWorkloadPeer{Namespace: "sandbox", Name: "lab"}}
+	throughService := beside(phitest.Workload("ehr").To(phitest.ToService("", "lab")), test())
+	throughService.World.Services = map[types.NamespacedName]*corev1.Service{
+		{Namespace: phitest.DefaultNamespace, Name: "lab"}: phitest.Service("lab").Port("http", 80, intstr.FromInt32(80)).Obj(),
+	}
+	for name, tc := range map[string]struct {
+		give control.Subject
+		want []string
+	}{
+		"none are declared": {
+			give: beside(phitest.Workload("ehr"), phitest.Workload("db"), elsewhere),
+			want: []string{"Pass: of environment Production, declares no flow across"},
+		},
+		"one to production": {
+			give: beside(phitest.Workload("ehr").Environment("").To(phitest.ToWorkload("db")), phitest.Workload("db")),
+			want: []string{"Pass: of environment Production, declares no flow across"},
+		},
+		"production calls a test workload": {
+			give: beside(phitest.Workload("ehr").To(toElsewhere), elsewhere),
+			want: []string{"spec.egress.to[0] calls PHIWorkload sandbox/lab of environment Test, and this one is of Production (live)"},
+		},
+		"production lets a test workload in": {
+			give: beside(phitest.Workload("ehr").From(phitest.FromWorkload("lab")), test()),
+			want: []string{"spec.access.from[0] lets in PHIWorkload ehr/lab of environment Test, and this one is of Production (live)"},
+		},
+		"production calls a test workload through its Service": {
+			give: throughService,
+			want: []string{"spec.egress.to[0] calls PHIWorkload ehr/lab of environment Test, and this one is of Production (live)"},
+		},
+		"a test workload calls one that does not exist": {
+			give: beside(test().To(phitest.ToWorkload("db"))), want: []string{"Pass: of environment Test, declares no flow across"},
+		},
+		"a test workload calls staging": {
+			give: beside(test().To(phitest.ToWorkload("db")), phitest.Workload("db").Environment(hipaav1.EnvironmentStaging)),
+			want: []string{"Pass: of environment Test, declares no flow across"},
+		},
+		"a test workload runs beside production": {
+			give: beside(test(), phitest.Workload("ehr"), phitest.Workload("db")),
+			want: []string{"is of environment Test and shares its namespace, and so its Secrets, with db, ehr of production (live)"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, sentences(separation.Check(tc.give))); diff != "" {
+				t.Errorf("findings (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestOriginsOfClaimsAreJudged(t *testing.T) {
+	clone := func(c *corev1.PersistentVolumeClaim) {
+		c.Spec.DataSource = &corev1.TypedLocalObjectReference{Kind: "PersistentVolumeClaim", Name: "records"}
+	}
+	for name, tc := range map[string]struct {
+		environment hipaav1.Environment
+		give        func(*corev1.PersistentVolumeClaim)
+		origin      *phitest.ClaimBuilder
+		want        string
+	}{
+		"that starts empty":                         {environment: hipaav1.EnvironmentTest, want: "Pass: pvc copy: starts empty"},
+		"of production, whatever it is cloned from": {give: clone, want: "Pass: pvc copy: of production, as its workload"},
+		"cloned from production": {
+			environment: hipaav1.EnvironmentTest, give: clone, origin: phitest.Claim("records").Label(hipaav1.DefaultEnvironmentKey, "Production"),
+			want: "spec.dataSource clones claim ehr/records of environment Production into one of Test",
+		},
+		"cloned from a claim of a workload of production": {
+			environment: hipaav1.EnvironmentTest, give: clone, origin: phitest.Claim("records").Label(hipaav1.LabelWorkload, "db"),
+			want: "spec.dataSource clones claim ehr/records of environment Production into one of Test",
+		},
+		"cloned from staging": {
+			environment: hipaav1.EnvironmentTest, give: clone, origin: phitest.Claim("records").Label(hipaav1.DefaultEnvironmentKey, "Staging"),
+			want: "Pass: pvc copy: cloned from a claim of environment Staging",
+		},
+		"cloned from a claim that says nothing": {
+			environment: hipaav1.EnvironmentTest, give: clone, origin: phitest.Claim("records"),
+			want: "Unknown: spec.dataSource clones claim ehr/records into environment Test, and the claim does not say of which environment it is",
+		},
+		"cloned from a claim that is not there": {
+			environment: hipaav1.EnvironmentTest, give: clone,
+			want: "Unknown: spec.dataSource brings data of PersistentVolumeClaim ehr/records into environment Test, and nothing shows whose it is",
+		},
+		"made from a snapshot": {
+			environment: hipaav1.EnvironmentDevelopment, give: func(c *corev1.PersistentVolumeClaim) {
+				c.Spec.DataSourceRef = &corev1.TypedObjectReference{Kind: "VolumeSnapshot", Name: "nightly"}
+			},
+			want: "Unknown: spec.dataSourceRef brings data of VolumeSnapshot ehr/nightly into environment Development, and nothing shows whose it is",
+		},
+		"restored from a backup": {
+			environment: hipaav1.EnvironmentTest, give: func(c *corev1.PersistentVolumeClaim) {
+				c.Labels = map[string]string{"velero.io/restore-name": "monday"}
+			},
+			want: "Unknown: metadata.labels brings data of Backup ehr/monday into environment Test, and nothing shows whose it is",
+		},
+		"of another workload": {
+			environment: hipaav1.EnvironmentTest, give: func(c *corev1.PersistentVolumeClaim) { c.Labels = map[string]string{hipaav1.LabelWorkload: "db"} },
+			want: "NotApplicable: it is classified as of another PHIWorkload",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := beside(phitest.Workload("lab").Environment(tc.environment), phitest.Workload("db"))
+			claim := phitest.Claim("copy")
+			if tc.give != nil {
+				claim = claim.With(tc.give)
+			}
+			s.Claim, s.World.Origins = claim.Obj(), map[types.NamespacedName]*corev1.PersistentVolumeClaim{}
+			if tc.origin != nil {
+				s.World.Origins[types.NamespacedName{Namespace: phitest.DefaultNamespace, Name: "records"}] = tc.origin.Obj()
+			}
+			if diff := cmp.Diff([]string{tc.want}, sentences(separation.Check(s))); diff != "" {
+				t.Errorf("findings (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestClaimsOfTheOtherSideAreNotMounted(t *testing.T) {
+	for name, tc := range map[string]struct {
+		environment hipaav1.Environment
+		claim       *phitest.ClaimBuilder
+		want        string
+	}{
+		"test in test": {hipaav1.EnvironmentTest, phitest.Claim("data").Label(hipaav1.DefaultEnvironmentKey, "Test"), "Pass: mounts no claim of another environment than Test"},
+		"unsaid":       {hipaav1.EnvironmentTest, phitest.Claim("data"), "Pass: mounts no claim of another environment than Test"},
+		"production in test": {
+			hipaav1.EnvironmentTest, phitest.Claim("data").Label(hipaav1.DefaultEnvironmentKey, "Production"),
+			`spec.volumes[0] mounts claim "data" of environment Production into one of Test`,
+		},
+		"test in production": {
+			"", phitest.Claim("data").Label(hipaav1.DefaultEnvironmentKey, "Test"), `spec.volumes[0] mounts claim "data" of environment Test into one of Production`,
+		},
+		"a copy in test": {
+			hipaav1.EnvironmentTest, phitest.Claim("data").With(func(c *corev1.PersistentVolumeClaim) {
+				c.Spec.DataSource = &corev1.TypedLocalObjectReference{Kind: "VolumeSnapshot", Name: "nightly"}
+			}),
+			`Unknown: spec.volumes[0] mounts claim "data", which brings data of VolumeSnapshot ehr/nightly into environment Test, and nothing shows whose it is`,
+		},
+		"none": {hipaav1.EnvironmentTest, phitest.Claim("other"), "NotApplicable: it mounts no claim"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := beside(phitest.Workload("lab").Environment(tc.environment))
+			claim := tc.claim.Obj()
+			s.World.Claims[claim.Name], s.Pod = claim, phitest.Pod("app").Mounts("data", "data").Obj()
+			if diff := cmp.Diff([]string{tc.want}, sentences(separation.Check(s))); diff != "" {
+				t.Errorf("findings (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
