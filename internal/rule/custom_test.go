@@ -68,7 +68,7 @@ func TestABrokenCustomControlIsToldWhere(t *testing.T) {
 			func(c *hipaav1.CustomControl) { c.Checks[0].Match[0].Resource = "doors" },
 			"checks[0].match[0]: doors.safes.example.org/v1 of kind Safe is no type that the catalogue knows",
 		},
-		"a paragraph":  {func(c *hipaav1.CustomControl) { c.Cites[0] = "164.1" }, "cites[0]: is no paragraph that controls cite; they are 45 CFR 164.308"},
+		"a paragraph":  {func(c *hipaav1.CustomControl) { c.Cites[0] = "164.1" }, "cites[0]: is no paragraph that controls cite; they are 45 CFR 160.203(b)"},
 		"no paragraph": {func(c *hipaav1.CustomControl) { c.Cites = nil }, "cites: is empty"},
 		"no checks":    {func(c *hipaav1.CustomControl) { c.Checks = nil }, "checks: there are 0"},
 	} {
