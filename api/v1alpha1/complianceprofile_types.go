@@ -59,6 +59,14 @@ type ComplianceProfileSpec struct {
 	// +optional
 	Storage *StorageParameters `json:"storage,omitempty"`
 
+	// transmission holds the parameters of encryption on the way.
+	// +optional
+	Transmission *TransmissionParameters `json:"transmission,omitempty"`
+
+	// session holds the limits of people's sessions.
+	// +optional
+	Session *SessionParameters `json:"session,omitempty"`
+
 	// tagging holds the label keys of classification.
 	// +optional
 	Tagging *TaggingParameters `json:"tagging,omitempty"`
@@ -325,6 +333,64 @@ type StorageStatement struct {
 	Grade StorageGrade `json:"grade,omitempty"`
 
 	Statement `json:",inline"`
+}
+
+// DatabaseTLS is how well a connection to a database must be secured.
+//
+// +kubebuilder:validation:Enum=Require;VerifyFull
+type DatabaseTLS string
+
+const (
+	// DatabaseTLSRequire asks for TLS that cannot fall back to plaintext.
+	DatabaseTLSRequire DatabaseTLS = "Require"
+	// DatabaseTLSVerifyFull asks that the server proves its name as well.
+	DatabaseTLSVerifyFull DatabaseTLS = "VerifyFull"
+)
+
+// TransmissionParameters are the parameters of encryption on the way.
+type TransmissionParameters struct {
+	// databaseTLS is the least that connections to databases, caches and queues
+	// must ask for.
+	// +optional
+	// +default="Require"
+	DatabaseTLS DatabaseTLS `json:"databaseTLS,omitempty"`
+
+	// databaseSettings says what becomes of containers that name a PostgreSQL server
+	// by PGHOST and say nothing about TLS: Complete adds PGSSLMODE, require or, where
+	// the container names the certificate of its authority, verify-full. It cuts the
+	// container off from a server that speaks no TLS. AsDeclared, the default, leaves
+	// them.
+	// +optional
+	// +default="AsDeclared"
+	DatabaseSettings DatabaseSettings `json:"databaseSettings,omitempty"`
+}
+
+// DatabaseSettings says what becomes of settings that leave TLS open.
+//
+// +kubebuilder:validation:Enum=AsDeclared;Complete
+type DatabaseSettings string
+
+const (
+	// DatabaseSettingsAsDeclared leaves them.
+	DatabaseSettingsAsDeclared DatabaseSettings = "AsDeclared"
+	// DatabaseSettingsComplete adds what asks for TLS.
+	DatabaseSettingsComplete DatabaseSettings = "Complete"
+)
+
+// SessionParameters are the limits of people's sessions. Where several profiles set
+// one the shortest counts.
+type SessionParameters struct {
+	// idleTimeout is how long a session may go unused before it ends. Where no
+	// profile sets it, it is 15m.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m') && duration(self) <= duration('24h')",message="must be from 1m to 24h"
+	IdleTimeout *metav1.Duration `json:"idleTimeout,omitempty"` //nolint:kubeapilinter // people write 15m, as in the configuration of their applications
+
+	// absoluteTimeout is how long a session may last however much it is used. Where
+	// no profile sets it, it is 12h.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m') && duration(self) <= duration('168h')",message="must be from 1m to 168h"
+	AbsoluteTimeout *metav1.Duration `json:"absoluteTimeout,omitempty"` //nolint:kubeapilinter // as idleTimeout
 }
 
 // TaggingParameters are the label keys of classification.

@@ -1,7 +1,9 @@
 package control
 
 import (
+	"cmp"
 	"net/netip"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/resource"
 
@@ -17,6 +19,10 @@ type Profile struct {
 	Network NetworkParameters
 	Storage StorageParameters
 	Tagging hipaav1.TaggingParameters
+	// Transmission has the most that a profile asks for; where none asks for anything
+	// its fields are empty, which means the least.
+	Transmission hipaav1.TransmissionParameters
+	Session      SessionParameters
 	// Responsibility holds the first of each office that a profile names, by the
 	// profiles' names.
 	Responsibility hipaav1.ResponsibilityParameters
@@ -49,6 +55,24 @@ type StorageParameters struct {
 	// smallest limit that one sets; zero is none.
 	EmptyDir          hipaav1.EmptyDirPlacement
 	EmptyDirSizeLimit resource.Quantity
+}
+
+// SessionParameters are the merged limits of people's sessions: the shortest that a
+// profile sets, zero where none does.
+type SessionParameters struct{ IdleTimeout, AbsoluteTimeout time.Duration }
+
+// The limits of sessions where profiles set none.
+const (
+	defaultIdleTimeout     = 15 * time.Minute
+	defaultAbsoluteTimeout = 12 * time.Hour
+)
+
+// Idle is how long a session may go unused.
+func (p SessionParameters) Idle() time.Duration { return cmp.Or(p.IdleTimeout, defaultIdleTimeout) }
+
+// Absolute is how long a session may last.
+func (p SessionParameters) Absolute() time.Duration {
+	return cmp.Or(p.AbsoluteTimeout, defaultAbsoluteTimeout)
 }
 
 // DefaultTagging are the label keys where profiles name none.

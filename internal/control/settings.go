@@ -49,13 +49,14 @@ func ConfigMapsOf(spec *corev1.PodSpec) []string {
 		}
 	}
 	for i := range spec.Volumes {
-		names = append(names, configMapsIn(&spec.Volumes[i])...)
+		names = append(names, ConfigMapsIn(&spec.Volumes[i])...)
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
 }
 
-func configMapsIn(v *corev1.Volume) []string {
+// ConfigMapsIn names the ConfigMaps that a volume holds.
+func ConfigMapsIn(v *corev1.Volume) []string {
 	var names []string
 	if v.ConfigMap != nil {
 		names = append(names, v.ConfigMap.Name)

@@ -214,6 +214,7 @@ func (m *merge) add(p *hipaav1.ComplianceProfile, paused time.Time) {
 	m.effective.Undeclared = stricterUndeclared(m.effective.Undeclared, undeclared(p, !paused.IsZero()))
 	m.addNetwork(p)
 	m.addStorage(p)
+	m.addTransmission(p)
 	m.addTagging(p)
 	m.addResponsibility(p)
 	m.addRollout(p)
@@ -323,6 +324,27 @@ func (m *merge) addStorage(p *hipaav1.ComplianceProfile) {
 		}
 		into.Statements[s.StorageClass] = s
 	}
+}
+
+func (m *merge) addTransmission(p *hipaav1.ComplianceProfile) {
+	into := m.effective.Parameters
+	if from := p.Spec.Transmission; from != nil {
+		into.Transmission.DatabaseTLS = strictest(into.Transmission.DatabaseTLS, from.DatabaseTLS, hipaav1.DatabaseTLSRequire, hipaav1.DatabaseTLSVerifyFull)
+		into.Transmission.DatabaseSettings = strictest(into.Transmission.DatabaseSettings, from.DatabaseSettings,
+			hipaav1.DatabaseSettingsAsDeclared, hipaav1.DatabaseSettingsComplete)
+	}
+	if from := p.Spec.Session; from != nil {
+		into.Session.IdleTimeout = shortest(into.Session.IdleTimeout, from.IdleTimeout)
+		into.Session.AbsoluteTimeout = shortest(into.Session.AbsoluteTimeout, from.AbsoluteTimeout)
+	}
+}
+
+// shortest is the shorter of two limits; zero and nil are none.
+func shortest(a time.Duration, b *metav1.Duration) time.Duration {
+	if b == nil || b.Duration <= 0 || a > 0 && a <= b.Duration {
+		return a
+	}
+	return b.Duration
 }
 
 func (m *merge) addTagging(p *hipaav1.ComplianceProfile) {

@@ -352,6 +352,25 @@ func TestDefaultsWhereProfilesAreSilent(t *testing.T) {
 	}
 }
 
+func TestTheShortestSessionAndTheBestTLSCount(t *testing.T) {
+	silent := control.SessionParameters{}
+	if silent.Idle() != 15*time.Minute || silent.Absolute() != 12*time.Hour {
+		t.Errorf("where no profile sets them the limits are %v and %v", silent.Idle(), silent.Absolute())
+	}
+	got := resolve(t, newEngine(t, pair()...),
+		phitest.Profile("a").Sessions(10*time.Minute, 0).DatabaseTLS(hipaav1.DatabaseTLSVerifyFull),
+		phitest.Profile("b").Sessions(30*time.Minute, 8*time.Hour).DatabaseTLS(hipaav1.DatabaseTLSRequire).DatabaseSettingsCompleted(),
+		phitest.Profile("c").Sessions(0, 10*time.Hour),
+	).Parameters
+	if got.Session.Idle() != 10*time.Minute || got.Session.Absolute() != 8*time.Hour {
+		t.Errorf("limits = %v and %v", got.Session.Idle(), got.Session.Absolute())
+	}
+	want := hipaav1.TransmissionParameters{DatabaseTLS: hipaav1.DatabaseTLSVerifyFull, DatabaseSettings: hipaav1.DatabaseSettingsComplete}
+	if got.Transmission != want {
+		t.Errorf("transmission = %+v, want %+v", got.Transmission, want)
+	}
+}
+
 func TestWhatCannotBeMergedIsTold(t *testing.T) {
 	got := resolve(t, newEngine(t, pair()...),
 		phitest.Profile("a").EncryptedClass("gold").Gateway("edge", "nginx").Tagging(hipaav1.TaggingParameters{OwnerKey: "team"}),

@@ -173,6 +173,37 @@ func (b *ProfileBuilder) Officers() *ProfileBuilder {
 	return b
 }
 
+func (b *ProfileBuilder) transmission() *hipaav1.TransmissionParameters {
+	if b.profile.Spec.Transmission == nil {
+		b.profile.Spec.Transmission = &hipaav1.TransmissionParameters{}
+	}
+	return b.profile.Spec.Transmission
+}
+
+// DatabaseTLS sets how well connections to databases must be secured.
+func (b *ProfileBuilder) DatabaseTLS(least hipaav1.DatabaseTLS) *ProfileBuilder {
+	b.transmission().DatabaseTLS = least
+	return b
+}
+
+// DatabaseSettingsCompleted adds to containers what asks for TLS.
+func (b *ProfileBuilder) DatabaseSettingsCompleted() *ProfileBuilder {
+	b.transmission().DatabaseSettings = hipaav1.DatabaseSettingsComplete
+	return b
+}
+
+// Sessions sets the limits of people's sessions; zero is none.
+func (b *ProfileBuilder) Sessions(idle, absolute time.Duration) *ProfileBuilder {
+	b.profile.Spec.Session = &hipaav1.SessionParameters{}
+	if idle > 0 {
+		b.profile.Spec.Session.IdleTimeout = &metav1.Duration{Duration: idle}
+	}
+	if absolute > 0 {
+		b.profile.Spec.Session.AbsoluteTimeout = &metav1.Duration{Duration: absolute}
+	}
+	return b
+}
+
 // Tagging sets the label keys.
 func (b *ProfileBuilder) Tagging(t hipaav1.TaggingParameters) *ProfileBuilder {
 	b.profile.Spec.Tagging = &t

@@ -92,6 +92,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.SafeguardCountsApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ServicePeer"):
 		return &apiv1alpha1.ServicePeerApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("SessionParameters"):
+		return &apiv1alpha1.SessionParametersApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Statement"):
 		return &apiv1alpha1.StatementApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("StorageParameters"):
@@ -100,6 +102,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.StorageStatementApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("TaggingParameters"):
 		return &apiv1alpha1.TaggingParametersApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("TransmissionParameters"):
+		return &apiv1alpha1.TransmissionParametersApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("UndeclaredCounts"):
 		return &apiv1alpha1.UndeclaredCountsApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("UndeclaredIn"):

@@ -145,12 +145,18 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: rulesetVersion
       type:
         scalar: string
+    - name: session
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.SessionParameters
     - name: storage
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.StorageParameters
     - name: tagging
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.TaggingParameters
+    - name: transmission
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.TransmissionParameters
     - name: undeclaredPods
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.UndeclaredPods
@@ -300,6 +306,10 @@ var schemaYAML = typed.YAMLObject(`types:
         scalar: numeric
       default: 53
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.DataClass
+  scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.DatabaseSettings
+  scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.DatabaseTLS
   scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Decision
   scalar: string
@@ -772,6 +782,15 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: namespace
       type:
         scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.SessionParameters
+  map:
+    fields:
+    - name: absoluteTimeout
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
+    - name: idleTimeout
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Stage
   scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Statement
@@ -853,6 +872,17 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: string
       default: hipaa-operator.io/owner
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.TransmissionParameters
+  map:
+    fields:
+    - name: databaseSettings
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.DatabaseSettings
+      default: AsDeclared
+    - name: databaseTLS
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.DatabaseTLS
+      default: Require
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.TransportProtocol
   scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.UndeclaredCounts
@@ -944,6 +974,8 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: string
 - name: io.k8s.apimachinery.pkg.apis.meta.v1.ConditionStatus
+  scalar: string
+- name: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
   scalar: string
 - name: io.k8s.apimachinery.pkg.apis.meta.v1.FieldsV1
   map:

@@ -33,6 +33,10 @@ type ComplianceProfileSpecApplyConfiguration struct {
 	Network *NetworkParametersApplyConfiguration `json:"network,omitempty"`
 	// storage holds the parameters of encryption at rest.
 	Storage *StorageParametersApplyConfiguration `json:"storage,omitempty"`
+	// transmission holds the parameters of encryption on the way.
+	Transmission *TransmissionParametersApplyConfiguration `json:"transmission,omitempty"`
+	// session holds the limits of people's sessions.
+	Session *SessionParametersApplyConfiguration `json:"session,omitempty"`
 	// tagging holds the label keys of classification.
 	Tagging *TaggingParametersApplyConfiguration `json:"tagging,omitempty"`
 	// responsibility names who answers for safeguards and for privacy.
@@ -120,6 +124,22 @@ func (b *ComplianceProfileSpecApplyConfiguration) WithNetwork(value *NetworkPara
 // If called multiple times, the Storage field is set to the value of the last call.
 func (b *ComplianceProfileSpecApplyConfiguration) WithStorage(value *StorageParametersApplyConfiguration) *ComplianceProfileSpecApplyConfiguration {
 	b.Storage = value
+	return b
+}
+
+// WithTransmission sets the Transmission field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Transmission field is set to the value of the last call.
+func (b *ComplianceProfileSpecApplyConfiguration) WithTransmission(value *TransmissionParametersApplyConfiguration) *ComplianceProfileSpecApplyConfiguration {
+	b.Transmission = value
+	return b
+}
+
+// WithSession sets the Session field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Session field is set to the value of the last call.
+func (b *ComplianceProfileSpecApplyConfiguration) WithSession(value *SessionParametersApplyConfiguration) *ComplianceProfileSpecApplyConfiguration {
+	b.Session = value
 	return b
 }
 
