@@ -91,8 +91,9 @@ helm: ## Check the Helm chart: lint it and render it with each of its ci values.
 
 ### Change it
 .PHONY: generate manifests docs fmt
-generate: ## Write deep copies and apply configurations of api/.
+generate: ## Write deep copies and apply configurations of api/, and the rules of tokens.
 	$(CONTROLLER_GEN) object applyconfiguration paths=./api/...
+	go run -C hack/tokenrules . $(CURDIR)/internal/control/catalog/no_embedded_credentials_tokens.go
 
 # Each process has a role of its own: what the manager may do is no reason for the issuer to.
 manifests: ## Write CRDs and RBAC roles from the markers in Go.

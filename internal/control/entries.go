@@ -16,11 +16,13 @@ func EntriesOf(m *corev1.ConfigMap) []Setting {
 	var list []Setting
 	for _, key := range sortedKeys(m.Data) {
 		text := m.Data[key]
-		if trimmed := strings.TrimSpace(text); !strings.Contains(trimmed, "\n") && !strings.HasPrefix(trimmed, "{") {
+		trimmed := strings.TrimSpace(text)
+		several := strings.Contains(trimmed, "\n")
+		if !several && !strings.HasPrefix(trimmed, "{") {
 			list = append(list, Setting{Name: key, Value: trimmed, Path: "data." + key, Origin: FromConfigMap})
 			continue
 		}
-		f := file{path: "data." + key, several: strings.Contains(text, "\n")}
+		f := file{path: "data." + key, several: several}
 		number := 0
 		for line := range strings.SplitSeq(text, "\n") {
 			number++

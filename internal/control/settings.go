@@ -1,9 +1,9 @@
 package control
 
 import (
-	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
 )
@@ -169,6 +169,6 @@ func single(e corev1.EnvVar, path string, known map[string]*corev1.ConfigMap) Se
 
 func inConfigMap(name, key string) string { return "ConfigMap/" + name + " data." + key }
 
-func indexed(list string, i int) string { return fmt.Sprintf("%s[%d]", list, i) }
+func indexed(list string, i int) string { return list + "[" + strconv.Itoa(i) + "]" }
 
 func sortedKeys(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }

@@ -40,17 +40,17 @@ func connectionIn(value string) (connection, bool) {
 		return connection{to: postgreSQL, local: true}, true // without a host it is the driver's default, localhost
 	case strings.Contains(value, "@tcp(") || strings.HasPrefix(value, "tcp("):
 		return ofGoMySQL(value), true
-	case strings.Contains(value, "="):
+	case strings.Contains(value, "=") && containsFold(value, "host", "server", "data source", "address", "ssl=", "abortconnect="):
 		return ofPairs(value)
 	default:
-		return ofRedisList(value)
+		return connection{}, false
 	}
 }
 
 func ofURL(scheme, rest string) (connection, bool) {
 	jdbc := strings.HasPrefix(scheme, "jdbc:")
-	drivers := strings.Split(strings.TrimPrefix(strings.TrimPrefix(scheme, "jdbc:"), "r2dbc:"), "+")
-	base, _, _ := strings.Cut(drivers[0], ":")
+	base, driver, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(scheme, "jdbc:"), "r2dbc:"), "+")
+	base, _, _ = strings.Cut(base, ":")
 	kind := databasesByScheme[base]
 	if kind == nil {
 		return connection{}, false
@@ -64,7 +64,7 @@ func ofURL(scheme, rest string) (connection, bool) {
 	case mySQL:
 		c.grade = given.mysql(jdbc, base == "mariadb")
 	case mongoDB:
-		c.grade = given.mongo(len(drivers) > 1 && drivers[1] == "srv")
+		c.grade = given.mongo(driver == "srv")
 	case redis:
 		c.grade = given.redis(base == "rediss" || base == "valkeys")
 	case amqp:

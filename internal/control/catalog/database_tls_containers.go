@@ -153,16 +153,7 @@ func withServers(to *database) *database {
 
 // endsLikeServer is a quick look before a name is taken apart.
 func endsLikeServer(name string) bool {
-	if len(name) < 5 || len(name) > 256 {
-		return false
-	}
-	tail := strings.ToLower(name[max(0, len(name)-10):])
-	for _, word := range []string{"host", "server", "addr", "endpoint", "broker", "node"} {
-		if strings.Contains(tail, word) {
-			return true
-		}
-	}
-	return false
+	return len(name) <= 256 && containsFold(name[max(0, len(name)-10):], "host", "server", "addr", "endpoint", "broker", "node")
 }
 
 // addressWords are last words of settings that hold an address.

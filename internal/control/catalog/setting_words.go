@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -71,4 +72,49 @@ func keyed(before []control.Finding, f control.Finding) control.Finding {
 		}
 	}
 	return f.As(file + " " + f.Message + " " + strconv.Itoa(same))
+}
+
+// lineOf is the path of a line of a ConfigMap's key.
+func lineOf(key, text string, number int) string {
+	if !strings.Contains(strings.TrimSpace(text), "\n") {
+		return "data." + key
+	}
+	return "data." + key + " line " + strconv.Itoa(number)
+}
+
+func sortedKeysOf(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }
+
+// lower is a letter of ASCII in lower case.
+func lower(c byte) byte {
+	if isUpper(c) {
+		return c | 0x20
+	}
+	return c
+}
+
+// startsFold reports whether a text begins with a word, which is in lower case.
+func startsFold(text, word string) bool {
+	if len(text) < len(word) {
+		return false
+	}
+	for i := range len(word) {
+		if lower(text[i]) != word[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// containsFold reports whether a text has one of some words in it, which are in
+// lower case. It allocates nothing: it is asked of every setting of every pod.
+func containsFold(text string, words ...string) bool {
+	for i := range len(text) {
+		first := lower(text[i])
+		for _, word := range words {
+			if first == word[0] && startsFold(text[i:], word) {
+				return true
+			}
+		}
+	}
+	return false
 }
