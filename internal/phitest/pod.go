@@ -104,6 +104,13 @@ func (b *PodBuilder) Listens(name string, number int32) *PodBuilder {
 	return b
 }
 
+// Tells gives the first container a variable.
+func (b *PodBuilder) Tells(name, value string) *PodBuilder {
+	first := &b.pod.Spec.Containers[0]
+	first.Env = append(first.Env, corev1.EnvVar{Name: name, Value: value})
+	return b
+}
+
 // Mounts adds a volume of the given name that is a claim, under /name in the
 // first container.
 func (b *PodBuilder) Mounts(volume, claim string) *PodBuilder {

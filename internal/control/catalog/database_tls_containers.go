@@ -230,12 +230,8 @@ func expanded(value string, environment []control.Setting) string {
 // mountedEntries are what files of the ConfigMaps say that a pod mounts.
 func mountedEntries(spec *corev1.PodSpec, known map[string]*corev1.ConfigMap) []control.Setting {
 	var entries []control.Setting
-	for i := range spec.Volumes {
-		for _, name := range control.ConfigMapsIn(&spec.Volumes[i]) {
-			if m := known[name]; m != nil {
-				entries = append(entries, control.EntriesOf(m)...)
-			}
-		}
+	for _, m := range mountedConfigMaps(spec, known) {
+		entries = append(entries, control.EntriesOf(m)...)
 	}
 	return entries
 }

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/hipaa-operator/hipaa-operator/internal/control"
 )
 
@@ -117,4 +119,17 @@ func containsFold(text string, words ...string) bool {
 		}
 	}
 	return false
+}
+
+// mountedConfigMaps are those that a pod mounts, as far as they are there.
+func mountedConfigMaps(spec *corev1.PodSpec, known map[string]*corev1.ConfigMap) []*corev1.ConfigMap {
+	var list []*corev1.ConfigMap
+	for i := range spec.Volumes {
+		for _, name := range control.ConfigMapsIn(&spec.Volumes[i]) {
+			if m := known[name]; m != nil {
+				list = append(list, m)
+			}
+		}
+	}
+	return list
 }

@@ -19,6 +19,9 @@ import (
 	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
 )
 
+// sessionLimit is how the application of Baseline is told to end unused sessions.
+const sessionLimit = "SERVER_SERVLET_SESSION_TIMEOUT"
+
 // WorkloadName is the PHIWorkload of every subject.
 const WorkloadName = "patient-api"
 
@@ -60,12 +63,12 @@ func Baseline(kind control.Kinds) control.Subject {
 	claim := phitest.Claim("data").Obj()
 	s.World.Claims[claim.Name] = claim
 	for _, name := range []string{"patient-api-0", "patient-api-1"} {
-		pod := phitest.Pod(name).Of(workload).UID(name).Listens("http", 8080).Mounts("data", claim.Name).Obj()
+		pod := phitest.Pod(name).Of(workload).UID(name).Listens("http", 8080).Mounts("data", claim.Name).Tells(sessionLimit, "15m").Obj()
 		s.World.Pods = append(s.World.Pods, pod)
 	}
 	switch kind {
 	case control.Pods:
-		return s.Of(phitest.Pod("patient-api-2").Of(workload).Listens("http", 8080).Mounts("data", claim.Name).Obj())
+		return s.Of(phitest.Pod("patient-api-2").Of(workload).Listens("http", 8080).Mounts("data", claim.Name).Tells(sessionLimit, "15m").Obj())
 	case control.Claims:
 		return s.Of(phitest.Claim("more-data").Label("app", WorkloadName).Obj())
 	case control.Services:

@@ -1,0 +1,215 @@
+package catalog
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
+	"github.com/hipaa-operator/hipaa-operator/internal/hipaa"
+)
+
+var _ = add(control.Control{
+	ID:       "automatic-logoff",
+	Title:    "End sessions that nobody uses",
+	Cites:    []hipaa.Citation{hipaa.AutomaticLogoff},
+	Severity: control.Medium,
+	Since:    1,
+	Why: "Somebody is called away from a screen on a ward, and the next who passes by reads on. A session has to end by itself after a " +
+		"time without use; that its connection is closed, or its token renewed, is something else.",
+	Remedy: "set the application's own limit for unused sessions to what the profile allows",
+	Decides: "At admission and live: settings of known applications in the environment, command and args, and in files of the ConfigMaps that the pod mounts " +
+		"(Spring, Keycloak realms, Grafana, oauth2-proxy, phpMyAdmin, Laravel, Django, Tomcat, Kibana, pgAdmin, Jenkins, Guacamole, Mirth, OpenShift, " +
+		"sshd, shells), and SESSION_IDLE_TIMEOUT and SESSION_ABSOLUTE_TIMEOUT for those of your own. Each is an idle limit, an " +
+		"absolute one, or a limit of connections, in its own unit. An idle limit longer than the profile's, or none, fails, and so does an " +
+		"absolute one. Only an idle limit passes. Limits of connections (keepalive_timeout, proxy_read_timeout, ClientAliveInterval, wait_timeout) and renewals " +
+		"(cookie-refresh) never count. Where no idle limit is found the verdict is Unknown live, and nothing is refused: the application may have " +
+		"one in its image or its database. A workload that keeps data (role DataStore) or runs to completion (role Job) has no sessions of people, and one that no " +
+		"gateway and no address range may call has callers that keep them: both are not applicable. The operator sets no limit by itself: which variable an image " +
+		"reads is not to be seen from outside.",
+	Parameters: []control.Parameter{
+		{
+			Path: "session.idleTimeout", Basis: control.BasisProfile,
+			Meaning: "How long a session may go unused. The regulation asks for a predetermined time and names none. Default 15m.",
+		},
+		{
+			Path: "session.absoluteTimeout", Basis: control.BasisProfile,
+			Meaning: "How long a session may last however much it is used, where the application has such a limit. Default 12h.",
+		},
+	},
+	Example: `apiVersion: v1
+kind: Pod
+metadata: {name: patient-api, namespace: ehr, labels: {app: patient-api}}
+spec:
+  serviceAccountName: patient-api
+  securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}
+  containers:
+  - name: app
+    image: registry.example.org/patient-api:1.0.0
+    env:
+    - {name: SERVER_SERVLET_SESSION_TIMEOUT, value: 15m}
+    securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
+`,
+	Judges: control.Pods,
+	Needs:  control.Settings,
+	Check: func(s control.Subject) []control.Finding {
+		if s.Pod == nil {
+			return nil
+		}
+		if why := withoutPeople(s.Workload); why != "" {
+			return []control.Finding{control.NotApplicable(why)}
+		}
+		return checkSessions(&s)
+	},
+	Satisfy: func(s *control.Subject) {
+		limit := corev1.EnvVar{Name: "SERVER_SERVLET_SESSION_TIMEOUT", Value: "15m"}
+		if s.Pod != nil {
+			s.Pod.Spec.Containers[0].Env = append(s.Pod.Spec.Containers[0].Env, limit)
+		}
+		for _, pod := range s.World.Pods {
+			pod.Spec.Containers[0].Env = append(pod.Spec.Containers[0].Env, limit)
+		}
+	},
+	Breaks: control.Breaks{
+		"an idle limit that is too long":            telling("SERVER_SERVLET_SESSION_TIMEOUT", "60m"),
+		"no idle limit":                             telling("SERVER_SERVLET_SESSION_TIMEOUT", "-1"),
+		"an idle limit in minutes that is too long": telling("SESSION_LIFETIME", "120"),
+		"an absolute limit that is too long":        running("oauth2-proxy", "--cookie-expire=168h"),
+		"an idle limit that cannot be read":         telling("SESSION_IDLE_TIMEOUT", "a while"),
+	},
+})
+
+// withoutPeople says why a workload has no sessions of people; empty where it may.
+func withoutPeople(w *hipaav1.PHIWorkload) string {
+	if w == nil {
+		return ""
+	}
+	switch {
+	case w.Spec.Role == hipaav1.RoleDataStore:
+		return "it keeps data for other workloads, which keep the sessions of people"
+	case w.Spec.Role == hipaav1.RoleJob:
+		return "it runs to completion, and nobody has a session with it"
+	case w.Spec.Access == nil || !slices.ContainsFunc(w.Spec.Access.From, fromPeople):
+		return "no gateway and no address range may call it: the sessions of people are its callers'"
+	default:
+		return ""
+	}
+}
+
+func fromPeople(from hipaav1.AccessPeer) bool { return from.Gateway != nil || from.IPBlock != nil }
+
+// sessions collects what a pod says of the sessions that people have with it.
+type sessions struct {
+	limits    control.SessionParameters
+	findings  []control.Finding
+	idle      bool
+	transport string
+}
+
+func checkSessions(s *control.Subject) []control.Finding {
+	t := &sessions{limits: s.Profile.Session}
+	for _, c := range control.Containers(&s.Pod.Spec) {
+		for _, setting := range control.SettingsOf(c, s.World.ConfigMaps) {
+			t.setting(setting)
+		}
+		if len(c.Command)+len(c.Args) > 0 {
+			for _, setting := range control.ArgumentsOf(control.CommandsOf(c)) {
+				t.setting(setting)
+			}
+		}
+	}
+	for _, named := range mountedConfigMaps(&s.Pod.Spec, s.World.ConfigMaps) {
+		for _, entry := range control.EntriesOf(named) {
+			entry.Path = "ConfigMap/" + named.Name + " " + entry.Path
+			t.setting(entry)
+		}
+	}
+	if !t.idle {
+		t.findings = append(t.findings, t.unknown(s).OnlyLive())
+	}
+	return t.findings
+}
+
+// unknown is the finding where nothing says when an unused session ends.
+func (t *sessions) unknown(s *control.Subject) control.Finding {
+	f := control.Undecided("spec.containers", "nothing shows when a session ends that nobody uses")
+	if t.transport != "" {
+		f = control.Undecided("spec.containers", "nothing shows when a session ends that nobody uses: %q ends connections", t.transport)
+	}
+	for i := range s.Pod.Spec.Containers {
+		for part, remedy := range remediesByImage {
+			if strings.Contains(s.Pod.Spec.Containers[i].Image, part) {
+				return f.But("%s to at most %s", remedy, spoken(t.limits.Idle()))
+			}
+		}
+	}
+	return f.But("set the application's idle limit, such as SERVER_SERVLET_SESSION_TIMEOUT for Spring or SESSION_IDLE_TIMEOUT for one of your own, to at most %s",
+		spoken(t.limits.Idle()))
+}
+
+// setting judges one that is known.
+func (t *sessions) setting(s control.Setting) {
+	if !containsFold(s.Name, "time", "session", "life", "age", "expir", "ttl", "tmout", "refresh", "alive", "inactiv", "validity") {
+		return
+	}
+	known := sessionSettingOf(s.Name)
+	if known == nil {
+		return
+	}
+	limit, said := limitOf(s.Value, known.unit)
+	switch {
+	case known.kind == noLimit:
+	case known.kind == transportLimit:
+		t.transport = s.Name
+	case s.Origin == control.FromSecret || s.Origin == control.Unread || !said:
+		t.idle = t.idle || known.kind == idleLimit
+		t.add(control.Undecided(s.Path, "%q is %s that cannot be read here", s.Name, known.kind).
+			But("write it as a number of the unit that the application takes, in the open"))
+	case known.kind == absoluteLimit:
+		t.judge(s, known.kind, limit, t.limits.Absolute())
+	default:
+		t.idle = true
+		t.judge(s, known.kind, limit, t.limits.Idle())
+	}
+}
+
+func (t *sessions) judge(s control.Setting, kind limitKind, limit, most time.Duration) {
+	switch {
+	case limit <= 0:
+		t.add(control.Failed(s.Path, "%q is %s that is turned off, and the profile asks for %s", s.Name, kind, spoken(most)))
+	case limit > most:
+		t.add(control.Failed(s.Path, "%q is %s of %s, and the profile asks for %s", s.Name, kind, spoken(limit), spoken(most)))
+	default:
+		t.add(control.Met(s.Path, "%q is %s of %s", s.Name, kind, spoken(limit)))
+	}
+}
+
+func (t *sessions) add(f control.Finding) {
+	said := slices.ContainsFunc(t.findings, func(other control.Finding) bool { return other.Path == f.Path && other.Message == f.Message })
+	if !said {
+		t.findings = append(t.findings, keyed(t.findings, f))
+	}
+}
+
+// spoken is a duration as people write it: 15m and not 15m0s.
+func spoken(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
+}
+
+// String is how a finding calls the kind.
+func (k limitKind) String() string {
+	if k == absoluteLimit {
+		return "an absolute limit"
+	}
+	return "an idle limit"
+}

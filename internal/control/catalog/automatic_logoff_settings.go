@@ -1,0 +1,182 @@
+package catalog
+
+import (
+	"math"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// limitKind says what a setting ends.
+type limitKind int
+
+const (
+	// idleLimit ends a session that was not used for so long.
+	idleLimit limitKind = iota
+	// absoluteLimit ends a session so long after its start.
+	absoluteLimit
+	// transportLimit ends a connection, or renews what a session rests on.
+	transportLimit
+	// noLimit is none of these, and looks like one.
+	noLimit
+)
+
+// sessionSetting is a setting that is known to limit something.
+type sessionSetting struct {
+	kind limitKind
+	// unit of a bare number; zero where the application takes none.
+	unit time.Duration
+}
+
+const day = 24 * time.Hour
+
+// sessionSettings are the known settings by the words of their names. A longer name
+// that ends in one of them is meant too: prefixes differ (GF_, KC_, spring.).
+var sessionSettings = map[string]sessionSetting{
+	// For applications of one's own.
+	"session.idle.timeout":     {idleLimit, 0},
+	"session.absolute.timeout": {absoluteLimit, 0},
+	"session.max.lifetime":     {absoluteLimit, 0},
+
+	// Spring Boot, Tomcat.
+	"server.servlet.session.timeout":        {idleLimit, time.Second},
+	"server.reactive.session.timeout":       {idleLimit, time.Second},
+	"spring.session.timeout":                {idleLimit, time.Second},
+	"session-timeout":                       {idleLimit, time.Minute}, // web.xml
+	"server.tomcat.connection.timeout":      {transportLimit, 0},
+	"server.servlet.session.cookie.max.age": {absoluteLimit, time.Second},
+
+	// Keycloak, in the files of realms.
+	"sso.session.idle.timeout": {idleLimit, time.Second},
+	"sso.session.max.lifespan": {absoluteLimit, time.Second},
+	// Those of clients only shorten the realm's, and offline tokens are no sessions.
+	"client.session.idle.timeout":  {noLimit, 0},
+	"offline.session.idle.timeout": {noLimit, 0},
+
+	// oauth2-proxy: its cookie has an end, and is renewed as long as it is used or not.
+	"cookie.expire":  {absoluteLimit, 0},
+	"cookie.refresh": {transportLimit, 0},
+
+	// Grafana, Kibana, pgAdmin, phpMyAdmin.
+	"auth.login.maximum.inactive.lifetime.duration": {idleLimit, 0},
+	"auth.login.maximum.lifetime.duration":          {absoluteLimit, 0},
+	"xpack.security.session.idle.timeout":           {idleLimit, time.Millisecond},
+	"xpack.security.session.lifespan":               {absoluteLimit, time.Millisecond},
+	"pgadmin.config.user.inactivity.timeout":        {idleLimit, time.Second},
+	"pgadmin.config.session.expiration.time":        {absoluteLimit, day},
+	"cfg.login.cookie.validity":                     {idleLimit, time.Second},
+
+	// Frameworks.
+	"session.lifetime":           {idleLimit, time.Minute},     // Laravel
+	"session.gc.maxlifetime":     {idleLimit, time.Second},     // PHP
+	"session.cookie.age":         {absoluteLimit, time.Second}, // Django
+	"permanent.session.lifetime": {absoluteLimit, time.Second}, // Flask
+
+	// Applications around health records, and consoles.
+	"api.session.timeout":                     {idleLimit, time.Minute}, // Guacamole
+	"server.api.sessionmaxinactiveinterval":   {idleLimit, time.Second}, // Mirth Connect
+	"sessiontimeout":                          {idleLimit, time.Minute}, // Jenkins --sessionTimeout
+	"auth.timeout.minutes":                    {idleLimit, time.Minute}, // RStudio
+	"access.token.inactivity.timeout":         {idleLimit, 0},           // OpenShift
+	"access.token.inactivity.timeout.seconds": {idleLimit, time.Second},
+	"access.token.max.age.seconds":            {absoluteLimit, time.Second},
+	"tmout":                                   {idleLimit, time.Second},      // shells
+	"idle.session.timeout":                    {idleLimit, time.Millisecond}, // PostgreSQL
+	"interactive.timeout":                     {idleLimit, time.Second},      // MySQL
+
+	// Limits of connections.
+	"wait.timeout":                      {transportLimit, 0},
+	"keepalive.timeout":                 {transportLimit, 0},
+	"keep.alive.timeout":                {transportLimit, 0},
+	"proxy.read.timeout":                {transportLimit, 0},
+	"proxy.send.timeout":                {transportLimit, 0},
+	"client.alive.interval":             {transportLimit, 0},
+	"client.alive.count.max":            {transportLimit, 0},
+	"stream.idle.timeout":               {transportLimit, 0},
+	"connection.idle.timeout":           {transportLimit, 0},
+	"streaming.connection.idle.timeout": {transportLimit, 0},
+	"idle.timeout":                      {transportLimit, 0}, // Envoy counts connections
+	"connection.timeout":                {transportLimit, 0},
+	"connect.timeout":                   {transportLimit, 0},
+	"read.timeout":                      {transportLimit, 0},
+	"request.timeout":                   {transportLimit, 0},
+}
+
+// exactNames are settings whose words mean something else elsewhere.
+var exactNames = map[string]sessionSetting{
+	"session-timeout": {idleLimit, time.Minute}, // web.xml
+	"sessionTimeout":  {idleLimit, time.Minute}, // Jenkins
+}
+
+// remediesByImage say where applications keep their limit that have it in no setting
+// which a pod is given.
+var remediesByImage = map[string]string{
+	"openemr/openemr":       "set Administration, Config, Security, Idle Session Timeout Seconds in OpenEMR, which keeps it in its database,",
+	"phpmyadmin/phpmyadmin": "set $cfg['LoginCookieValidity'] of phpMyAdmin in a mounted ConfigMap, in seconds,",
+	"keycloak/keycloak":     "set ssoSessionIdleTimeout of the realm, in seconds,",
+	"grafana/grafana":       "set GF_AUTH_LOGIN_MAXIMUM_INACTIVE_LIFETIME_DURATION of Grafana",
+	"oauth2-proxy":          "end unused sessions where they are kept: oauth2-proxy has absolute limits only; set that of its identity provider",
+	"hapiproject/hapi":      "set SERVER_SERVLET_SESSION_TIMEOUT of HAPI FHIR",
+}
+
+// sessionSettingOf finds what is known of a name; the longest known end counts.
+func sessionSettingOf(name string) *sessionSetting {
+	if known, is := exactNames[name]; is {
+		return &known
+	}
+	words := wordsOf(name)
+	for from := range words {
+		if known, is := sessionSettings[strings.Join(words[from:], ".")]; is && (from == 0 || len(words)-from > 1) {
+			return &known
+		}
+	}
+	return nil
+}
+
+var (
+	// spokenLimit is 15m, 1h30m, 900s, 15 minutes.
+	spokenLimit = regexp.MustCompile(`^(?:\d+(?:\.\d+)?\s*[a-zA-Z]+\s*)+$`)
+	limitPart   = regexp.MustCompile(`(\d+(?:\.\d+)?)\s*([a-zA-Z]+)`)
+	limitUnits  = map[string]time.Duration{
+		"ms": time.Millisecond, "s": time.Second, "sec": time.Second, "secs": time.Second, "second": time.Second, "seconds": time.Second,
+		"m": time.Minute, "min": time.Minute, "mins": time.Minute, "minute": time.Minute, "minutes": time.Minute,
+		"h": time.Hour, "hour": time.Hour, "hours": time.Hour, "d": day, "day": day, "days": day, "w": 7 * day, "week": 7 * day, "weeks": 7 * day,
+	}
+)
+
+// longestLimit bounds what is computed; whoever writes more has no limit.
+const longestLimit = 10 * 365 * day
+
+// limitOf reads a limit: a number of the unit, or a duration that names its own. Zero
+// or less is none.
+func limitOf(value string, unit time.Duration) (limit time.Duration, said bool) {
+	value = strings.TrimSpace(value)
+	if number, err := strconv.ParseFloat(value, 64); err == nil && len(value) < 24 {
+		return times(number, unit), unit > 0 || number <= 0
+	}
+	value = strings.TrimPrefix(strings.TrimPrefix(strings.ToLower(value), "p"), "t") // ISO 8601: PT15M
+	if len(value) > 64 || !spokenLimit.MatchString(value) {
+		return 0, false
+	}
+	for _, part := range limitPart.FindAllStringSubmatch(value, -1) {
+		number, err := strconv.ParseFloat(part[1], 64)
+		of, known := limitUnits[part[2]]
+		if err != nil || !known {
+			return 0, false
+		}
+		limit = min(limit+times(number, of), longestLimit)
+	}
+	return limit, true
+}
+
+func times(number float64, unit time.Duration) time.Duration {
+	switch {
+	case math.IsNaN(number) || number <= 0:
+		return 0
+	case number*float64(unit) > float64(longestLimit):
+		return longestLimit
+	default:
+		return time.Duration(number * float64(unit))
+	}
+}
