@@ -21,7 +21,7 @@ var _ = add(control.Control{
 	Remedy: "ask for TLS in the settings of the connection, with no way back to plaintext",
 	Decides: "What containers are told, at admission and live: their environment, also where it comes from ConfigMaps, their command and " +
 		"args, and the files in ConfigMaps. Read are addresses of PostgreSQL, MySQL and MariaDB, MongoDB, Redis, AMQP, Kafka and SQL Server as " +
-		"URL, JDBC, libpq, .NET and ODBC write them, PG variables, variables that name a server (REDIS_HOST, DB_SERVER) with those of the same words that " +
+		"URL, JDBC, libpq, .NET and ODBC write them, PG variables, variables that name a server (REDIS_HOST, DB_SERVER) with those of the same words, in the same container or file, that " +
 		"speak of TLS (FORCE_DATABASE_SSL_CONNECT, REDIS_TLS), and calls of redis-cli, mysql, psql, mongosh, sqlcmd and their like. An address, a " +
 		"driver's variables or a call that leave TLS out, turn it off or let it fall back (sslmode prefer, useSSL alone) fail. TLS without proof of the " +
 		"server passes as a lower grade unless the profile asks for VerifyFull. A variable that only names a server, with nothing about " +
@@ -135,7 +135,7 @@ func (t *databaseTLS) configMap() {
 		c, is := connectionIn(e.Value)
 		switch {
 		case !is:
-			t.named(e, entries, false)
+			t.named(e, entries, inFile(e))
 		case c.local:
 			t.local = true
 		case c.grade != tlsUnsaid:

@@ -95,14 +95,29 @@ func besideIt(to *database, all []control.Setting) tlsGrade {
 // serverWords are last words of settings that name a server.
 var serverWords = []string{"host", "hosts", "hostname", "server", "servers", "addr", "address", "addresses", "endpoint", "endpoints", "broker", "brokers", "node", "nodes"}
 
-// serverOf says which kind of database a setting names a server of; nil is none.
-func serverOf(words []string) *database {
+// databasesByPort are the ports that nothing else has.
+var databasesByPort = []struct {
+	port string
+	to   *database
+}{
+	{":5432", postgreSQL}, {":3306", mySQL}, {":27017", mongoDB}, {":6379", redis}, {":6380", redis},
+	{":5672", amqp}, {":5671", amqp}, {":9092", kafka}, {":1433", sqlServer},
+}
+
+// serverOf says which kind of database a setting names a server of, by its words or
+// by the port behind the server; nil is none.
+func serverOf(words []string, value string) *database {
 	if !slices.Contains(serverWords, last(words)) || slices.Contains(words, "root") || slices.Contains(words, "advertised") {
 		return nil
 	}
 	for _, d := range databases {
 		if share(words, d.words) {
 			return d
+		}
+	}
+	for _, known := range databasesByPort {
+		if _, after, found := strings.Cut(value, known.port); found && (after == "" || !isDigit(after[0])) {
+			return known.to
 		}
 	}
 	if share(words, sharedWords) {
@@ -120,7 +135,7 @@ func (t *databaseTLS) named(s control.Setting, all []control.Setting, complete b
 	if s.Value == "" || !endsLikeServer(s.Name) {
 		return
 	}
-	to := serverOf(wordsOf(s.Name))
+	to := serverOf(wordsOf(s.Name), s.Value)
 	switch {
 	case to == nil || gradeOf(s.Value) == tlsOff || gradeOf(s.Value) == tlsOn || strings.Contains(s.Value, "://"):
 		return
@@ -175,7 +190,7 @@ func (t *databaseTLS) unread(s control.Setting) {
 	case s.Origin == control.FromSecret && address:
 		t.add(control.Undecided(s.Path, "%s comes from a Secret, which the operator does not read", quoted(s.Name)).OnlyLive().
 			But("keep the address and what it says about TLS in the open, and only the password in the Secret"))
-	case s.Origin == control.Unread && (address || serverOf(words) != nil || words[0] == "pghost"):
+	case s.Origin == control.Unread && (address || serverOf(words, "") != nil || words[0] == "pghost"):
 		t.add(control.Undecided(s.Path, "%s comes from a ConfigMap that is not there or lacks the key", quoted(s.Name)).
 			But("apply the ConfigMap first"))
 	}

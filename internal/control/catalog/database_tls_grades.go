@@ -66,6 +66,8 @@ var gradesByWord = map[string]tlsGrade{
 	"require": tlsOn, "required": tlsOn, "requiretls": tlsOn, "requiressl": tlsOn, "true": tlsOn, "1": tlsOn, "yes": tlsOn, "on": tlsOn,
 	"trust": tlsOn, "skipverify": tlsOn, "mandatory": tlsOn, "enabled": tlsOn, "enable": tlsOn, "encrypt": tlsOn, "tls": tlsOn, "ssl": tlsOn,
 
+	"null": tlsOff, "nostarttls": tlsOff, "opportunisticstarttls": tlsOff, "starttls": tlsOn, "mandatorystarttls": tlsOn,
+
 	"verifyca": tlsAuthority, "verifyfull": tlsFull, "verifyidentity": tlsFull, "strict": tlsFull, "saslssl": tlsFull,
 }
 
@@ -90,7 +92,7 @@ func best(a, b tlsGrade) tlsGrade { return max(a, b) }
 func notAbove(grade, most tlsGrade) tlsGrade { return min(grade, most) }
 
 var (
-	tlsWords = []string{"ssl", "tls", "sslmode", "tlsmode", "ssltls", "usessl", "usetls", "encrypt", "encryption", "requiressl", "requiretls", "secure"}
+	tlsWords = []string{"ssl", "tls", "sslmode", "tlsmode", "ssltls", "usessl", "usetls", "encrypt", "encryption", "requiressl", "requiretls", "secure", "starttls"}
 	// tlsDetails are last words of settings that say how TLS is done, not whether.
 	tlsDetails = []string{
 		"ca", "cert", "certs", "certificate", "certificates", "key", "keys", "crt", "pem", "path", "file", "dir", "directory", "cipher", "ciphers",

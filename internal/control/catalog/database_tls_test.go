@@ -209,6 +209,13 @@ func TestWhatContainersAreToldOfDatabases(t *testing.T) {
 			give: corev1.Container{Env: env("DB_HOST", "db", "DB_SSL", "false", "DB_SSL_CA", "/ca")},
 			want: []string{`spec.containers[0].env[0] "DB_HOST" lets the connection to a database be plaintext`},
 		},
+		"a server by its port": {
+			give: corev1.Container{Env: env("UPSTREAM_SERVERS", "a:6379,b:6379", "DB_HOST", "db:5432", "API_HOST", "api:54321")},
+			want: []string{
+				`Unknown: spec.containers[0].env[0] "UPSTREAM_SERVERS" names a server of Redis, and nothing shows that TLS is asked for`,
+				`Unknown: spec.containers[0].env[1] "DB_HOST" names a server of PostgreSQL, and nothing shows that TLS is asked for`,
+			},
+		},
 		"Kafka by its protocol": {
 			give: corev1.Container{Env: env("KAFKA_BOOTSTRAP_SERVERS", "a:9093,b:9093", "KAFKA_SECURITY_PROTOCOL", "SASL_SSL")},
 			want: []string{`Pass: spec.containers[0].env[0] "KAFKA_BOOTSTRAP_SERVERS" asks Kafka for TLS from the server of that name`},
@@ -276,6 +283,7 @@ func TestWhatConfigMapsSayOfDatabases(t *testing.T) {
 		"a file that is silent":                      {"a.yaml", "db:\n  url: jdbc:mysql://db/x\n", []string{`data.a.yaml line 2 "db.url" leads to MySQL and asks for no TLS`}},
 		"a file that says it beside the address":     {"a.yaml", "cache:\n  url: redis://db\n  ssl: true\n", []string{`Pass: data.a.yaml line 2 "cache.url" asks Redis for TLS, whoever the server is`}},
 		"a server in the pod":                        {"a.yaml", "db:\n  url: redis://localhost\n", []string{"NotApplicable: every database that its settings name is in the pod itself"}},
+		"a server in a file, and no word about TLS":  {"a.yaml", "spring:\n  redis:\n    host: cache\n", []string{`Unknown: data.a.yaml line 3 "spring.redis.host" names a server of Redis, and nothing shows that TLS is asked for`}},
 		"replication of MySQL": {
 			"a.sql", "CHANGE MASTER TO\nMASTER_HOST='db',\nMASTER_SSL=1,\nMASTER_SSL_VERIFY_SERVER_CERT=1;\n",
 			[]string{`Pass: data.a.sql line 2 "MASTER_HOST" asks MySQL for TLS from the server of that name`},
