@@ -19,6 +19,8 @@ type Profile struct {
 	Storage   StorageParameters
 	Tagging   hipaav1.TaggingParameters
 	Residency ResidencyParameters
+	// Sensors are those that profiles declare, the first of each name.
+	Sensors []hipaav1.Sensor
 	// Responsibility holds the first of each office that a profile names, by the
 	// profiles' names.
 	Responsibility hipaav1.ResponsibilityParameters

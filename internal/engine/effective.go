@@ -215,6 +215,7 @@ func (m *merge) add(p *hipaav1.ComplianceProfile, paused time.Time) {
 	m.addStorage(p)
 	m.addTagging(p)
 	m.addResidency(p)
+	m.addSensors(p)
 	m.addResponsibility(p)
 	m.addRollout(p)
 }
@@ -357,6 +358,21 @@ func (m *merge) addResponsibility(p *hipaav1.ComplianceProfile) {
 	into := &m.effective.Parameters.Responsibility
 	into.SecurityOfficer = cmp.Or(into.SecurityOfficer, from.SecurityOfficer)
 	into.PrivacyOfficer = cmp.Or(into.PrivacyOfficer, from.PrivacyOfficer)
+}
+
+func (m *merge) addSensors(p *hipaav1.ComplianceProfile) {
+	if p.Spec.Detection == nil {
+		return
+	}
+	into := m.effective.Parameters
+	for _, s := range p.Spec.Detection.Sensors {
+		switch i := slices.IndexFunc(into.Sensors, func(other hipaav1.Sensor) bool { return other.Name == s.Name }); {
+		case i < 0:
+			into.Sensors = append(into.Sensors, s)
+		case !equal(into.Sensors[i], s):
+			m.conflict("detection.sensors[%s] differs between profiles; the first by name counts", s.Name)
+		}
+	}
 }
 
 func (m *merge) addRollout(p *hipaav1.ComplianceProfile) {
