@@ -75,6 +75,10 @@ type ComplianceProfileSpec struct {
 	// +optional
 	Residency *ResidencyParameters `json:"residency,omitempty"`
 
+	// detection says what watches the nodes.
+	// +optional
+	Detection *DetectionParameters `json:"detection,omitempty"`
+
 	// responsibility names who answers for safeguards and for privacy.
 	// +optional
 	Responsibility *ResponsibilityParameters `json:"responsibility,omitempty"`

@@ -28,6 +28,8 @@ const (
 	Settings
 	// Nodes is the nodes that the workload's pods run on.
 	Nodes
+	// Agents is the pods of DaemonSets on these nodes.
+	Agents
 	// Resolvers and APIServer are read with FlowPeers. They stand in World.Missing
 	// by themselves where nothing was found although every cluster has it: where
 	// names are resolved, and the API server that a workload declares to call.
@@ -50,6 +52,7 @@ var evidenceNames = map[Evidence]string{
 	Identities:      "the ServiceAccounts of running pods",
 	Settings:        "the ConfigMaps that pods name",
 	Nodes:           "the nodes of running pods",
+	Agents:          "the agents on the nodes of running pods",
 	Resolvers:       "where names are resolved",
 	APIServer:       "the addresses of the API server",
 }

@@ -24,6 +24,8 @@ type Profile struct {
 	Transmission hipaav1.TransmissionParameters
 	Session      SessionParameters
 	Residency    ResidencyParameters
+	// Sensors are those that profiles declare, the first of each name.
+	Sensors []hipaav1.Sensor
 	// Responsibility holds the first of each office that a profile names, by the
 	// profiles' names.
 	Responsibility hipaav1.ResponsibilityParameters

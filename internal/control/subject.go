@@ -106,6 +106,10 @@ type World struct {
 	// Nodes that the workload's pods run on, by name.
 	Nodes map[string]*corev1.Node
 
+	// Agents are the pods of DaemonSets on these nodes, without those of PHI
+	// namespaces, by the node's name, sorted by namespace and name.
+	Agents map[string][]*corev1.Pod
+
 	// Isolation is the latest result of the probe; nil if it never ran.
 	Isolation *IsolationResult
 

@@ -216,6 +216,7 @@ func (m *merge) add(p *hipaav1.ComplianceProfile, paused time.Time) {
 	m.addTransmission(p)
 	m.addTagging(p)
 	m.addResidency(p)
+	m.addSensors(p)
 	m.addResponsibility(p)
 	m.addAccess(p)
 	m.addRollout(p)
@@ -390,6 +391,21 @@ func (m *merge) addAccess(p *hipaav1.ComplianceProfile) {
 	into := &m.effective.Parameters.Access
 	if len(from.Administrators) > 0 {
 		into.Administrators = append(into.Administrators, from.Administrators)
+	}
+}
+
+func (m *merge) addSensors(p *hipaav1.ComplianceProfile) {
+	if p.Spec.Detection == nil {
+		return
+	}
+	into := m.effective.Parameters
+	for _, s := range p.Spec.Detection.Sensors {
+		switch i := slices.IndexFunc(into.Sensors, func(other hipaav1.Sensor) bool { return other.Name == s.Name }); {
+		case i < 0:
+			into.Sensors = append(into.Sensors, s)
+		case !equal(into.Sensors[i], s):
+			m.conflict("detection.sensors[%s] differs between profiles; the first by name counts", s.Name)
+		}
 	}
 }
 

@@ -387,6 +387,18 @@ func TestTheShortestSessionAndTheBestTLSCount(t *testing.T) {
 	}
 }
 
+func TestSensorsOfAllProfilesCount(t *testing.T) {
+	first, other := hipaav1.Sensor{Name: "agent", Namespace: "security"}, hipaav1.Sensor{Name: "agent", Namespace: "lab"}
+	second := hipaav1.Sensor{Name: "probe", Namespace: "security"}
+	got := resolve(t, newEngine(t, pair()...), phitest.Profile("a").Sensors(first), phitest.Profile("b").Sensors(other, second), phitest.Profile("c").Sensors(second))
+	if diff := cmp.Diff([]hipaav1.Sensor{first, second}, got.Parameters.Sensors); diff != "" {
+		t.Errorf("sensors (-want +got):\n%s", diff)
+	}
+	if want := []string{"detection.sensors[agent] differs between profiles; the first by name counts"}; !cmp.Equal(want, got.Conflicts) {
+		t.Errorf("conflicts = %q, want %q", got.Conflicts, want)
+	}
+}
+
 func TestWhatCannotBeMergedIsTold(t *testing.T) {
 	got := resolve(t, newEngine(t, pair()...),
 		phitest.Profile("a").EncryptedClass("gold").Gateway("edge", "nginx").Tagging(hipaav1.TaggingParameters{OwnerKey: "team"}),

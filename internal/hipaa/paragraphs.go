@@ -12,6 +12,8 @@ var (
 	AccessManagement          = cite("164.308(a)(4)(i)", "Information access management", Standard)
 	AccessAuthorization       = cite("164.308(a)(4)(ii)(B)", "Access authorization", Addressable)
 	AccessModification        = cite("164.308(a)(4)(ii)(C)", "Access establishment and modification", Addressable)
+	MaliciousSoftware         = cite("164.308(a)(5)(ii)(B)", "Protection from malicious software", Addressable)
+	IncidentResponse          = cite("164.308(a)(6)(ii)", "Response and reporting", Required)
 	ContingencyCriticality    = cite("164.308(a)(7)(ii)(E)", "Applications and data criticality analysis", Addressable)
 	MediaReuse                = cite("164.310(d)(2)(ii)", "Media re-use", Required)
 	Accountability            = cite("164.310(d)(2)(iii)", "Accountability", Addressable)

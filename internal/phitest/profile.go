@@ -158,6 +158,12 @@ func (b *ProfileBuilder) EmptyDirsInMemory(limit string) *ProfileBuilder {
 	return b
 }
 
+// Sensors declares DaemonSets that watch the nodes.
+func (b *ProfileBuilder) Sensors(sensors ...hipaav1.Sensor) *ProfileBuilder {
+	b.profile.Spec.Detection = &hipaav1.DetectionParameters{Sensors: sensors}
+	return b
+}
+
 // Officers names who answers for security and for privacy.
 func (b *ProfileBuilder) Officers() *ProfileBuilder {
 	b.profile.Spec.Responsibility = &hipaav1.ResponsibilityParameters{

@@ -44,6 +44,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.ControlResultApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ControlSetting"):
 		return &apiv1alpha1.ControlSettingApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("DetectionParameters"):
+		return &apiv1alpha1.DetectionParametersApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("DNSServer"):
 		return &apiv1alpha1.DNSServerApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Drift"):
@@ -98,6 +100,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.RolloutParametersApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("SafeguardCounts"):
 		return &apiv1alpha1.SafeguardCountsApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("Sensor"):
+		return &apiv1alpha1.SensorApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ServicePeer"):
 		return &apiv1alpha1.ServicePeerApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("SessionParameters"):

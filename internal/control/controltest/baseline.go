@@ -164,6 +164,7 @@ func around(workload *hipaav1.PHIWorkload, profile *hipaav1.ComplianceProfile) c
 	world.ConfigMaps = map[string]*corev1.ConfigMap{}
 	world.Identities = map[string][]string{workload.Name: nil}
 	world.Nodes = map[string]*corev1.Node{phitest.NodeName: phitest.Node(phitest.NodeName).Obj()}
+	world.Agents = map[string][]*corev1.Pod{phitest.NodeName: {phitest.Agent("falco", phitest.NodeName)}}
 	neighbours := []*hipaav1.PHIWorkload{
 		workload,
 		phitest.Workload("portal").To(phitest.ToWorkload(workload.Name)).Obj(),

@@ -147,6 +147,9 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Mode
       default: Enforce
+    - name: detection
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.DetectionParameters
     - name: extends
       type:
         list:
@@ -342,6 +345,17 @@ var schemaYAML = typed.YAMLObject(`types:
   scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Decision
   scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.DetectionParameters
+  map:
+    fields:
+    - name: sensors
+      type:
+        list:
+          elementType:
+            namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Sensor
+          elementRelationship: associative
+          keys:
+          - name
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Drift
   map:
     fields:
@@ -841,6 +855,18 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: unknown
       type:
         scalar: numeric
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Sensor
+  map:
+    fields:
+    - name: name
+      type:
+        scalar: string
+    - name: namespace
+      type:
+        scalar: string
+    - name: podSelector
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ServicePeer
   map:
     fields:
