@@ -78,3 +78,22 @@ var _ = Describe("An Ingress into a PHI namespace", func() {
 			ContainSubstring("to PHIWorkload patient-api, whose access.from declares no gateway"))))
 	})
 })
+
+var _ = Describe("The access parameters of a profile", func() {
+	It("name subjects as bindings do, and no prefix of Kubernetes itself", func(ctx SpecContext) {
+		try := func(change func(*hipaav1.AccessParameters)) error {
+			profile := phitest.Profile("access").OnlyByName().IdentityProvider("oidc:", phitest.After(0)).Obj()
+			change(profile.Spec.Access)
+			return admin.Create(ctx, profile, client.DryRunAll)
+		}
+		named := func(subject hipaav1.AccessSubject) func(*hipaav1.AccessParameters) {
+			return func(p *hipaav1.AccessParameters) { p.Administrators = []hipaav1.AccessSubject{subject} }
+		}
+		Expect(try(named(hipaav1.AccessSubject{Kind: hipaav1.AccessSubjectGroup, Name: "ops"}))).To(Succeed())
+		Expect(try(named(hipaav1.AccessSubject{Kind: hipaav1.AccessSubjectServiceAccount, Namespace: "argocd", Name: "controller"}))).To(Succeed())
+		Expect(try(named(hipaav1.AccessSubject{Kind: hipaav1.AccessSubjectServiceAccount, Name: "controller"}))).To(MatchError(ContainSubstring("a ServiceAccount has a namespace")))
+		Expect(try(named(hipaav1.AccessSubject{Kind: hipaav1.AccessSubjectUser, Namespace: "argocd", Name: "ada"}))).To(MatchError(ContainSubstring("and nothing else has")))
+		Expect(try(func(p *hipaav1.AccessParameters) { p.IdentityProvider.GroupsPrefix = "system:" })).To(MatchError(ContainSubstring("is Kubernetes' own")))
+		Expect(try(func(p *hipaav1.AccessParameters) { *p = hipaav1.AccessParameters{} })).To(HaveOccurred())
+	})
+})

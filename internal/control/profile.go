@@ -28,6 +28,8 @@ type AccessParameters struct {
 	// Administrators has one list for each profile that names them; a subject must
 	// stand in each. No list means that nobody is named.
 	Administrators [][]hipaav1.AccessSubject
+	// Provider holds an unexpired statement or none.
+	Provider hipaav1.IdentityProvider
 }
 
 // NetworkParameters are the merged parameters of network isolation.

@@ -369,6 +369,23 @@ func (m *merge) addAccess(p *hipaav1.ComplianceProfile) {
 	if len(from.Administrators) > 0 {
 		into.Administrators = append(into.Administrators, from.Administrators)
 	}
+	if provider := from.IdentityProvider; provider != nil {
+		m.setOnce(&into.Provider.UsernamePrefix, provider.UsernamePrefix, "access.identityProvider.usernamePrefix")
+		m.setOnce(&into.Provider.GroupsPrefix, provider.GroupsPrefix, "access.identityProvider.groupsPrefix")
+		if provider.MFA != nil && m.stands(*provider.MFA) {
+			into.Provider.MFA = cmp.Or(into.Provider.MFA, provider.MFA)
+		}
+	}
+}
+
+// setOnce takes a setting that has no stricter and no laxer values.
+func (m *merge) setOnce(into *string, value, field string) {
+	switch {
+	case *into == "":
+		*into = value
+	case value != "" && value != *into:
+		m.conflict("%s differs between profiles; the first by name counts", field)
+	}
 }
 
 func (m *merge) addRollout(p *hipaav1.ComplianceProfile) {

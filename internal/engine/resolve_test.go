@@ -76,6 +76,24 @@ func TestAdministratorsAreThoseWhomEveryProfileNames(t *testing.T) {
 	}
 }
 
+func TestTheFirstIdentityProviderByNameCounts(t *testing.T) {
+	e := newEngine(t, pair()...)
+	expired, stated := phitest.Profile("a").IdentityProvider("oidc:", phitest.After(0)).Obj(), phitest.Profile("b").IdentityProvider("sso:", phitest.After(time.Hour)).Obj()
+	expired.Spec.Access.IdentityProvider.GroupsPrefix = ""
+	effective, err := e.Resolve([]*hipaav1.ComplianceProfile{stated, expired}, phitest.Namespace("ehr").Obj(), "", phitest.Epoch)
+	if err != nil {
+		t.Fatalf("resolving: %v", err)
+	}
+	want := hipaav1.IdentityProvider{UsernamePrefix: "oidc:", GroupsPrefix: "sso:", MFA: stated.Spec.Access.IdentityProvider.MFA}
+	if diff := cmp.Diff(want, effective.Parameters.Access.Provider); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	conflict := []string{"access.identityProvider.usernamePrefix differs between profiles; the first by name counts"}
+	if diff := cmp.Diff(conflict, effective.Conflicts); diff != "" {
+		t.Errorf("conflicts (-want +got):\n%s", diff)
+	}
+}
+
 func TestResolveTakesWhatGovernsWhatIsNamedAndWhatTheyExtend(t *testing.T) {
 	e := newEngine(t, pair()...)
 	for name, tc := range map[string]struct {

@@ -186,6 +186,14 @@ func (b *ProfileBuilder) Administrators(subjects ...hipaav1.AccessSubject) *Prof
 	return b
 }
 
+// IdentityProvider gives people a prefix, and states until an instant that it asks
+// for a second factor.
+func (b *ProfileBuilder) IdentityProvider(prefix string, until metav1.Time) *ProfileBuilder {
+	s := statement(until)
+	b.access().IdentityProvider = &hipaav1.IdentityProvider{UsernamePrefix: prefix, GroupsPrefix: prefix, MFA: &s}
+	return b
+}
+
 // Tagging sets the label keys.
 func (b *ProfileBuilder) Tagging(t hipaav1.TaggingParameters) *ProfileBuilder {
 	b.profile.Spec.Tagging = &t

@@ -53,6 +53,9 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.AccessSubject
           elementRelationship: atomic
+    - name: identityProvider
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.IdentityProvider
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.AccessPeer
   map:
     fields:
@@ -449,6 +452,18 @@ var schemaYAML = typed.YAMLObject(`types:
             scalar: string
           elementRelationship: associative
     - name: reason
+      type:
+        scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.IdentityProvider
+  map:
+    fields:
+    - name: groupsPrefix
+      type:
+        scalar: string
+    - name: mfa
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Statement
+    - name: usernamePrefix
       type:
         scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.KubernetesAPIPeer
