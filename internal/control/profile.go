@@ -38,6 +38,8 @@ type NetworkParameters struct {
 	DNS []hipaav1.DNSServer
 	// Gateways by name.
 	Gateways map[string]hipaav1.Gateway
+	// Ingresses are unexpired statements about ingress controllers, by class.
+	Ingresses map[string]hipaav1.IngressStatement
 	// ExternalRanges has one list for each profile that bounds ipBlock peers; a
 	// peer must lie inside one range of each list.
 	ExternalRanges [][]netip.Prefix

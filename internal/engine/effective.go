@@ -190,7 +190,7 @@ type merge struct {
 func newMerge(e *Engine, now time.Time) *merge {
 	return &merge{engine: e, now: now, effective: &Effective{
 		Parameters: &control.Profile{
-			Network: control.NetworkParameters{Gateways: map[string]hipaav1.Gateway{}},
+			Network: control.NetworkParameters{Gateways: map[string]hipaav1.Gateway{}, Ingresses: map[string]hipaav1.IngressStatement{}},
 			Storage: control.StorageParameters{
 				MinimumGrade: hipaav1.StorageGradeProviderKey,
 				Statements:   map[string]hipaav1.StorageStatement{},
@@ -273,6 +273,11 @@ func (m *merge) addNetwork(p *hipaav1.ComplianceProfile) {
 			continue
 		}
 		into.Gateways[g.Name] = g
+	}
+	for _, s := range from.IngressStatements {
+		if _, taken := into.Ingresses[s.IngressClass]; !taken && m.stands(s.Statement) {
+			into.Ingresses[s.IngressClass] = s
+		}
 	}
 	if from.ExternalRanges != nil {
 		into.ExternalRanges = append(into.ExternalRanges, prefixes(from.ExternalRanges))

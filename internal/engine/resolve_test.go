@@ -326,19 +326,22 @@ func TestParametersMergeTowardsTheStricter(t *testing.T) {
 			Gateway("edge", "nginx", "app", "nginx").ClassStated("efs", hipaav1.StorageGradeCustomerKey, phitest.After(2*time.Hour)).
 			IsolationStated(phitest.After(time.Hour)).Window("Mon-Fri 09:00-16:00 UTC").MaxUnavailable("10%").
 			EnforceBy(phitest.After(48*time.Hour)).Accepts("api", "sha256:1").
-			EmptyDirsInMemory("1Gi").NodeDisksStated(phitest.After(4*time.Hour)).
+			EmptyDirsInMemory("1Gi").NodeDisksStated(phitest.After(4*time.Hour)).IngressStated("nginx", phitest.After(0)).
 			Tagging(hipaav1.TaggingParameters{OwnerKey: "team"}),
 		phitest.Profile("b").EncryptedClass("gold").MinimumGrade(hipaav1.StorageGradeCustomerKey).ExternalRanges("10.1.2.3/16").
 			Gateway("edge", "nginx", "app", "nginx").ClassStated("efs", hipaav1.StorageGradeProviderKey, phitest.After(3*time.Hour)).
-			EmptyDirsInMemory("512Mi").NodeDisksStated(phitest.After(0)).
+			EmptyDirsInMemory("512Mi").NodeDisksStated(phitest.After(0)).IngressStated("nginx", phitest.After(5*time.Hour)).
 			Window("Sat 01:00-05:00 UTC").MaxUnavailable("1").EnforceBy(phitest.After(24*time.Hour)).
 			Tagging(hipaav1.TaggingParameters{OwnerKey: hipaav1.DefaultOwnerKey, EnvironmentKey: "env"}),
 	)
 	want := &control.Profile{
 		Names: []string{"a", "b"},
 		Network: control.NetworkParameters{
-			DNS:            []hipaav1.DNSServer{{PodSelector: phitest.Labels("k8s-app", "kube-dns"), Port: 53}},
-			Gateways:       map[string]hipaav1.Gateway{"edge": nginx},
+			DNS:      []hipaav1.DNSServer{{PodSelector: phitest.Labels("k8s-app", "kube-dns"), Port: 53}},
+			Gateways: map[string]hipaav1.Gateway{"edge": nginx},
+			Ingresses: map[string]hipaav1.IngressStatement{
+				"nginx": phitest.Profile("b").IngressStated("nginx", phitest.After(5*time.Hour)).Obj().Spec.Network.IngressStatements[0],
+			},
 			ExternalRanges: [][]netip.Prefix{{netip.MustParsePrefix("10.0.0.0/8")}, {netip.MustParsePrefix("10.1.0.0/16")}},
 			Enforcement:    phitest.Profile("a").IsolationStated(phitest.After(time.Hour)).Obj().Spec.Network.Enforcement,
 		},

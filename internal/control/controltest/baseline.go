@@ -32,6 +32,7 @@ func Profile() *hipaav1.ComplianceProfile {
 		DNSPods("k8s-app", "kube-dns").
 		ExternalRanges("198.51.100.0/24").
 		Officers().
+		IngressStated("nginx", phitest.After(24*time.Hour)).
 		IdentityProvider("oidc:", phitest.After(24*time.Hour)).
 		Obj()
 }

@@ -466,6 +466,21 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: usernamePrefix
       type:
         scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.IngressStatement
+  map:
+    fields:
+    - name: expires
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: ingressClass
+      type:
+        scalar: string
+    - name: reason
+      type:
+        scalar: string
+    - name: statedBy
+      type:
+        scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.KubernetesAPIPeer
   map:
     elementType:
@@ -506,6 +521,14 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - name
+    - name: ingressStatements
+      type:
+        list:
+          elementType:
+            namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.IngressStatement
+          elementRelationship: associative
+          keys:
+          - ingressClass
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Officer
   map:
     fields:
