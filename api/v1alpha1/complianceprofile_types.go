@@ -187,6 +187,14 @@ type NetworkParameters struct {
 	// +kubebuilder:validation:MaxItems=32
 	Gateways []Gateway `json:"gateways,omitempty"`
 
+	// ingressStatements say of ingress controllers, by class, what no Ingress shows:
+	// that plaintext and TLS below 1.2 are refused. Without one that is Unknown.
+	// +optional
+	// +listType=map
+	// +listMapKey=ingressClass
+	// +kubebuilder:validation:MaxItems=32
+	IngressStatements []IngressStatement `json:"ingressStatements,omitempty"`
+
 	// externalRanges bounds the ipBlock peers of workloads: each must lie inside
 	// one of them. Absent means not bounded by this profile.
 	// +optional

@@ -60,6 +60,10 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.GatewayApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("GatewayPeer"):
 		return &apiv1alpha1.GatewayPeerApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("IdentityProvider"):
+		return &apiv1alpha1.IdentityProviderApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("IngressStatement"):
+		return &apiv1alpha1.IngressStatementApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("IPBlockPeer"):
 		return &apiv1alpha1.IPBlockPeerApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("NetworkParameters"):

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -34,6 +35,8 @@ func Profile() *hipaav1.ComplianceProfile {
 		ExternalRanges("198.51.100.0/24").
 		Regions(phitest.Region).
 		Officers().
+		IngressStated("nginx", phitest.After(24*time.Hour)).
+		IdentityProvider("oidc:", phitest.After(24*time.Hour)).
 		Obj()
 }
 
@@ -84,7 +87,7 @@ func Baseline(kind control.Kinds) control.Subject {
 	case control.Roles:
 		return s.Of(phitest.Role("on-call").Allows("", "pods", "get", "list").Documented().Obj())
 	case control.Bindings:
-		return s.Of(phitest.Binding("readers").Group("clinical-apps").Obj())
+		return s.Of(phitest.Binding("readers").Group("oidc:clinical-apps").Obj())
 	case control.ConfigMaps:
 		return s.Of(settings())
 	case control.Connections:

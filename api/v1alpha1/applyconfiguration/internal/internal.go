@@ -53,6 +53,9 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.AccessSubject
           elementRelationship: atomic
+    - name: identityProvider
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.IdentityProvider
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.AccessPeer
   map:
     fields:
@@ -478,6 +481,33 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: reason
       type:
         scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.IdentityProvider
+  map:
+    fields:
+    - name: groupsPrefix
+      type:
+        scalar: string
+    - name: mfa
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Statement
+    - name: usernamePrefix
+      type:
+        scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.IngressStatement
+  map:
+    fields:
+    - name: expires
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: ingressClass
+      type:
+        scalar: string
+    - name: reason
+      type:
+        scalar: string
+    - name: statedBy
+      type:
+        scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.KubernetesAPIPeer
   map:
     elementType:
@@ -518,6 +548,14 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - name
+    - name: ingressStatements
+      type:
+        list:
+          elementType:
+            namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.IngressStatement
+          elementRelationship: associative
+          keys:
+          - ingressClass
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Officer
   map:
     fields:
