@@ -13,6 +13,38 @@ type AccessParameters struct {
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:MinItems=1
 	Administrators []AccessSubject `json:"administrators,omitempty"`
+
+	// identityProvider tells how people who come by way of an identity provider are
+	// told from those who do not, such as holders of client certificates.
+	// +optional
+	IdentityProvider *IdentityProvider `json:"identityProvider,omitempty"`
+}
+
+// IdentityProvider is what the API server is told of an identity provider. Where
+// several profiles differ, the first by name counts.
+//
+// +kubebuilder:validation:MinProperties=1
+// +kubebuilder:validation:XValidation:rule="!has(self.usernamePrefix) || !self.usernamePrefix.startsWith('system:')",fieldPath=".usernamePrefix",message="is Kubernetes' own"
+// +kubebuilder:validation:XValidation:rule="!has(self.groupsPrefix) || !self.groupsPrefix.startsWith('system:')",fieldPath=".groupsPrefix",message="is Kubernetes' own"
+type IdentityProvider struct {
+	// usernamePrefix is what the API server puts before the names of users, such as
+	// "oidc:". Without it, where a user of a binding comes from is Unknown.
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:MinLength=1
+	UsernamePrefix string `json:"usernamePrefix,omitempty"`
+
+	// groupsPrefix is what the API server puts before the names of groups, such as
+	// "oidc:". Without it, where a group of a binding comes from is Unknown.
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:MinLength=1
+	GroupsPrefix string `json:"groupsPrefix,omitempty"`
+
+	// mfa states that the identity provider asks everybody for a second factor, and
+	// that nobody works with a client certificate of the group system:masters.
+	// +optional
+	MFA *Statement `json:"mfa,omitempty"`
 }
 
 // AccessSubject is a subject of RBAC, as bindings name it.

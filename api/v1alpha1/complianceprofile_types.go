@@ -83,6 +83,10 @@ type ComplianceProfileSpec struct {
 	// +optional
 	Residency *ResidencyParameters `json:"residency,omitempty"`
 
+	// detection says what watches the nodes.
+	// +optional
+	Detection *DetectionParameters `json:"detection,omitempty"`
+
 	// responsibility names who answers for safeguards and for privacy.
 	// +optional
 	Responsibility *ResponsibilityParameters `json:"responsibility,omitempty"`
@@ -190,6 +194,14 @@ type NetworkParameters struct {
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=32
 	Gateways []Gateway `json:"gateways,omitempty"`
+
+	// ingressStatements say of ingress controllers, by class, what no Ingress shows:
+	// that plaintext and TLS below 1.2 are refused. Without one that is Unknown.
+	// +optional
+	// +listType=map
+	// +listMapKey=ingressClass
+	// +kubebuilder:validation:MaxItems=32
+	IngressStatements []IngressStatement `json:"ingressStatements,omitempty"`
 
 	// externalRanges bounds the ipBlock peers of workloads: each must lie inside
 	// one of them. Absent means not bounded by this profile.

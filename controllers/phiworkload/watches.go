@@ -318,8 +318,16 @@ func (m mapping) running(ctx context.Context, which ...client.ListOption) (found
 	return into, nil
 }
 
+// pod finds those that it is of, and for an agent those with a pod on its node.
 func (m mapping) pod(ctx context.Context, object client.Object) (found, error) {
 	into := found{}
+	for _, node := range subject.AgentOf(object) {
+		beside, err := m.running(ctx, client.MatchingFields{byNode: node})
+		if err != nil {
+			return into, err
+		}
+		into = beside
+	}
 	return into, m.selecting(ctx, into, object.GetNamespace(), object.GetLabels())
 }
 

@@ -3,7 +3,9 @@ package admission_test
 import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	networkingv1 "k8s.io/api/networking/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
@@ -76,5 +78,46 @@ var _ = Describe("An Ingress into a PHI namespace", func() {
 			return tenant.Create(ctx, phitest.Ingress("out", "api.ehr.example.org", "patient-api").Namespace(ns).Obj(), client.DryRunAll)
 		}).Should(MatchError(And(ContainSubstring(`ingress "out" in PHI namespace`), ContainSubstring("no-public-exposure"),
 			ContainSubstring("to PHIWorkload patient-api, whose access.from declares no gateway"))))
+	})
+})
+
+var _ = Describe("An Ingress of a workload that declares its gateway", func() {
+	It("is refused where it asks for plaintext, or for TLS below 1.2", func(ctx SpecContext) {
+		ns := namespace(ctx, "enforce")
+		Expect(admin.Create(ctx, phitest.Workload("patient-api").Namespace(ns).Port("http", 8080).From(phitest.FromGateway("edge")).Obj())).To(Succeed())
+		Expect(admin.Create(ctx, phitest.Service("patient-api").Namespace(ns).Selecting("app", "patient-api").Port("http", 80, intstr.FromString("http")).Obj())).To(Succeed())
+		tenant := as("tess@example.org")
+		ingress := func(keysAndValues ...string) *networkingv1.Ingress {
+			return phitest.Ingress("out", "api.ehr.example.org", "patient-api").Namespace(ns).Annotate(keysAndValues...).Obj()
+		}
+		bare := ingress()
+		bare.Spec.TLS = nil
+		Eventually(func() error { return tenant.Create(ctx, bare.DeepCopy(), client.DryRunAll) }).
+			Should(MatchError(And(ContainSubstring("lacks 1 safeguard (https-redirect)"), ContainSubstring("spec.tls is missing"))), "the cache has seen the workload")
+		Expect(tenant.Create(ctx, ingress("nginx.ingress.kubernetes.io/server-snippet", "ssl_protocols TLSv1;"))).
+			To(MatchError(ContainSubstring("sets ssl_protocols to what is older than TLS 1.2")))
+		out := ingress()
+		Expect(tenant.Create(ctx, out)).To(Succeed())
+		out.Annotations = map[string]string{"nginx.ingress.kubernetes.io/ssl-redirect": "false"}
+		Expect(tenant.Update(ctx, out)).To(MatchError(ContainSubstring("is false: hosts with TLS are served in plaintext as well")))
+	})
+})
+
+var _ = Describe("The access parameters of a profile", func() {
+	It("name subjects as bindings do, and no prefix of Kubernetes itself", func(ctx SpecContext) {
+		try := func(change func(*hipaav1.AccessParameters)) error {
+			profile := phitest.Profile("access").OnlyByName().IdentityProvider("oidc:", phitest.After(0)).Obj()
+			change(profile.Spec.Access)
+			return admin.Create(ctx, profile, client.DryRunAll)
+		}
+		named := func(subject hipaav1.AccessSubject) func(*hipaav1.AccessParameters) {
+			return func(p *hipaav1.AccessParameters) { p.Administrators = []hipaav1.AccessSubject{subject} }
+		}
+		Expect(try(named(hipaav1.AccessSubject{Kind: hipaav1.AccessSubjectGroup, Name: "ops"}))).To(Succeed())
+		Expect(try(named(hipaav1.AccessSubject{Kind: hipaav1.AccessSubjectServiceAccount, Namespace: "argocd", Name: "controller"}))).To(Succeed())
+		Expect(try(named(hipaav1.AccessSubject{Kind: hipaav1.AccessSubjectServiceAccount, Name: "controller"}))).To(MatchError(ContainSubstring("a ServiceAccount has a namespace")))
+		Expect(try(named(hipaav1.AccessSubject{Kind: hipaav1.AccessSubjectUser, Namespace: "argocd", Name: "ada"}))).To(MatchError(ContainSubstring("and nothing else has")))
+		Expect(try(func(p *hipaav1.AccessParameters) { p.IdentityProvider.GroupsPrefix = "system:" })).To(MatchError(ContainSubstring("is Kubernetes' own")))
+		Expect(try(func(p *hipaav1.AccessParameters) { *p = hipaav1.AccessParameters{} })).To(HaveOccurred())
 	})
 })

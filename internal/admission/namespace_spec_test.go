@@ -1,6 +1,8 @@
 package admission_test
 
 import (
+	"time"
+
 	"context"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -112,8 +114,12 @@ var _ = Describe("A namespace that people declare while pods run in it", func() 
 		Expect(admin.Get(ctx, client.ObjectKey{Name: plain}, ns)).To(Succeed())
 		ns.Labels[hipaav1.LabelPHI], ns.Labels["mode"] = hipaav1.LabelPHIValue, "enforce"
 		Expect(admin.Update(ctx, ns)).To(Succeed())
+		// The API server learns of the label after it has answered.
+		Eventually(func() []string {
+			Expect(tenant.Create(ctx, phitest.Pod("again").Namespace(plain).Obj(), client.DryRunAll)).To(Succeed())
+			return tenant.warned.texts
+		}).WithTimeout(10 * time.Second).Should(ContainElement(ContainSubstring("selected by no PHIWorkload")))
 		Expect(tenant.Create(ctx, phitest.Pod("again").Namespace(plain).Obj())).To(Succeed())
-		Expect(tenant.warned.texts).To(ContainElement(ContainSubstring("selected by no PHIWorkload")))
 		for _, pod := range []string{"legacy", "again"} {
 			Expect(admin.Delete(ctx, phitest.Pod(pod).Namespace(plain).Obj(), client.GracePeriodSeconds(0))).To(Succeed())
 		}

@@ -28,6 +28,8 @@ const (
 	Settings
 	// Nodes is the nodes that the workload's pods run on.
 	Nodes
+	// Agents is the pods of DaemonSets on these nodes.
+	Agents
 	// Infrastructure is the custom resources that declare infrastructure for the
 	// namespace.
 	Infrastructure
@@ -53,6 +55,7 @@ var evidenceNames = map[Evidence]string{
 	Identities:      "the ServiceAccounts of running pods",
 	Settings:        "the ConfigMaps that pods name",
 	Nodes:           "the nodes of running pods",
+	Agents:          "the agents on the nodes of running pods",
 	Infrastructure:  "the custom resources that declare infrastructure",
 	Resolvers:       "where names are resolved",
 	APIServer:       "the addresses of the API server",

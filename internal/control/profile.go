@@ -24,6 +24,8 @@ type Profile struct {
 	Transmission hipaav1.TransmissionParameters
 	Session      SessionParameters
 	Residency    ResidencyParameters
+	// Sensors are those that profiles declare, the first of each name.
+	Sensors []hipaav1.Sensor
 	// Responsibility holds the first of each office that a profile names, by the
 	// profiles' names.
 	Responsibility hipaav1.ResponsibilityParameters
@@ -35,6 +37,8 @@ type AccessParameters struct {
 	// Administrators has one list for each profile that names them; a subject must
 	// stand in each. No list means that nobody is named.
 	Administrators [][]hipaav1.AccessSubject
+	// Provider holds an unexpired statement or none.
+	Provider hipaav1.IdentityProvider
 }
 
 // NetworkParameters are the merged parameters of network isolation.
@@ -43,6 +47,8 @@ type NetworkParameters struct {
 	DNS []hipaav1.DNSServer
 	// Gateways by name.
 	Gateways map[string]hipaav1.Gateway
+	// Ingresses are unexpired statements about ingress controllers, by class.
+	Ingresses map[string]hipaav1.IngressStatement
 	// ExternalRanges has one list for each profile that bounds ipBlock peers; a
 	// peer must lie inside one range of each list.
 	ExternalRanges [][]netip.Prefix

@@ -108,6 +108,10 @@ type World struct {
 	// Nodes that the workload's pods run on, by name.
 	Nodes map[string]*corev1.Node
 
+	// Agents are the pods of DaemonSets on these nodes, without those of PHI
+	// namespaces, by the node's name, sorted by namespace and name.
+	Agents map[string][]*corev1.Pod
+
 	// Resources of the types that controls name: those of the namespace, and those
 	// of the whole cluster that count for it, sorted by kind and name.
 	Resources []*unstructured.Unstructured

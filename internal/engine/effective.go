@@ -195,7 +195,7 @@ type merge struct {
 func newMerge(e *Engine, now time.Time) *merge {
 	return &merge{engine: e, now: now, effective: &Effective{
 		Parameters: &control.Profile{
-			Network: control.NetworkParameters{Gateways: map[string]hipaav1.Gateway{}},
+			Network: control.NetworkParameters{Gateways: map[string]hipaav1.Gateway{}, Ingresses: map[string]hipaav1.IngressStatement{}},
 			Storage: control.StorageParameters{
 				Statements: map[string]hipaav1.StorageStatement{},
 			},
@@ -220,6 +220,7 @@ func (m *merge) add(p *hipaav1.ComplianceProfile, paused time.Time) {
 	m.addTransmission(p)
 	m.addTagging(p)
 	m.addResidency(p)
+	m.addSensors(p)
 	m.addResponsibility(p)
 	m.addAccess(p)
 	m.addRollout(p)
@@ -282,6 +283,11 @@ func (m *merge) addNetwork(p *hipaav1.ComplianceProfile) {
 			continue
 		}
 		into.Gateways[g.Name] = g
+	}
+	for _, s := range from.IngressStatements {
+		if _, taken := into.Ingresses[s.IngressClass]; !taken && m.stands(s.Statement) {
+			into.Ingresses[s.IngressClass] = s
+		}
 	}
 	if from.ExternalRanges != nil {
 		into.ExternalRanges = append(into.ExternalRanges, prefixes(from.ExternalRanges))
@@ -399,6 +405,38 @@ func (m *merge) addAccess(p *hipaav1.ComplianceProfile) {
 	into := &m.effective.Parameters.Access
 	if len(from.Administrators) > 0 {
 		into.Administrators = append(into.Administrators, from.Administrators)
+	}
+	if provider := from.IdentityProvider; provider != nil {
+		m.setOnce(&into.Provider.UsernamePrefix, provider.UsernamePrefix, "access.identityProvider.usernamePrefix")
+		m.setOnce(&into.Provider.GroupsPrefix, provider.GroupsPrefix, "access.identityProvider.groupsPrefix")
+		if provider.MFA != nil && m.stands(*provider.MFA) {
+			into.Provider.MFA = cmp.Or(into.Provider.MFA, provider.MFA)
+		}
+	}
+}
+
+// setOnce takes a setting that has no stricter and no laxer values.
+func (m *merge) setOnce(into *string, value, field string) {
+	switch {
+	case *into == "":
+		*into = value
+	case value != "" && value != *into:
+		m.conflict("%s differs between profiles; the first by name counts", field)
+	}
+}
+
+func (m *merge) addSensors(p *hipaav1.ComplianceProfile) {
+	if p.Spec.Detection == nil {
+		return
+	}
+	into := m.effective.Parameters
+	for _, s := range p.Spec.Detection.Sensors {
+		switch i := slices.IndexFunc(into.Sensors, func(other hipaav1.Sensor) bool { return other.Name == s.Name }); {
+		case i < 0:
+			into.Sensors = append(into.Sensors, s)
+		case !equal(into.Sensors[i], s):
+			m.conflict("detection.sensors[%s] differs between profiles; the first by name counts", s.Name)
+		}
 	}
 }
 

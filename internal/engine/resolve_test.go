@@ -76,6 +76,24 @@ func TestAdministratorsAreThoseWhomEveryProfileNames(t *testing.T) {
 	}
 }
 
+func TestTheFirstIdentityProviderByNameCounts(t *testing.T) {
+	e := newEngine(t, pair()...)
+	expired, stated := phitest.Profile("a").IdentityProvider("oidc:", phitest.After(0)).Obj(), phitest.Profile("b").IdentityProvider("sso:", phitest.After(time.Hour)).Obj()
+	expired.Spec.Access.IdentityProvider.GroupsPrefix = ""
+	effective, err := e.Resolve([]*hipaav1.ComplianceProfile{stated, expired}, phitest.Namespace("ehr").Obj(), "", phitest.Epoch)
+	if err != nil {
+		t.Fatalf("resolving: %v", err)
+	}
+	want := hipaav1.IdentityProvider{UsernamePrefix: "oidc:", GroupsPrefix: "sso:", MFA: stated.Spec.Access.IdentityProvider.MFA}
+	if diff := cmp.Diff(want, effective.Parameters.Access.Provider); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	conflict := []string{"access.identityProvider.usernamePrefix differs between profiles; the first by name counts"}
+	if diff := cmp.Diff(conflict, effective.Conflicts); diff != "" {
+		t.Errorf("conflicts (-want +got):\n%s", diff)
+	}
+}
+
 func TestResolveTakesWhatGovernsWhatIsNamedAndWhatTheyExtend(t *testing.T) {
 	e := newEngine(t, pair()...)
 	for name, tc := range map[string]struct {
@@ -308,19 +326,22 @@ func TestParametersMergeTowardsTheStricter(t *testing.T) {
 			Gateway("edge", "nginx", "app", "nginx").ClassStated("efs", hipaav1.StorageGradeCustomerKey, phitest.After(2*time.Hour)).
 			IsolationStated(phitest.After(time.Hour)).Window("Mon-Fri 09:00-16:00 UTC").MaxUnavailable("10%").
 			EnforceBy(phitest.After(48*time.Hour)).Accepts("api", "sha256:1").
-			EmptyDirsInMemory("1Gi").CloudKeys(hipaav1.KeyHolderCustomer).NodeDisksStated(phitest.After(4*time.Hour)).
+			EmptyDirsInMemory("1Gi").CloudKeys(hipaav1.KeyHolderCustomer).NodeDisksStated(phitest.After(4*time.Hour)).IngressStated("nginx", phitest.After(0)).
 			Tagging(hipaav1.TaggingParameters{OwnerKey: "team"}),
 		phitest.Profile("b").EncryptedClass("gold").ExternalRanges("10.1.2.3/16").
 			Gateway("edge", "nginx", "app", "nginx").ClassStated("efs", hipaav1.StorageGradeProviderKey, phitest.After(3*time.Hour)).
-			EmptyDirsInMemory("512Mi").CloudKeys(hipaav1.KeyHolderProvider).NodeDisksStated(phitest.After(0)).
+			EmptyDirsInMemory("512Mi").CloudKeys(hipaav1.KeyHolderProvider).NodeDisksStated(phitest.After(0)).IngressStated("nginx", phitest.After(5*time.Hour)).
 			Window("Sat 01:00-05:00 UTC").MaxUnavailable("1").EnforceBy(phitest.After(24*time.Hour)).
 			Tagging(hipaav1.TaggingParameters{OwnerKey: hipaav1.DefaultOwnerKey, EnvironmentKey: "env"}),
 	)
 	want := &control.Profile{
 		Names: []string{"a", "b"},
 		Network: control.NetworkParameters{
-			DNS:            []hipaav1.DNSServer{{PodSelector: phitest.Labels("k8s-app", "kube-dns"), Port: 53}},
-			Gateways:       map[string]hipaav1.Gateway{"edge": nginx},
+			DNS:      []hipaav1.DNSServer{{PodSelector: phitest.Labels("k8s-app", "kube-dns"), Port: 53}},
+			Gateways: map[string]hipaav1.Gateway{"edge": nginx},
+			Ingresses: map[string]hipaav1.IngressStatement{
+				"nginx": phitest.Profile("b").IngressStated("nginx", phitest.After(5*time.Hour)).Obj().Spec.Network.IngressStatements[0],
+			},
 			ExternalRanges: [][]netip.Prefix{{netip.MustParsePrefix("10.0.0.0/8")}, {netip.MustParsePrefix("10.1.0.0/16")}},
 			Enforcement:    phitest.Profile("a").IsolationStated(phitest.After(time.Hour)).Obj().Spec.Network.Enforcement,
 		},
@@ -385,6 +406,18 @@ func TestTheShortestSessionAndTheBestTLSCount(t *testing.T) {
 	want := hipaav1.TransmissionParameters{DatabaseTLS: hipaav1.DatabaseTLSVerifyFull, DatabaseSettings: hipaav1.DatabaseSettingsComplete}
 	if got.Transmission != want {
 		t.Errorf("transmission = %+v, want %+v", got.Transmission, want)
+	}
+}
+
+func TestSensorsOfAllProfilesCount(t *testing.T) {
+	first, other := hipaav1.Sensor{Name: "agent", Namespace: "security"}, hipaav1.Sensor{Name: "agent", Namespace: "lab"}
+	second := hipaav1.Sensor{Name: "probe", Namespace: "security"}
+	got := resolve(t, newEngine(t, pair()...), phitest.Profile("a").Sensors(first), phitest.Profile("b").Sensors(other, second), phitest.Profile("c").Sensors(second))
+	if diff := cmp.Diff([]hipaav1.Sensor{first, second}, got.Parameters.Sensors); diff != "" {
+		t.Errorf("sensors (-want +got):\n%s", diff)
+	}
+	if want := []string{"detection.sensors[agent] differs between profiles; the first by name counts"}; !cmp.Equal(want, got.Conflicts) {
+		t.Errorf("conflicts = %q, want %q", got.Conflicts, want)
 	}
 }
 

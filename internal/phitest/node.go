@@ -3,6 +3,7 @@ package phitest
 import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 )
 
 const (
@@ -33,3 +34,15 @@ func (b *NodeBuilder) Region(name string) *NodeBuilder {
 
 // Obj returns the object.
 func (b *NodeBuilder) Obj() *corev1.Node { return b.node.DeepCopy() }
+
+// Agent is the ready pod of a DaemonSet on a node, in the namespace of its name.
+func Agent(daemonSet, node string) *corev1.Pod {
+	return Pod(daemonSet + "-on-" + node).Namespace(daemonSet).With(func(p *corev1.Pod) {
+		p.Spec.NodeName = node
+		p.OwnerReferences = []metav1.OwnerReference{{
+			APIVersion: "apps/v1", Kind: "DaemonSet", Name: daemonSet, UID: "uid-of-daemonset", Controller: ptr.To(true),
+		}}
+		p.Status.Phase = corev1.PodRunning
+		p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
+	}).Obj()
+}

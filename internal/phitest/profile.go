@@ -124,6 +124,13 @@ func (b *ProfileBuilder) IsolationStated(until metav1.Time) *ProfileBuilder {
 	return b
 }
 
+// IngressStated states until an instant that a class refuses plaintext and old TLS.
+func (b *ProfileBuilder) IngressStated(class string, until metav1.Time) *ProfileBuilder {
+	n := b.network()
+	n.IngressStatements = append(n.IngressStatements, hipaav1.IngressStatement{IngressClass: class, Statement: statement(until)})
+	return b
+}
+
 func (b *ProfileBuilder) storage() *hipaav1.StorageParameters {
 	if b.profile.Spec.Storage == nil {
 		b.profile.Spec.Storage = &hipaav1.StorageParameters{}
@@ -167,6 +174,12 @@ func (b *ProfileBuilder) EmptyDirsInMemory(limit string) *ProfileBuilder {
 	if limit != "" {
 		b.storage().EmptyDirSizeLimit = ptr.To(resource.MustParse(limit))
 	}
+	return b
+}
+
+// Sensors declares DaemonSets that watch the nodes.
+func (b *ProfileBuilder) Sensors(sensors ...hipaav1.Sensor) *ProfileBuilder {
+	b.profile.Spec.Detection = &hipaav1.DetectionParameters{Sensors: sensors}
 	return b
 }
 
@@ -246,6 +259,14 @@ func (b *ProfileBuilder) Sessions(idle, absolute time.Duration) *ProfileBuilder 
 	if absolute > 0 {
 		b.profile.Spec.Session.AbsoluteTimeout = &metav1.Duration{Duration: absolute}
 	}
+	return b
+}
+
+// IdentityProvider gives people a prefix, and states until an instant that it asks
+// for a second factor.
+func (b *ProfileBuilder) IdentityProvider(prefix string, until metav1.Time) *ProfileBuilder {
+	s := statement(until)
+	b.access().IdentityProvider = &hipaav1.IdentityProvider{UsernamePrefix: prefix, GroupsPrefix: prefix, MFA: &s}
 	return b
 }
 

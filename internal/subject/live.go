@@ -60,6 +60,9 @@ func (l *Loader) surroundings(ctx context.Context, sc *Scene, world *world, w *h
 	if needs.Has(control.Nodes) {
 		world.note(control.Nodes, l.nodes(ctx, world))
 	}
+	if needs.Has(control.Agents) {
+		world.note(control.Agents, l.agents(ctx, world))
+	}
 }
 
 // pods reads the workload's pods that have not finished. Finished pods hold no

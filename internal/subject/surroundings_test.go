@@ -44,10 +44,13 @@ func surrounded(t *testing.T) (*subject.Loader, *subject.Scene) {
 	done.Status.Phase = corev1.PodSucceeded
 	cached := fake.NewClientBuilder().WithScheme(scheme(t)).
 		WithIndex(&corev1.Pod{}, subject.ByServiceAccount, subject.ServiceAccountOf).
+		WithIndex(&corev1.Pod{}, subject.ByAgentOf, subject.AgentOf).
 		WithObjects(
 			phiNamespace(phitest.DefaultNamespace), api, batch,
 			under("api", phitest.Pod("api-1").Of(api).Obj()), under("api", phitest.Pod("batch-1").Of(batch).Obj()),
 			under("api", phitest.Pod("stray").Obj()), under("", phitest.Pod("other").Obj()), done,
+			// An agent of the PHI namespace itself is its tenants', and counts for nothing.
+			phitest.Agent(phitest.DefaultNamespace, "node-1"), phitest.Agent("tetragon", "node-1"), phitest.Agent("falco", "node-1"), phitest.Agent("falco", "node-2"),
 			&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "node-1"}}, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "node-2"}},
 			phitest.Service("api").Port("http", 80, intstr.FromString("http")).Obj(), phitest.Service("batch").Obj(),
 			phitest.Ingress("to-api", "api.example.org", "api").Obj(), phitest.Ingress("to-batch", "batch.example.org", "batch").Obj(),
@@ -76,6 +79,8 @@ func TestWhatSurroundsAWorkloadIsRead(t *testing.T) {
 		"bindings":         {{"dangling", "own", "viewers"}, names(w.Bindings)},
 		"cluster bindings": {{"admins"}, names(w.ClusterBindings)},
 		"cluster roles":    {{"cluster-admin", "view"}, slices.Sorted(maps.Keys(w.ClusterRoles))},
+		"watched nodes":    {{"node-1"}, slices.Sorted(maps.Keys(w.Agents))},
+		"agents":           {{"falco-on-node-1", "tetragon-on-node-1"}, names(w.Agents["node-1"])},
 		"nodes":            {{"node-1"}, slices.Sorted(maps.Keys(w.Nodes))},
 		"others":           {{"", "batch"}, w.Identities["api"]},
 		"accounts":         {{"api"}, slices.Sorted(maps.Keys(w.Identities))},
@@ -111,6 +116,7 @@ func TestSurroundingsThatCannotBeReadAreMissing(t *testing.T) {
 		control.Access:     func(into any, _ *client.ListOptions) bool { _, is := into.(*rbacv1.ClusterRole); return is },
 		control.Nodes:      func(into any, _ *client.ListOptions) bool { _, is := into.(*corev1.Node); return is },
 		control.Identities: func(_ any, o *client.ListOptions) bool { return o.FieldSelector != nil },
+		control.Agents:     func(_ any, o *client.ListOptions) bool { return o.FieldSelector != nil },
 	} {
 		broken := deaf{l.Cache, fails}
 		s, err := (&subject.Loader{Cache: broken, Live: broken}).Subject(t.Context(), sc, sc.Workloads[0], source)

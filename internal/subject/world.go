@@ -28,6 +28,7 @@ func newWorld(sc *Scene) *world {
 		Identities:   map[string][]string{},
 		ConfigMaps:   map[string]*corev1.ConfigMap{},
 		Nodes:        map[string]*corev1.Node{},
+		Agents:       map[string][]*corev1.Pod{},
 		Missing:      map[control.Evidence]string{},
 	}}
 	for _, workload := range sc.Workloads {

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -47,12 +48,28 @@ func (c *Cluster) NewOperator(ctx context.Context) (*Operator, error) {
 }
 
 // Start runs the manager, with the rights of its ServiceAccount and no others,
-// and waits until it is ready.
+// and waits until it is ready. Where it ends before, because what it needs is not
+// there yet, it is run again, as a kubelet would.
 func (o *Operator) Start(ctx context.Context) error {
 	kubeconfig, err := o.identity(ctx)
 	if err != nil {
 		return err
 	}
+	if err := o.launch(kubeconfig); err != nil {
+		return err
+	}
+	return Eventually(ctx, "the operator", time.Minute, func() error {
+		if ended := o.process.Alive(); ended != nil {
+			return cmp.Or(o.launch(kubeconfig), errors.New(ended.Error()))
+		}
+		if err := o.mountCertificate(ctx); err != nil {
+			return err
+		}
+		return ready(ctx, fmt.Sprintf("http://127.0.0.1:%d/readyz", o.ports[2]))
+	})
+}
+
+func (o *Operator) launch(kubeconfig string) (err error) {
 	o.process, err = Launch(o.Log(), []string{"KUBECONFIG=" + kubeconfig}, o.binary,
 		"--namespace="+Namespace,
 		fmt.Sprintf("--webhook-port=%d", o.ports[0]),
@@ -64,15 +81,7 @@ func (o *Operator) Start(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("starting the manager: %w", err)
 	}
-	return Eventually(ctx, "the operator", time.Minute, func() error {
-		if err := o.process.Alive(); err != nil {
-			return err
-		}
-		if err := o.mountCertificate(ctx); err != nil {
-			return err
-		}
-		return ready(ctx, fmt.Sprintf("http://127.0.0.1:%d/readyz", o.ports[2]))
-	})
+	return nil
 }
 
 // identity writes a kubeconfig with a token of the manager's ServiceAccount, once

@@ -72,8 +72,18 @@ var scenes = map[string]struct {
 }{
 	"a namespace without default deny": {leftOpen, hipaav1.VerdictFail, "not every pod of namespace"},
 	// The shipped profile states nothing, and nothing probes.
-	"no proof that policies are enforced":            {closed, hipaav1.VerdictUnknown, "nothing has shown that this cluster's network plugin enforces NetworkPolicies"},
-	"a binding to a ClusterRole that states nothing": {viewed, hipaav1.VerdictFail, "is ClusterRole view, and neither it nor the RoleBinding states"},
+	"no proof that policies are enforced":                     {closed, hipaav1.VerdictUnknown, "nothing has shown that this cluster's network plugin enforces NetworkPolicies"},
+	"a binding to a ClusterRole that states nothing":          {viewed, hipaav1.VerdictFail, "is ClusterRole view, and neither it nor the RoleBinding states"},
+	"nobody states that people are asked for a second factor": {closed, hipaav1.VerdictUnknown, "nobody states that the identity provider asks"},
+	"a binding to system:masters":                             {met(phitest.GroupSubject("system:masters")), hipaav1.VerdictFail, "is the group system:masters"},
+	"a binding to a user of no identity provider":             {met(phitest.UserSubject("admin")), hipaav1.VerdictFail, "is a User without the prefix"},
+	"a binding to a group of no identity provider":            {met(phitest.GroupSubject("kubeadm:cluster-admins")), hipaav1.VerdictFail, "is a Group without the prefix"},
+	"a binding of the whole cluster to a user of none": {
+		func(namespace string) *hipaav1.PHIWorkload {
+			reaching("secrets", "get", phitest.UserSubject("admin"))(namespace + "-wide")
+			return met()(namespace)
+		}, hipaav1.VerdictFail, "is a User without the prefix",
+	},
 	"a binding of the whole cluster to cluster-admin": {
 		reaching("*", "*", phitest.GroupSubject("developers")), hipaav1.VerdictFail, "which grants every verb, every resource",
 	},
@@ -91,6 +101,24 @@ func viewed(namespace string) *hipaav1.PHIWorkload {
 	workload := closed(namespace)
 	Expect(admin.Create(ctx, phitest.Binding("viewers").Namespace(namespace).ClusterRole("view").Group("clinical-apps").Obj())).To(Succeed())
 	return workload
+}
+
+// met is a workload in a namespace that subjects may view, under a profile that says
+// how people of the identity provider are known.
+func met(subjects ...rbacv1.Subject) func(string) *hipaav1.PHIWorkload {
+	return func(namespace string) *hipaav1.PHIWorkload {
+		GinkgoHelper()
+		phiNamespace(namespace)
+		resolving(namespace, func(b *phitest.ProfileBuilder) *phitest.ProfileBuilder {
+			return b.IdentityProvider("oidc:", metav1.NewTime(time.Now().Add(time.Hour).Truncate(time.Second)))
+		})
+		binding := phitest.Binding("viewers").Namespace(namespace).ClusterRole("view").Obj()
+		binding.Subjects = subjects
+		Expect(admin.Create(ctx, binding)).To(Succeed())
+		workload := phitest.Workload("api").Namespace(namespace).Obj()
+		Expect(admin.Create(ctx, workload)).To(Succeed())
+		return workload
+	}
 }
 
 // reaching is a workload in a cluster where a binding of the whole cluster gives a

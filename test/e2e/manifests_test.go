@@ -65,6 +65,10 @@ var _ = Describe("Real applications", Ordered, func() {
 			HaveKeyWithValue("no-public-exposure", hipaav1.VerdictPass),
 			HaveKeyWithValue("assigned-responsibility", hipaav1.VerdictFail), // the shipped profile can name nobody
 			HaveKeyWithValue("network-isolation", hipaav1.VerdictUnknown),
+			HaveKeyWithValue("environment-separation", hipaav1.VerdictPass),
+			HaveKeyWithValue("jurisdiction-tagging", hipaav1.VerdictFail), // its PHIWorkload states none
+			HaveKeyWithValue("data-residency", hipaav1.VerdictUnknown),    // nor does the shipped profile name regions
+			HaveKeyWithValue("intrusion-detection", hipaav1.VerdictFail),  // and nothing watches the test cluster's nodes
 		))
 	})
 

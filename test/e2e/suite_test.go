@@ -82,6 +82,14 @@ func coldStart() {
 	started := make(chan error, 1)
 	go func() { started <- operator.Start(ctx) }()
 	Eventually(func() error {
+		select {
+		case err := <-started:
+			if err != nil {
+				return StopTrying("the operator did not come up").Wrap(err)
+			}
+			started <- nil // for who waits for it below
+		default:
+		}
 		var failed error
 		for _, source := range [][]string{{"-f", manifests}, {"-k", "config/profiles"}, {"-k", "config/samples"}} {
 			if out, err := kube.Run(ctx, append([]string{"apply", "--server-side", "--force-conflicts"}, source...)...); err != nil {

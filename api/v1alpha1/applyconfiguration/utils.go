@@ -48,6 +48,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.CustomCheckApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("CustomControl"):
 		return &apiv1alpha1.CustomControlApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("DetectionParameters"):
+		return &apiv1alpha1.DetectionParametersApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("DNSServer"):
 		return &apiv1alpha1.DNSServerApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Drift"):
@@ -62,6 +64,10 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.GatewayApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("GatewayPeer"):
 		return &apiv1alpha1.GatewayPeerApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("IdentityProvider"):
+		return &apiv1alpha1.IdentityProviderApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("IngressStatement"):
+		return &apiv1alpha1.IngressStatementApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("IPBlockPeer"):
 		return &apiv1alpha1.IPBlockPeerApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("MatchedType"):
@@ -104,6 +110,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.RolloutParametersApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("SafeguardCounts"):
 		return &apiv1alpha1.SafeguardCountsApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("Sensor"):
+		return &apiv1alpha1.SensorApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ServicePeer"):
 		return &apiv1alpha1.ServicePeerApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("SessionParameters"):

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -35,6 +36,8 @@ func Profile() *hipaav1.ComplianceProfile {
 		ExternalRanges("198.51.100.0/24").
 		Regions(phitest.Region).
 		Officers().
+		IngressStated("nginx", phitest.After(24*time.Hour)).
+		IdentityProvider("oidc:", phitest.After(24*time.Hour)).
 		Obj()
 }
 
@@ -85,7 +88,7 @@ func Baseline(kind control.Kinds) control.Subject {
 	case control.Roles:
 		return s.Of(phitest.Role("on-call").Allows("", "pods", "get", "list").Documented().Obj())
 	case control.Bindings:
-		return s.Of(phitest.Binding("readers").Group("clinical-apps").Obj())
+		return s.Of(phitest.Binding("readers").Group("oidc:clinical-apps").Obj())
 	case control.ConfigMaps:
 		return s.Of(settings())
 	case control.Resources:
@@ -177,6 +180,7 @@ func around(workload *hipaav1.PHIWorkload, profile *hipaav1.ComplianceProfile) c
 	world.ConfigMaps = map[string]*corev1.ConfigMap{}
 	world.Identities = map[string][]string{workload.Name: nil}
 	world.Nodes = map[string]*corev1.Node{phitest.NodeName: phitest.Node(phitest.NodeName).Obj()}
+	world.Agents = map[string][]*corev1.Pod{phitest.NodeName: {phitest.Agent("falco", phitest.NodeName)}}
 	neighbours := []*hipaav1.PHIWorkload{
 		workload,
 		phitest.Workload("portal").To(phitest.ToWorkload(workload.Name)).Obj(),

@@ -207,6 +207,8 @@ func empty(w *control.World, source control.Evidence) {
 		w.ConfigMaps = nil
 	case control.Nodes:
 		w.Nodes = nil
+	case control.Agents:
+		w.Agents = nil
 	case control.Infrastructure:
 		w.Resources = nil
 	}

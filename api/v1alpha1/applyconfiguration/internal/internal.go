@@ -53,6 +53,9 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.AccessSubject
           elementRelationship: atomic
+    - name: identityProvider
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.IdentityProvider
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.AccessPeer
   map:
     fields:
@@ -155,6 +158,9 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Mode
       default: Enforce
+    - name: detection
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.DetectionParameters
     - name: extends
       type:
         list:
@@ -398,6 +404,17 @@ var schemaYAML = typed.YAMLObject(`types:
   scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Decision
   scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.DetectionParameters
+  map:
+    fields:
+    - name: sensors
+      type:
+        list:
+          elementType:
+            namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Sensor
+          elementRelationship: associative
+          keys:
+          - name
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Drift
   map:
     fields:
@@ -520,6 +537,33 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: reason
       type:
         scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.IdentityProvider
+  map:
+    fields:
+    - name: groupsPrefix
+      type:
+        scalar: string
+    - name: mfa
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Statement
+    - name: usernamePrefix
+      type:
+        scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.IngressStatement
+  map:
+    fields:
+    - name: expires
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: ingressClass
+      type:
+        scalar: string
+    - name: reason
+      type:
+        scalar: string
+    - name: statedBy
+      type:
+        scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.KeyHolder
   scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.KubernetesAPIPeer
@@ -577,6 +621,14 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - name
+    - name: ingressStatements
+      type:
+        list:
+          elementType:
+            namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.IngressStatement
+          elementRelationship: associative
+          keys:
+          - ingressClass
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Officer
   map:
     fields:
@@ -914,6 +966,18 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: unknown
       type:
         scalar: numeric
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Sensor
+  map:
+    fields:
+    - name: name
+      type:
+        scalar: string
+    - name: namespace
+      type:
+        scalar: string
+    - name: podSelector
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ServicePeer
   map:
     fields:

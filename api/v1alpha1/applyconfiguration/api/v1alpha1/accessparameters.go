@@ -12,6 +12,9 @@ type AccessParametersApplyConfiguration struct {
 	// everything. Whoever else holds them is a finding in every PHI namespace. Where
 	// several profiles name administrators, those that all of them name count.
 	Administrators []AccessSubjectApplyConfiguration `json:"administrators,omitempty"`
+	// identityProvider tells how people who come by way of an identity provider are
+	// told from those who do not, such as holders of client certificates.
+	IdentityProvider *IdentityProviderApplyConfiguration `json:"identityProvider,omitempty"`
 }
 
 // AccessParametersApplyConfiguration constructs a declarative configuration of the AccessParameters type for use with
@@ -30,5 +33,13 @@ func (b *AccessParametersApplyConfiguration) WithAdministrators(values ...*Acces
 		}
 		b.Administrators = append(b.Administrators, *values[i])
 	}
+	return b
+}
+
+// WithIdentityProvider sets the IdentityProvider field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the IdentityProvider field is set to the value of the last call.
+func (b *AccessParametersApplyConfiguration) WithIdentityProvider(value *IdentityProviderApplyConfiguration) *AccessParametersApplyConfiguration {
+	b.IdentityProvider = value
 	return b
 }

@@ -44,6 +44,8 @@ type ComplianceProfileSpecApplyConfiguration struct {
 	Tagging *TaggingParametersApplyConfiguration `json:"tagging,omitempty"`
 	// residency says in which regions PHI may be.
 	Residency *ResidencyParametersApplyConfiguration `json:"residency,omitempty"`
+	// detection says what watches the nodes.
+	Detection *DetectionParametersApplyConfiguration `json:"detection,omitempty"`
 	// responsibility names who answers for safeguards and for privacy.
 	Responsibility *ResponsibilityParametersApplyConfiguration `json:"responsibility,omitempty"`
 	// access holds the parameters of who may do what.
@@ -176,6 +178,14 @@ func (b *ComplianceProfileSpecApplyConfiguration) WithTagging(value *TaggingPara
 // If called multiple times, the Residency field is set to the value of the last call.
 func (b *ComplianceProfileSpecApplyConfiguration) WithResidency(value *ResidencyParametersApplyConfiguration) *ComplianceProfileSpecApplyConfiguration {
 	b.Residency = value
+	return b
+}
+
+// WithDetection sets the Detection field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Detection field is set to the value of the last call.
+func (b *ComplianceProfileSpecApplyConfiguration) WithDetection(value *DetectionParametersApplyConfiguration) *ComplianceProfileSpecApplyConfiguration {
+	b.Detection = value
 	return b
 }
 

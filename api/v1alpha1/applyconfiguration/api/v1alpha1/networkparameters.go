@@ -13,6 +13,9 @@ type NetworkParametersApplyConfiguration struct {
 	// gateways are the ingress controllers and load balancers that workloads may
 	// name as callers.
 	Gateways []GatewayApplyConfiguration `json:"gateways,omitempty"`
+	// ingressStatements say of ingress controllers, by class, what no Ingress shows:
+	// that plaintext and TLS below 1.2 are refused. Without one that is Unknown.
+	IngressStatements []IngressStatementApplyConfiguration `json:"ingressStatements,omitempty"`
 	// externalRanges bounds the ipBlock peers of workloads: each must lie inside
 	// one of them. Absent means not bounded by this profile.
 	ExternalRanges []string `json:"externalRanges,omitempty"`
@@ -50,6 +53,19 @@ func (b *NetworkParametersApplyConfiguration) WithGateways(values ...*GatewayApp
 			panic("nil value passed to WithGateways")
 		}
 		b.Gateways = append(b.Gateways, *values[i])
+	}
+	return b
+}
+
+// WithIngressStatements adds the given value to the IngressStatements field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the IngressStatements field.
+func (b *NetworkParametersApplyConfiguration) WithIngressStatements(values ...*IngressStatementApplyConfiguration) *NetworkParametersApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithIngressStatements")
+		}
+		b.IngressStatements = append(b.IngressStatements, *values[i])
 	}
 	return b
 }

@@ -1,0 +1,162 @@
+package catalog
+
+import (
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
+	"github.com/hipaa-operator/hipaa-operator/internal/edge"
+	"github.com/hipaa-operator/hipaa-operator/internal/hipaa"
+)
+
+var _ = add(control.Control{
+	ID:       "https-redirect",
+	Title:    "Answer nobody from outside the cluster in plaintext",
+	Cites:    []hipaa.Citation{hipaa.TransmissionSecurity, hipaa.TransmissionEncryption},
+	Severity: control.High,
+	Since:    1,
+	Why: "A form, a cookie, a link from an old letter: whatever reaches a port without TLS has been read on the way before the application " +
+		"could say no. A redirect that one annotation switches off is missed by nobody until then.",
+	Remedy: "list every host under spec.tls, and let the ingress controller turn plaintext to TLS",
+	Decides: "The Ingress decides at admission where it asks for plaintext itself. Every host has to be covered by spec.tls (with the class alb by " +
+		"certificate-arn or listen-ports, with gce by a certificate of Google's, with Traefik by router.tls as well). Refused are, by class: " +
+		"nginx with ssl-redirect false, unless force-ssl-redirect is true; haproxy with ssl-redirect false; traefik with the entry point web " +
+		"and no middleware; alb that listens for HTTP without ssl-redirect, which it does by default without a certificate; gce and " +
+		"gce-internal without allow-http false and without a FrontendConfig. What force-ssl-redirect, the listeners of alb, and allow-http " +
+		"false ask for is Observed. All else the settings of the controller decide, which are not read: it is Attested by the profile's " +
+		"statement about the class until that ends, and Unknown live without; so is a class whose controller is not known. A Service of type " +
+		"LoadBalancer fails where its annotations ask AWS for HTTP without a certificate, and is Unknown live otherwise. Nobody dials these " +
+		"addresses yet, so no verdict is Tested; and routes of the Gateway API are not seen.",
+	Parameters: []control.Parameter{ingressStatements},
+	Example:    ingressExample,
+	Judges:     control.Ingresses | control.Services | control.Workloads,
+	NeedsLive:  control.Routes,
+	Check: func(s control.Subject) []control.Finding {
+		switch s.Kind() {
+		case control.Ingresses:
+			return answered(&s, edge.Plaintext(s.Ingress)...)
+		case control.Services:
+			return balanced(&s, edge.BalancerPlaintext)
+		case control.Workloads:
+			return ledBy(s.World)
+		default:
+			return nil
+		}
+	},
+	Satisfy: stateIngress,
+	Breaks: control.Breaks{
+		"no host has TLS":                             routed(func(i *networkingv1.Ingress) { i.Spec.TLS = nil }),
+		"one host has no TLS":                         routed(func(i *networkingv1.Ingress) { i.Spec.TLS[0].Hosts = []string{"other.example.org"} }),
+		"nginx that does not redirect":                asked("nginx", "nginx.ingress.kubernetes.io/ssl-redirect", "false"),
+		"haproxy that does not redirect":              asked("haproxy", "haproxy.org/ssl-redirect", "false"),
+		"traefik on an entry point without TLS":       asked("traefik", "traefik.ingress.kubernetes.io/router.entrypoints", "web, websecure"),
+		"an AWS load balancer without a certificate":  asked("alb", "alb.ingress.kubernetes.io/scheme", "internal"),
+		"an AWS load balancer that does not redirect": asked("alb", "alb.ingress.kubernetes.io/listen-ports", `[{"HTTP": 80}, {"HTTPS": 443}]`),
+		"a Google load balancer that allows HTTP":     asked("gce", "kubernetes.io/ingress.allow-http", "true"),
+		"a load balancer that takes HTTP": exposed(func(s *control.Subject) {
+			s.Service.Spec.Type = corev1.ServiceTypeLoadBalancer
+			s.Service.Annotations = map[string]string{"service.beta.kubernetes.io/aws-load-balancer-backend-protocol": "http"}
+		}),
+	},
+})
+
+var ingressStatements = control.Parameter{
+	Path: "network.ingressStatements", Basis: control.BasisGuidance,
+	Meaning: "What a person states of the controller behind an ingress class, until an end date: that it turns plaintext to TLS, and refuses TLS " +
+		"below 1.2 (NIST SP 800-52 Rev. 2, to which HHS's guidance on unsecured PHI points for data in motion), where no Ingress asks for " +
+		"something else. The rule names no protocol.",
+}
+
+const ingressExample = `apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata:
+  name: patient-api
+  namespace: ehr
+  annotations:
+    alb.ingress.kubernetes.io/certificate-arn: arn:aws:acm:us-east-1:111122223333:certificate/7f3
+    alb.ingress.kubernetes.io/listen-ports: '[{"HTTP": 80}, {"HTTPS": 443}]'
+    alb.ingress.kubernetes.io/ssl-redirect: "443"
+    alb.ingress.kubernetes.io/ssl-policy: ELBSecurityPolicy-TLS13-1-2-2021-06
+spec:
+  ingressClassName: alb
+  tls: [{hosts: [api.ehr.example.org]}]
+  rules:
+  - host: api.ehr.example.org
+    http:
+      paths:
+      - path: /
+        pathType: Prefix
+        backend: {service: {name: patient-api, port: {name: http}}}
+`
+
+// routed changes the Ingress under judgement.
+func routed(change func(*networkingv1.Ingress)) control.Break {
+	return control.Break{Kind: control.Ingresses, Apply: func(s *control.Subject) { change(s.Ingress) }}
+}
+
+// asked lets the Ingress ask the controller of a class for something.
+func asked(class, key, value string) control.Break {
+	return routed(func(i *networkingv1.Ingress) {
+		i.Spec.IngressClassName = &class
+		i.Annotations = map[string]string{key: value}
+	})
+}
+
+// stateIngress states of the class of every Ingress what people can.
+func stateIngress(s *control.Subject) {
+	statement := hipaav1.Statement{StatedBy: "platform lead", Expires: metav1.Date(2027, time.June, 30, 0, 0, 0, 0, time.UTC)}
+	s.Profile.Network.Ingresses = map[string]hipaav1.IngressStatement{"nginx": {IngressClass: "nginx", Statement: statement}}
+}
+
+// answered turns what an Ingress says into findings. Where the controller's own
+// settings decide, a statement about its class does.
+func answered(s *control.Subject, answers ...edge.Answer) []control.Finding {
+	statement, stated := s.Profile.Network.Ingresses[edge.ClassOf(s.Ingress)]
+	findings := make([]control.Finding, len(answers))
+	for i, a := range answers {
+		switch {
+		case a.Grade == edge.Settled:
+			findings[i] = control.Met(a.Path, "%s", a.Message)
+		case a.Grade == edge.Violated || a.Grade == edge.Weak && !stated:
+			findings[i] = control.Failed(a.Path, "%s", a.Message)
+		case stated:
+			findings[i] = control.Met(a.Path, "%s; the controller of the class is stated to be set up for it until %s", a.Message,
+				statement.Expires.UTC().Format(time.DateOnly)).Known(hipaav1.EvidenceAttested)
+		default:
+			findings[i] = control.Undecided(a.Path, "%s", a.Message).OnlyLive().
+				But("have the class stated under network.ingressStatements in the ComplianceProfile, once somebody has looked")
+		}
+	}
+	return findings
+}
+
+// balanced turns what a Service of type LoadBalancer says into a finding. There is no
+// class that a statement could be about.
+func balanced(s *control.Subject, ask func(*corev1.Service) edge.Answer) []control.Finding {
+	if s.Service.Spec.Type != corev1.ServiceTypeLoadBalancer {
+		return nil
+	}
+	switch a := ask(s.Service); a.Grade {
+	case edge.Settled:
+		return []control.Finding{control.Met(a.Path, "%s", a.Message)}
+	case edge.Open:
+		return []control.Finding{control.Undecided(a.Path, "%s", a.Message).OnlyLive().But("let callers in by an Ingress")}
+	default:
+		return []control.Finding{control.Failed(a.Path, "%s", a.Message).But("give the load balancer a certificate and a security policy, or let callers in by an Ingress")}
+	}
+}
+
+// ledBy says of the workload as a whole what leads to it; each is judged by itself.
+func ledBy(w *control.World) []control.Finding {
+	if len(w.Pods) == 0 && len(w.Exposing) == 0 && len(w.Ingresses) == 0 {
+		return []control.Finding{control.Undecided("", "nothing runs yet, and nothing leads to it").OnlyLive().But("start the workload")}
+	}
+	if len(w.Ingresses) == 0 {
+		return []control.Finding{control.Met("", "no Ingress leads to it")}
+	}
+	return nil
+}
