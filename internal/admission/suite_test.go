@@ -130,6 +130,7 @@ func buildGate() {
 	Expect(err).NotTo(HaveOccurred())
 	ctx, cancel := context.WithCancel(context.Background())
 	DeferCleanup(cancel)
+	Expect(informers.IndexField(ctx, &corev1.Pod{}, subject.ByServiceAccount, subject.ServiceAccountOf)).To(Succeed())
 	loader, err := subject.Keeping(ctx, informers, admin)
 	Expect(err).NotTo(HaveOccurred())
 	go func() {
