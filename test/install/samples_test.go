@@ -48,7 +48,8 @@ func newJudge(t *testing.T) *judge {
 	for _, claim := range claims(t) {
 		objects = append(objects, claim)
 	}
-	cluster := fake.NewClientBuilder().WithScheme(scheme(t)).WithObjects(objects...).Build()
+	cluster := fake.NewClientBuilder().WithScheme(scheme(t)).WithObjects(objects...).
+		WithIndex(&corev1.Pod{}, subject.ByServiceAccount, subject.ServiceAccountOf).Build()
 	j := &judge{loader: &subject.Loader{Cache: cluster, Live: cluster}}
 	var err error
 	if j.engine, err = engine.New(catalog.All()); err != nil {
