@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"encoding/json"
+	"errors"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -79,11 +80,18 @@ var _ = Describe("A tenant who plays for time", Ordered, ContinueOnFailure, func
 
 	It("keeps a deleted workload waiting with pods that never go, and only keeps it protected", func() {
 		kept := declared("kept")
-		// No node takes it, so nobody ever says that it has ended.
+		// No node takes it, so no kubelet ever says that it has ended. The cluster's own
+		// collector does, within 20 s of its deletion; what was open to it may go then.
 		first := phitest.Pod("kept-0").Of(kept).With(func(p *corev1.Pod) {
 			p.Finalizers, p.Spec.SchedulerName = []string{"example.org/never"}, "nobody"
 		}).Obj()
 		Expect(tenant.Create(ctx, first)).To(Succeed())
+		free := func() error { return patch(first.DeepCopy(), metadata(map[string]any{"finalizers": nil})) }
+		DeferCleanup(func() { _ = free() })
+		ended := func() bool {
+			Expect(admin.Get(ctx, client.ObjectKeyFromObject(first), first)).To(Succeed())
+			return first.Status.Phase == corev1.PodFailed
+		}
 		Expect(tenant.Delete(ctx, kept)).To(Succeed())
 		refused(tenant.Create(ctx, phitest.Pod("kept-1").Of(kept).Unhardened().Obj()), "pod-hardening")
 		second := phitest.Pod("kept-2").Of(kept).Obj()
@@ -93,12 +101,15 @@ var _ = Describe("A tenant who plays for time", Ordered, ContinueOnFailure, func
 			refused(patch(pod.DeepCopy(), metadata(map[string]any{"labels": map[string]any{"app": "free"}})), "PHIWorkload")
 			Expect(tenant.Delete(ctx, pod, client.GracePeriodSeconds(0))).To(Succeed())
 		}
-		Consistently(func(g Gomega) {
-			g.Expect(admin.Get(ctx, client.ObjectKeyFromObject(kept), kept)).To(Succeed())
-			g.Expect(owned(namespace, "hipaa-kept")()).To(Succeed())
-		}, "2s").Should(Succeed())
-		Eventually(conditionOf(kept, hipaav1.ConditionReleased)).Should(HaveField("Reason", hipaav1.ReasonPodsLive))
-		Expect(patch(first.DeepCopy(), metadata(map[string]any{"finalizers": nil}))).To(Succeed())
+		Consistently(func() bool {
+			missing := errors.Join(admin.Get(ctx, client.ObjectKeyFromObject(kept), kept), owned(namespace, "hipaa-kept")())
+			return missing == nil || ended()
+		}, "2s").Should(BeTrue(), "what protects pods goes before them")
+		Eventually(func() bool {
+			released := conditionOf(kept, hipaav1.ConditionReleased)()
+			return released != nil && released.Reason == hipaav1.ReasonPodsLive || ended()
+		}).Should(BeTrue())
+		Expect(free()).To(Succeed())
 		Eventually(gone(kept)).Should(BeTrue())
 	})
 
