@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -163,20 +164,29 @@ func withSettings(object map[string]any, path ...string) {
 	Expect(found).To(BeTrue())
 	spec["serviceAccountName"] = "hapi"
 	for _, list := range []string{"initContainers", "containers"} {
-		containers, _ := spec[list].([]any)
+		containers, _, err := unstructured.NestedSlice(spec, list)
+		Expect(err).NotTo(HaveOccurred())
 		for _, container := range containers {
-			container := container.(map[string]any)
-			settings, _ := container["env"].([]any)
-			for _, setting := range settings {
-				setting := setting.(map[string]any)
-				if setting["name"] == "SPRING_DATASOURCE_URL" {
-					setting["value"] = setting["value"].(string) + "&sslmode=require"
-				}
-			}
-			container["env"] = append(settings, map[string]any{"name": "PGSSLMODE", "value": "require"})
+			askForTLS(container)
 		}
+		Expect(unstructured.SetNestedSlice(spec, containers, list)).To(Succeed())
 	}
 	Expect(unstructured.SetNestedMap(object, spec, path...)).To(Succeed())
+}
+
+func askForTLS(container any) {
+	GinkgoHelper()
+	c, is := container.(map[string]any)
+	Expect(is).To(BeTrue())
+	settings, _, err := unstructured.NestedSlice(c, "env")
+	Expect(err).NotTo(HaveOccurred())
+	for _, setting := range settings {
+		if s, is := setting.(map[string]any); is && s["name"] == "SPRING_DATASOURCE_URL" {
+			s["value"] = fmt.Sprint(s["value"], "&sslmode=require")
+		}
+	}
+	settings = append(settings, map[string]any{"name": "PGSSLMODE", "value": "require"})
+	Expect(unstructured.SetNestedSlice(c, settings, "env")).To(Succeed())
 }
 
 func documents(content []byte) []*unstructured.Unstructured {
