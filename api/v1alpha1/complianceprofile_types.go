@@ -18,6 +18,19 @@ type ComplianceProfileSpec struct {
 	// +optional
 	NamespaceSelector *metav1.LabelSelector `json:"namespaceSelector,omitempty"`
 
+	// jurisdictions binds the profile to PHIWorkloads that state one of these under
+	// spec.jurisdictions, state no jurisdiction, or name the country alone: the law of
+	// a state reaches the data of its residents, and silence loosens nothing. What no
+	// PHIWorkload claims is not judged by it. Empty binds it to none. Codes are those
+	// of ISO 3166-2, such as US-CA.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MinLength=2
+	// +kubebuilder:validation:items:MaxLength=6
+	// +kubebuilder:validation:items:Pattern=`^[A-Z]{2}(-[A-Z0-9]{1,3})?$`
+	Jurisdictions []string `json:"jurisdictions,omitempty"`
+
 	// rulesetVersion pins the rules, as year.number. Controls that a later ruleset
 	// brings stay out until it is raised.
 	// +required

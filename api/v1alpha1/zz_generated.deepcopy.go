@@ -213,6 +213,11 @@ func (in *ComplianceProfileSpec) DeepCopyInto(out *ComplianceProfileSpec) {
 		*out = new(v1.LabelSelector)
 		(*in).DeepCopyInto(*out)
 	}
+	if in.Jurisdictions != nil {
+		in, out := &in.Jurisdictions, &out.Jurisdictions
+		*out = make([]string, len(*in))
+		copy(*out, *in)
+	}
 	if in.Extends != nil {
 		in, out := &in.Extends, &out.Extends
 		*out = make([]string, len(*in))

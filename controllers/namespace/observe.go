@@ -22,7 +22,7 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 	if err := r.count(ctx, s); err != nil {
 		return err
 	}
-	s.effective, err = r.Engine.Resolve(s.scene.Profiles, s.scene.Namespace, "", s.now)
+	s.effective, err = r.Engine.Resolve(s.scene.Profiles, s.scene.Namespace, nil, s.now)
 	if errors.Is(err, engine.ErrNoProfile) {
 		return outcome.Blocked(hipaav1.ReasonNoProfile, fmt.Errorf("no ComplianceProfile governs namespace %q: its pods are refused until one does", s.namespace.Name))
 	}

@@ -62,9 +62,8 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 
 // resolve finds what the profiles come to, with and without pauses.
 func (r *Reconciler) resolve(s *scope) error {
-	ref := profileRef(s.workload)
 	var err error
-	s.effective, err = r.Engine.Resolve(s.scene.Profiles, s.scene.Namespace, ref, s.now)
+	s.effective, err = r.Engine.Resolve(s.scene.Profiles, s.scene.Namespace, s.workload, s.now)
 	if errors.Is(err, engine.ErrNoProfile) {
 		return outcome.Blocked(hipaav1.ReasonNoProfile, fmt.Errorf("no ComplianceProfile governs namespace %q: its pods are refused until the spec.namespaceSelector of one does; a profileRef can only tighten", s.workload.Namespace))
 	}
@@ -73,7 +72,7 @@ func (r *Reconciler) resolve(s *scope) error {
 	}
 	s.goal = s.effective
 	if len(s.effective.Paused) > 0 {
-		if s.goal, err = r.Engine.Resolve(withoutPauses(s.scene.Profiles), s.scene.Namespace, ref, s.now); err != nil {
+		if s.goal, err = r.Engine.Resolve(withoutPauses(s.scene.Profiles), s.scene.Namespace, s.workload, s.now); err != nil {
 			return fmt.Errorf("resolving the profiles without pauses: %w", err)
 		}
 	}

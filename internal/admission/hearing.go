@@ -40,11 +40,7 @@ func (g *Gate) open(ctx context.Context, namespace string) (*hearing, error) {
 
 // ruling is by what is judged: the rules of a workload, or of the namespace.
 func (h *hearing) ruling(ctx context.Context, w *hipaav1.PHIWorkload) (engine.Ruling, error) {
-	ref := ""
-	if w != nil && w.Spec.ProfileRef != nil {
-		ref = w.Spec.ProfileRef.Name
-	}
-	effective, err := h.gate.Engine.Resolve(h.scene.Profiles, h.scene.Namespace, ref, h.now)
+	effective, err := h.gate.Engine.Resolve(h.scene.Profiles, h.scene.Namespace, w, h.now)
 	if err != nil {
 		return engine.Ruling{}, err
 	}

@@ -49,10 +49,10 @@ func BenchmarkAdmitAndMutate(b *testing.B) {
 func BenchmarkResolve(b *testing.B) {
 	e := newEngine(b, catalog.All()...)
 	list := profiles(phitest.Profile("a").Extends("b"), phitest.Profile("b").OnlyByName(), phitest.Profile("c"))
-	namespace := ehr()
+	namespace, workload := ehr(), phitest.Workload("api").Profile("b").Obj()
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := e.Resolve(list, namespace, "b", phitest.Epoch); err != nil {
+		if _, err := e.Resolve(list, namespace, workload, phitest.Epoch); err != nil {
 			b.Fatal(err)
 		}
 	}

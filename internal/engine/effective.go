@@ -105,18 +105,36 @@ func Governs(profile *hipaav1.ComplianceProfile, namespace *corev1.Namespace) bo
 	return selector.Matches(labels.Set(namespace.Labels))
 }
 
+// country is what a workload states that names no state.
+const country = "US"
+
+// Concerns reports whether a profile that is bound to jurisdictions has a say about a
+// workload (nil: the rules of the namespace, which no state's law reaches). Who
+// states no state is in every one of them: silence loosens nothing.
+func Concerns(profile *hipaav1.ComplianceProfile, w *hipaav1.PHIWorkload) bool {
+	bound := profile.Spec.Jurisdictions
+	if len(bound) == 0 {
+		return true
+	}
+	if w == nil {
+		return false
+	}
+	stated := w.Spec.Jurisdictions
+	return len(stated) == 0 || slices.ContainsFunc(stated, func(code string) bool { return code == country || slices.Contains(bound, code) })
+}
+
 // IsPHI reports whether people have declared the namespace to hold PHI.
 func IsPHI(namespace *corev1.Namespace) bool {
 	return namespace != nil && namespace.Labels[hipaav1.LabelPHI] == hipaav1.LabelPHIValue
 }
 
 // Resolve merges the profiles that govern a namespace with the one that a
-// workload's profileRef names (may be empty), as they stand at an instant. With
-// ErrNoProfile there is nothing to judge by, and PHI must be refused. A
-// profileRef alone governs nothing: it is the application team's to write, and
-// can only tighten what the security team has decided.
-func (e *Engine) Resolve(profiles []*hipaav1.ComplianceProfile, namespace *corev1.Namespace, ref string, now time.Time) (*Effective, error) {
-	chosen := choose(profiles, namespace, ref, now)
+// workload's profileRef names, as they stand at an instant. Without a workload (nil)
+// it is the rules of the namespace. With ErrNoProfile there is nothing to judge by,
+// and PHI must be refused. A profileRef alone governs nothing: it is the application
+// team's to write, and can only tighten what the security team has decided.
+func (e *Engine) Resolve(profiles []*hipaav1.ComplianceProfile, namespace *corev1.Namespace, w *hipaav1.PHIWorkload, now time.Time) (*Effective, error) {
+	chosen := choose(profiles, namespace, w, now)
 	if !chosen.governed {
 		return nil, fmt.Errorf("resolving the profiles of namespace %q: %w", namespace.Name, ErrNoProfile)
 	}
@@ -138,11 +156,13 @@ type choice struct {
 	notFound map[string]bool
 	// governed says that a profile selects the namespace.
 	governed bool
+	workload *hipaav1.PHIWorkload
 	now      time.Time
 }
 
-func choose(profiles []*hipaav1.ComplianceProfile, namespace *corev1.Namespace, ref string, now time.Time) *choice {
+func choose(profiles []*hipaav1.ComplianceProfile, namespace *corev1.Namespace, w *hipaav1.PHIWorkload, now time.Time) *choice {
 	c := &choice{
+		workload: w,
 		byName:   make(map[string]*hipaav1.ComplianceProfile, len(profiles)),
 		inForce:  map[string]time.Time{},
 		notFound: map[string]bool{},
@@ -152,13 +172,13 @@ func choose(profiles []*hipaav1.ComplianceProfile, namespace *corev1.Namespace, 
 		c.byName[p.Name] = p
 	}
 	for _, p := range profiles {
-		if Governs(p, namespace) {
+		if Governs(p, namespace) && Concerns(p, w) {
 			c.governed = true
 			c.reach(p.Name, time.Time{})
 		}
 	}
-	if ref != "" {
-		c.reach(ref, time.Time{})
+	if w != nil && w.Spec.ProfileRef != nil {
+		c.reach(w.Spec.ProfileRef.Name, time.Time{})
 	}
 	return c
 }
@@ -171,6 +191,9 @@ func (c *choice) reach(name string, paused time.Time) {
 	profile, exists := c.byName[name]
 	if !exists {
 		c.notFound[name] = true
+		return
+	}
+	if !Concerns(profile, c.workload) {
 		return
 	}
 	if pause := profile.Spec.Pause; pause.Holds(c.now) && pause.Until.After(paused) {

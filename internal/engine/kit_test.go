@@ -62,7 +62,7 @@ func resolve(t testing.TB, e *engine.Engine, builders ...*phitest.ProfileBuilder
 
 func resolveAt(t testing.TB, e *engine.Engine, at time.Time, builders ...*phitest.ProfileBuilder) *engine.Effective {
 	t.Helper()
-	effective, err := e.Resolve(profiles(builders...), ehr(), "", at)
+	effective, err := e.Resolve(profiles(builders...), ehr(), nil, at)
 	if err != nil {
 		t.Fatalf("resolving: %v", err)
 	}

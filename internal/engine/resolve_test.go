@@ -50,7 +50,7 @@ func TestOfficesAreFilledByTheFirstProfileThatNamesSomebody(t *testing.T) {
 	onlySecurity, both := phitest.Profile("a").Officers().Obj(), phitest.Profile("b").Officers().Obj()
 	onlySecurity.Spec.Responsibility.PrivacyOfficer = nil
 	both.Spec.Responsibility.SecurityOfficer = &hipaav1.Officer{Name: "Somebody Else", Contact: "else@example.org"}
-	effective, err := e.Resolve([]*hipaav1.ComplianceProfile{both, onlySecurity}, phitest.Namespace("ehr").Obj(), "", phitest.Epoch)
+	effective, err := e.Resolve([]*hipaav1.ComplianceProfile{both, onlySecurity}, phitest.Namespace("ehr").Obj(), nil, phitest.Epoch)
 	if err != nil {
 		t.Fatalf("resolving: %v", err)
 	}
@@ -67,7 +67,7 @@ func TestAdministratorsAreThoseWhomEveryProfileNames(t *testing.T) {
 	profiles := []*hipaav1.ComplianceProfile{
 		phitest.Profile("a").Administrators(ops, argo).Obj(), phitest.Profile("b").Administrators(ops).Obj(), phitest.Profile("silent").Obj(),
 	}
-	effective, err := e.Resolve(profiles, phitest.Namespace("ehr").Obj(), "", phitest.Epoch)
+	effective, err := e.Resolve(profiles, phitest.Namespace("ehr").Obj(), nil, phitest.Epoch)
 	if err != nil {
 		t.Fatalf("resolving: %v", err)
 	}
@@ -80,7 +80,7 @@ func TestTheFirstIdentityProviderByNameCounts(t *testing.T) {
 	e := newEngine(t, pair()...)
 	expired, stated := phitest.Profile("a").IdentityProvider("oidc:", phitest.After(0)).Obj(), phitest.Profile("b").IdentityProvider("sso:", phitest.After(time.Hour)).Obj()
 	expired.Spec.Access.IdentityProvider.GroupsPrefix = ""
-	effective, err := e.Resolve([]*hipaav1.ComplianceProfile{stated, expired}, phitest.Namespace("ehr").Obj(), "", phitest.Epoch)
+	effective, err := e.Resolve([]*hipaav1.ComplianceProfile{stated, expired}, phitest.Namespace("ehr").Obj(), nil, phitest.Epoch)
 	if err != nil {
 		t.Fatalf("resolving: %v", err)
 	}
@@ -91,6 +91,38 @@ func TestTheFirstIdentityProviderByNameCounts(t *testing.T) {
 	conflict := []string{"access.identityProvider.usernamePrefix differs between profiles; the first by name counts"}
 	if diff := cmp.Diff(conflict, effective.Conflicts); diff != "" {
 		t.Errorf("conflicts (-want +got):\n%s", diff)
+	}
+}
+
+func TestAProfileOfAStateCountsForWhoseDataItIs(t *testing.T) {
+	e := newEngine(t, pair()...)
+	everywhere, texas := phitest.Profile("a").Extends("c"), phitest.Profile("b").Jurisdictions("US-TX")
+	extended := phitest.Profile("c").OnlyByName().Jurisdictions("US-TX", "US-CA")
+	for name, tc := range map[string]struct {
+		give *hipaav1.PHIWorkload
+		want []string
+	}{
+		"the state of the profile":        {phitest.Workload("api").Jurisdictions("US-IL", "US-TX").Obj(), []string{"a", "b", "c"}},
+		"one state of several":            {phitest.Workload("api").Jurisdictions("US-CA").Obj(), []string{"a", "c"}},
+		"another state":                   {phitest.Workload("api").Jurisdictions("US-IL").Obj(), []string{"a"}},
+		"no state at all, which says all": {phitest.Workload("api").Obj(), []string{"a", "b", "c"}},
+		"the country, which says all":     {phitest.Workload("api").Jurisdictions("US").Obj(), []string{"a", "b", "c"}},
+		"the rules of the namespace":      {nil, []string{"a"}},
+		"named by a workload of another":  {phitest.Workload("api").Jurisdictions("US-IL").Profile("b").Obj(), []string{"a"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			effective, err := e.Resolve(profiles(everywhere, texas, extended), ehr(), tc.give, phitest.Epoch)
+			if err != nil {
+				t.Fatalf("resolving: %v", err)
+			}
+			if diff := cmp.Diff(tc.want, effective.Parameters.Names); diff != "" {
+				t.Errorf("profiles (-want +got):\n%s", diff)
+			}
+		})
+	}
+	alone, err := e.Resolve(profiles(texas), ehr(), phitest.Workload("api").Jurisdictions("US-IL").Obj(), phitest.Epoch)
+	if !errors.Is(err, engine.ErrNoProfile) {
+		t.Errorf("with the profile of another state alone: %v, %v; want ErrNoProfile", alone, err)
 	}
 }
 
@@ -130,7 +162,11 @@ func TestResolveTakesWhatGovernsWhatIsNamedAndWhatTheyExtend(t *testing.T) {
 		"nothing but names that lead nowhere": {ref: "gone", fails: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			effective, err := e.Resolve(profiles(tc.give...), ehr(), tc.ref, phitest.Epoch)
+			workload := phitest.Workload("api")
+			if tc.ref != "" {
+				workload.Profile(tc.ref)
+			}
+			effective, err := e.Resolve(profiles(tc.give...), ehr(), workload.Obj(), phitest.Epoch)
 			if tc.fails {
 				if !errors.Is(err, engine.ErrNoProfile) {
 					t.Fatalf("error = %v, want ErrNoProfile", err)

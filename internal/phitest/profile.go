@@ -40,6 +40,12 @@ func (b *ProfileBuilder) OnlyByName() *ProfileBuilder {
 	return b
 }
 
+// Jurisdictions binds it to workloads that state one of these.
+func (b *ProfileBuilder) Jurisdictions(codes ...string) *ProfileBuilder {
+	b.profile.Spec.Jurisdictions = codes
+	return b
+}
+
 // Ruleset pins a ruleset.
 func (b *ProfileBuilder) Ruleset(version string) *ProfileBuilder {
 	b.profile.Spec.RulesetVersion = version

@@ -116,7 +116,7 @@ func (w *ward) workload(name string, n int, lacks ...string) Case {
 func (w *ward) judged(declared *hipaav1.PHIWorkload, exceptions ...*hipaav1.ControlException) Case {
 	w.t.Helper()
 	profile := phitest.Profile("all").MaxUnavailable("100%").Obj()
-	effective, err := w.engine.Resolve([]*hipaav1.ComplianceProfile{profile}, phitest.Namespace("ehr").Obj(), "", w.clock.Now())
+	effective, err := w.engine.Resolve([]*hipaav1.ComplianceProfile{profile}, phitest.Namespace("ehr").Obj(), nil, w.clock.Now())
 	if err != nil {
 		w.t.Fatalf("resolving the profile: %v", err)
 	}

@@ -44,26 +44,35 @@ func TestEveryProfileThatIsShippedDecodesStrictly(t *testing.T) {
 			t.Errorf("%s holds a %T", file, decoded)
 			continue
 		}
-		if want := strings.TrimSuffix(file, ".yaml"); profile.Name != want {
+		if want := strings.TrimSuffix(filepath.Base(file), ".yaml"); profile.Name != want {
 			t.Errorf("%s names its profile %q, want %q", file, profile.Name, want)
 		}
 	}
 }
 
-// profiles reads config/profiles, by file name.
+// profiles reads config/profiles with the states', by the path below it.
 func profiles(t *testing.T) map[string][]*unstructured.Unstructured {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(root, "config/profiles/hipaa-*.yaml"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("finding the profiles: %d found, %v", len(files), err)
 	}
+	states, err := filepath.Glob(filepath.Join(root, "config/profiles/states/us-*.yaml"))
+	if err != nil || len(states) == 0 {
+		t.Fatalf("finding the profiles of states: %d found, %v", len(states), err)
+	}
+	files = append(files, states...)
 	found := map[string][]*unstructured.Unstructured{}
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatalf("reading a profile: %v", err)
 		}
-		found[filepath.Base(file)] = decode(t, text)
+		relative, err := filepath.Rel(filepath.Join(root, "config/profiles"), file)
+		if err != nil {
+			t.Fatalf("naming a profile: %v", err)
+		}
+		found[relative] = decode(t, text)
 	}
 	return found
 }

@@ -59,7 +59,7 @@ func newJudge(t *testing.T) *judge {
 		t.Fatalf("reading the scene: %v", err)
 	}
 	now := time.Date(2026, 11, 2, 15, 0, 0, 0, time.UTC)
-	effective, err := j.engine.Resolve(j.scene.Profiles, j.scene.Namespace, "", now)
+	effective, err := j.engine.Resolve(j.scene.Profiles, j.scene.Namespace, nil, now)
 	if err != nil {
 		t.Fatalf("merging the profiles: %v", err)
 	}

@@ -198,7 +198,7 @@ func parameters(profile *hipaav1.ComplianceProfile, namespace *corev1.Namespace)
 	if err != nil {
 		panic(err)
 	}
-	effective, err := e.Resolve([]*hipaav1.ComplianceProfile{profile}, namespace, "", phitest.Epoch)
+	effective, err := e.Resolve([]*hipaav1.ComplianceProfile{profile}, namespace, nil, phitest.Epoch)
 	if err != nil {
 		panic(err)
 	}

@@ -22,7 +22,7 @@ func enforcing(catalog []control.Control) judge {
 		panic(err)
 	}
 	profiles := []*hipaav1.ComplianceProfile{phitest.Profile("enforcing").Obj()}
-	effective, err := e.Resolve(profiles, phitest.Namespace(phitest.DefaultNamespace).Obj(), "", phitest.Epoch)
+	effective, err := e.Resolve(profiles, phitest.Namespace(phitest.DefaultNamespace).Obj(), nil, phitest.Epoch)
 	if err != nil {
 		panic(err)
 	}

@@ -167,6 +167,12 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             scalar: string
           elementRelationship: associative
+    - name: jurisdictions
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
     - name: namespaceSelector
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector

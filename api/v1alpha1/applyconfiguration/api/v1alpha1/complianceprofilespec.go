@@ -18,6 +18,12 @@ type ComplianceProfileSpecApplyConfiguration struct {
 	// means all of them. Absent means that the profile takes effect only where a
 	// PHIWorkload's profileRef or another profile's extends names it.
 	NamespaceSelector *v1.LabelSelectorApplyConfiguration `json:"namespaceSelector,omitempty"`
+	// jurisdictions binds the profile to PHIWorkloads that state one of these under
+	// spec.jurisdictions, state no jurisdiction, or name the country alone: the law of
+	// a state reaches the data of its residents, and silence loosens nothing. What no
+	// PHIWorkload claims is not judged by it. Empty binds it to none. Codes are those
+	// of ISO 3166-2, such as US-CA.
+	Jurisdictions []string `json:"jurisdictions,omitempty"`
 	// rulesetVersion pins the rules, as year.number. Controls that a later ruleset
 	// brings stay out until it is raised.
 	RulesetVersion *string `json:"rulesetVersion,omitempty"`
@@ -70,6 +76,16 @@ func ComplianceProfileSpec() *ComplianceProfileSpecApplyConfiguration {
 // If called multiple times, the NamespaceSelector field is set to the value of the last call.
 func (b *ComplianceProfileSpecApplyConfiguration) WithNamespaceSelector(value *v1.LabelSelectorApplyConfiguration) *ComplianceProfileSpecApplyConfiguration {
 	b.NamespaceSelector = value
+	return b
+}
+
+// WithJurisdictions adds the given value to the Jurisdictions field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Jurisdictions field.
+func (b *ComplianceProfileSpecApplyConfiguration) WithJurisdictions(values ...string) *ComplianceProfileSpecApplyConfiguration {
+	for i := range values {
+		b.Jurisdictions = append(b.Jurisdictions, values[i])
+	}
 	return b
 }
 
