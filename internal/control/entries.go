@@ -1,11 +1,44 @@
 package control
 
 import (
+	"bytes"
+	"maps"
+	"path"
+	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	corev1 "k8s.io/api/core/v1"
 )
+
+// Text is what a ConfigMap holds under a key.
+type Text struct{ Key, Path, Text string }
+
+// TextsOf lists what a ConfigMap holds, by key: data, and of binaryData what is text
+// in UTF-8. A volume shows both to the application alike.
+func TextsOf(m *corev1.ConfigMap) []Text {
+	list := make([]Text, 0, len(m.Data)+len(m.BinaryData))
+	for _, key := range sortedKeys(m.Data) {
+		list = append(list, Text{Key: key, Path: "data." + key, Text: m.Data[key]})
+	}
+	for _, key := range slices.Sorted(maps.Keys(m.BinaryData)) {
+		if IsText(m.BinaryData[key]) {
+			list = append(list, Text{Key: key, Path: "binaryData." + key, Text: string(m.BinaryData[key])})
+		}
+	}
+	return list
+}
+
+// IsText reports whether binary data is text that an application may read as settings.
+func IsText(data []byte) bool { return utf8.Valid(data) && !bytes.ContainsRune(data, 0) }
+
+// settingFiles are the extensions of files that set something by name: one line of
+// such a file is no value of its key.
+var settingFiles = map[string]bool{
+	".properties": true, ".yaml": true, ".yml": true, ".conf": true, ".cnf": true, ".cfg": true, ".ini": true, ".env": true,
+	".toml": true, ".json": true, ".xml": true, ".php": true, ".sql": true, ".sh": true,
+}
 
 // EntriesOf lists what a ConfigMap gives a value: each key of one line, and of each
 // file that it holds the lines that set something, as far as they can be read
@@ -14,17 +47,16 @@ import (
 // the keys.
 func EntriesOf(m *corev1.ConfigMap) []Setting {
 	var list []Setting
-	for _, key := range sortedKeys(m.Data) {
-		text := m.Data[key]
-		trimmed := strings.TrimSpace(text)
+	for _, held := range TextsOf(m) {
+		trimmed := strings.TrimSpace(held.Text)
 		several := strings.Contains(trimmed, "\n")
-		if !several && !strings.HasPrefix(trimmed, "{") {
-			list = append(list, Setting{Name: key, Value: trimmed, Path: "data." + key, Origin: FromConfigMap})
+		if !several && !strings.HasPrefix(trimmed, "{") && !settingFiles[path.Ext(held.Key)] {
+			list = append(list, Setting{Name: held.Key, Value: trimmed, Path: held.Path, Origin: FromConfigMap})
 			continue
 		}
-		f := file{path: "data." + key, several: several}
+		f := file{path: held.Path, several: several}
 		number := 0
-		for line := range strings.SplitSeq(text, "\n") {
+		for line := range strings.SplitSeq(held.Text, "\n") {
 			number++
 			f.read(line, number)
 		}

@@ -49,6 +49,31 @@ func TestEntriesOfAConfigMap(t *testing.T) {
 	}
 }
 
+func TestAFileOfOneLineIsAFile(t *testing.T) {
+	m := &corev1.ConfigMap{Data: map[string]string{
+		"application.properties": "spring.datasource.password=x", "db.env": "PGHOST=db\n", "database.url": "jdbc:mysql://db/x?a=b", "app.json": `{"a":"b"}`,
+	}}
+	want := []string{"a=b", "spring.datasource.password=x", "database.url=jdbc:mysql://db/x?a=b", "PGHOST=db"}
+	if diff := cmp.Diff(want, said(control.EntriesOf(m))); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestTextInBinaryDataIsReadAndTheRestIsNot(t *testing.T) {
+	m := &corev1.ConfigMap{
+		Data:       map[string]string{"b": "v"},
+		BinaryData: map[string][]byte{"a.properties": []byte("x=1\ny=2\n"), "keystore.jks": {0xfe, 0xed, 0xfe, 0xed}, "zeros": {0, '=', '1'}},
+	}
+	want := []control.Setting{
+		{Name: "b", Value: "v", Path: "data.b", Origin: control.FromConfigMap},
+		{Name: "x", Value: "1", Path: "binaryData.a.properties line 1", Origin: control.FromConfigMap},
+		{Name: "y", Value: "2", Path: "binaryData.a.properties line 2", Origin: control.FromConfigMap},
+	}
+	if diff := cmp.Diff(want, control.EntriesOf(m)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func TestEntriesSayWhereTheyStand(t *testing.T) {
 	m := &corev1.ConfigMap{Data: map[string]string{"b.yaml": "x: 1\n\ny:\n  z: 2\n", "a": "v", "c.json": `{"d":"e"}`}}
 	want := []control.Setting{

@@ -3,6 +3,7 @@ package subject
 import (
 	"context"
 	"fmt"
+	"maps"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -66,7 +67,8 @@ func (l *Loader) configMap(ctx context.Context, key types.NamespacedName) (*core
 		return nil, fmt.Errorf("reading ConfigMap %s: %w", key, err)
 	}
 	if l.ConfigMaps != nil {
-		m.ManagedFields, m.BinaryData = nil, nil
+		m.ManagedFields = nil
+		maps.DeleteFunc(m.BinaryData, func(_ string, data []byte) bool { return !control.IsText(data) })
 		l.ConfigMaps.kept.Add(key, m)
 	}
 	return m, nil

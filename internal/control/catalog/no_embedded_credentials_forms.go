@@ -8,6 +8,8 @@ import (
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
 )
 
 // tokenRule tells credentials of one service by their form.
@@ -233,11 +235,11 @@ func setsPassword(value string) bool {
 // lines looks through the text of a ConfigMap for what has a form of its own, where
 // nothing was found yet. Certificates are passed over: they are for everybody.
 func (e *embedded) lines(m *corev1.ConfigMap, found map[string]bool) {
-	for _, key := range sortedKeysOf(m.Data) {
-		text, certificate, number := m.Data[key], false, 0
-		for line := range strings.SplitSeq(text, "\n") {
+	for _, held := range control.TextsOf(m) {
+		certificate, number := false, 0
+		for line := range strings.SplitSeq(held.Text, "\n") {
 			number++
-			path := lineOf(key, text, number)
+			path := lineOf(held, number)
 			switch {
 			case strings.Contains(line, "-----BEGIN CERTIFICATE"):
 				certificate = true
@@ -245,7 +247,7 @@ func (e *embedded) lines(m *corev1.ConfigMap, found map[string]bool) {
 				certificate = false
 			case certificate || found[path]:
 			case isPrivateKey(line):
-				e.add(path, "%q holds a private key", key)
+				e.add(path, "%q holds a private key", held.Key)
 			default:
 				if rule := e.budget.tokenIn("", line); rule != "" {
 					e.add(path, "a word has the form of a credential (%s)", rule)

@@ -77,11 +77,11 @@ func keyed(before []control.Finding, f control.Finding) control.Finding {
 }
 
 // lineOf is the path of a line of a ConfigMap's key.
-func lineOf(key, text string, number int) string {
-	if !strings.Contains(strings.TrimSpace(text), "\n") {
-		return "data." + key
+func lineOf(held control.Text, number int) string {
+	if !strings.Contains(strings.TrimSpace(held.Text), "\n") {
+		return held.Path
 	}
-	return "data." + key + " line " + strconv.Itoa(number)
+	return held.Path + " line " + strconv.Itoa(number)
 }
 
 func sortedKeysOf(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }

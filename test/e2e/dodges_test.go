@@ -1,0 +1,208 @@
+package e2e_test
+
+import (
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
+)
+
+// A tenant who knows what a control looks at goes around it: by another field that
+// means the same, by an object that is right when it comes and edited afterwards, by
+// a name that somebody else answers to. One case for each control that has such a
+// way; what a plain violation meets, the Breaks of the catalogue show.
+var _ = Describe("A tenant who goes around", Ordered, ContinueOnFailure, func() {
+	const (
+		namespace = "dodging"
+		user      = "dodger@example.org"
+	)
+	var (
+		tenant   client.Client
+		workload *hipaav1.PHIWorkload
+	)
+	pod := func(name string) *phitest.PodBuilder { return phitest.Pod(name).Namespace(namespace).Of(workload) }
+	edit := func(object client.Object, merge string) error {
+		return tenant.Patch(ctx, object, client.RawPatch(types.MergePatchType, []byte(merge)))
+	}
+	settings := func(name string, data map[string]string) *corev1.ConfigMap {
+		GinkgoHelper()
+		held := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, Data: data}
+		Expect(tenant.Create(ctx, held)).To(Succeed())
+		return held
+	}
+
+	BeforeAll(func() {
+		phiNamespace(namespace)
+		resolving(namespace, func(b *phitest.ProfileBuilder) *phitest.ProfileBuilder { return b.Regions(phitest.Region) })
+		grant(namespace, user, "edit")
+		rules := []rbacv1.PolicyRule{
+			{APIGroups: []string{rbacv1.GroupName}, Resources: []string{"roles", "rolebindings"}, Verbs: append(everyVerb, "escalate")},
+			{APIGroups: []string{rbacv1.GroupName}, Resources: []string{"clusterroles"}, Verbs: []string{"bind"}},
+		}
+		grantCluster(user, rules...)
+		tenant = as(user)
+		workload = phitest.Workload("api").Namespace(namespace).Port("http", 8080).From(phitest.FromGateway("ingress-nginx")).Obj()
+		Expect(tenant.Create(ctx, workload)).To(Succeed())
+		Eventually(owned(namespace, "hipaa-api")).Should(Succeed())
+	})
+
+	It("pod-hardening, by a pod that says it is of Windows, where less is asked for", func() {
+		windows := pod("windows").Unhardened().With(func(p *corev1.Pod) { p.Spec.OS = &corev1.PodOS{Name: corev1.Windows} }).Obj()
+		refused(tenant.Create(ctx, windows), "pod-hardening")
+	})
+
+	It("ephemeral-storage and volume-encryption, by a volume that a driver makes inside the pod", func() {
+		inline := pod("inline").Volume("scratch", corev1.VolumeSource{CSI: &corev1.CSIVolumeSource{Driver: "hostpath.csi.example.org"}}).Obj()
+		refused(tenant.Create(ctx, inline), "volume-encryption")
+	})
+
+	It("volume-encryption, by naming the volume itself, and by a claim inside the pod", func() {
+		plain := phitest.Class("dodging-plain").Unencrypted().Obj()
+		volume := phitest.Volume("dodging-plain").Class(plain.Name).Obj()
+		Expect(admin.Create(ctx, plain)).To(Succeed())
+		Expect(admin.Create(ctx, volume)).To(Succeed())
+		DeferCleanup(func() {
+			Expect(admin.Delete(ctx, plain)).To(Succeed())
+			Expect(admin.Delete(ctx, volume)).To(Succeed())
+		})
+		named := phitest.Claim("named").Namespace(namespace).Label("app", "api").Class("").BoundTo(volume.Name).Obj()
+		refused(tenant.Create(ctx, named), "volume-encryption")
+		refused(tenant.Create(ctx, pod("inside").Ephemeral("data", phitest.Claim("unused").Class(plain.Name)).Obj()), "volume-encryption")
+	})
+
+	It("customer-managed-keys, by a claim that somebody else's selector would not find", func() {
+		provider := phitest.Class("dodging-provider").ProviderKey().Obj()
+		Expect(admin.Create(ctx, provider)).To(Succeed())
+		DeferCleanup(func() { Expect(admin.Delete(ctx, provider)).To(Succeed()) })
+		Expect(tenant.Create(ctx, phitest.Claim("unlabelled").Namespace(namespace).Class(provider.Name).Obj())).To(
+			MatchError(ContainSubstring("customer-managed-keys")))
+	})
+
+	It("unique-service-identity, by the field's old name, and by the account of another workload", func() {
+		old := pod("old").With(func(p *corev1.Pod) { p.Spec.ServiceAccountName, p.Spec.DeprecatedServiceAccount = "", "default" }).Obj()
+		refused(tenant.Create(ctx, old), "unique-service-identity")
+		other := phitest.Workload("other").Namespace(namespace).Obj()
+		Expect(tenant.Create(ctx, other)).To(Succeed())
+		Expect(tenant.Create(ctx, phitest.Pod("other-0").Namespace(namespace).Of(other).Obj())).To(Succeed())
+		borrowed := pod("borrowed").With(func(p *corev1.Pod) { p.Spec.ServiceAccountName = "other" }).Obj()
+		Eventually(func() error { return tenant.Create(ctx, borrowed.DeepCopy(), client.DryRunAll) }).Should(MatchError(ContainSubstring("unique-service-identity")))
+	})
+
+	It("data-classification and jurisdiction-tagging, by labels that change later", func() {
+		tagged := phitest.Claim("tagged").Namespace(namespace).Label("app", "api").Obj()
+		Expect(tenant.Create(ctx, tagged)).To(Succeed())
+		refused(edit(tagged, `{"metadata":{"labels":{"`+hipaav1.DefaultCriticalityKey+`":"Deferrable"}}}`), "data-classification")
+		refused(edit(tagged, `{"metadata":{"labels":{"`+hipaav1.DefaultJurisdictionPrefix+`/US-CA":"true"}}}`), "jurisdiction-tagging")
+	})
+
+	It("data-residency, by an affinity that allows one region more", func() {
+		wide := pod("wide").With(func(p *corev1.Pod) {
+			term := func(region string) corev1.NodeSelectorTerm {
+				return corev1.NodeSelectorTerm{MatchExpressions: []corev1.NodeSelectorRequirement{
+					{Key: corev1.LabelTopologyRegion, Operator: corev1.NodeSelectorOpIn, Values: []string{region}},
+				}}
+			}
+			p.Spec.Affinity = &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{RequiredDuringSchedulingIgnoredDuringExecution: &corev1.NodeSelector{
+				NodeSelectorTerms: []corev1.NodeSelectorTerm{term(phitest.Region), term("eu-west-1")},
+			}}}
+		}).Obj()
+		refused(tenant.Create(ctx, wide), "data-residency")
+	})
+
+	It("environment-separation, by another label on the claim of production", func() {
+		records := phitest.Claim("records").Namespace(namespace).Label("app", "api").Obj()
+		Expect(tenant.Create(ctx, records)).To(Succeed())
+		relabelled := edit(records, `{"metadata":{"labels":{"`+hipaav1.DefaultEnvironmentKey+`":"Test"}}}`)
+		refused(relabelled, "data-classification")
+		test := phitest.Workload("test").Namespace(namespace).Environment(hipaav1.EnvironmentTest).Obj()
+		Expect(tenant.Create(ctx, test)).To(Succeed())
+		refused(tenant.Create(ctx, phitest.Pod("test-0").Namespace(namespace).Of(test).Mounts("data", records.Name).Obj()), "environment-separation")
+	})
+
+	It("database-tls, by settings that are edited once they are in", func() {
+		held := settings("database", map[string]string{"url": "postgresql://db.ehr.svc/records?sslmode=verify-full"})
+		refused(edit(held, `{"data":{"url":"postgresql://db.ehr.svc/records?sslmode=prefer"}}`), "database-tls")
+		refused(tenant.Create(ctx, pod("flag").With(func(p *corev1.Pod) {
+			p.Spec.Containers[0].Args = []string{"--database", "postgresql://db.ehr.svc/records?sslmode=disable"}
+		}).Obj()), "database-tls")
+	})
+
+	It("no-embedded-credentials, by binary data, and by an edit", func() {
+		refused(tenant.Create(ctx, &corev1.ConfigMap{
+			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "binary"},
+			BinaryData: map[string][]byte{"application.properties": []byte("spring.datasource.password=Tr0ub4dor-and-3-horses\n")},
+		}), "no-embedded-credentials")
+		held := settings("credentials", map[string]string{"application.properties": "server.port=8080\n"})
+		refused(edit(held, `{"data":{"application.properties":"spring.datasource.password=Tr0ub4dor-and-3-horses\n"}}`), "no-embedded-credentials")
+	})
+
+	It("no-plaintext-email by an edit, and automatic-logoff by one, which is reported of the pod that reads it", func() {
+		held := settings("limits", map[string]string{"SERVER_SERVLET_SESSION_TIMEOUT": "15m"})
+		Expect(tenant.Create(ctx, pod("limited").With(func(p *corev1.Pod) {
+			p.Spec.Containers[0].EnvFrom = []corev1.EnvFromSource{{ConfigMapRef: &corev1.ConfigMapEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: held.Name}}}}
+		}).Obj())).To(Succeed())
+		limits := func() hipaav1.Verdict { return resultOf(workload, "automatic-logoff").Verdict }
+		Eventually(limits).Should(Equal(hipaav1.VerdictPass))
+		Expect(edit(held, `{"data":{"SERVER_SERVLET_SESSION_TIMEOUT":"8h"}}`)).To(Succeed())
+		Eventually(limits).Should(Equal(hipaav1.VerdictFail))
+		refused(edit(held, `{"data":{"mail.properties":"spring.mail.host=mail.example.org\nspring.mail.properties.mail.smtp.starttls.enable=false\n"}}`), "no-plaintext-email")
+	})
+
+	It("least-privilege-rbac and role-documentation, by a role that is right when it comes", func() {
+		role := phitest.Role("readers").Namespace(namespace).Allows("", "pods", "get", "list").Documented().Obj()
+		Expect(tenant.Create(ctx, role)).To(Succeed())
+		refused(edit(role, `{"rules":[{"apiGroups":[""],"resources":["*"],"verbs":["*"]}]}`), "least-privilege-rbac")
+		refused(edit(role, `{"metadata":{"annotations":{"`+hipaav1.AnnotationRolePurpose+`":null}}}`), "role-documentation")
+		refused(tenant.Create(ctx, phitest.Binding("mine").Namespace(namespace).ClusterRole("cluster-admin").User(user).Obj()), "least-privilege-rbac")
+	})
+
+	It("no-public-exposure, by a Service that is opened later, and by addresses that nobody asked the cloud for", func() {
+		service := phitest.Service("api").Namespace(namespace).Selecting("app", "api").Port("http", 80, intstr.FromInt32(8080)).Obj()
+		Expect(tenant.Create(ctx, service)).To(Succeed())
+		refused(edit(service, `{"spec":{"type":"NodePort"}}`), "no-public-exposure")
+		refused(edit(service, `{"spec":{"externalIPs":["203.0.113.7"]}}`), "no-public-exposure")
+		refused(edit(service, `{"spec":{"type":"LoadBalancer"}}`), "no-public-exposure")
+		refused(tenant.Create(ctx, pod("port").With(func(p *corev1.Pod) {
+			p.Spec.Containers[0].Ports = []corev1.ContainerPort{{ContainerPort: 8080, HostPort: 8080}}
+		}).Obj()), "pod-hardening")
+	})
+
+	It("https-redirect and tls-minimum-version, by an edit, and by the class that the old annotation names", func() {
+		route := phitest.Ingress("api", "api.example.org", "api").Namespace(namespace).Obj()
+		Expect(tenant.Create(ctx, route)).To(Succeed())
+		refused(edit(route, `{"spec":{"tls":null}}`), "https-redirect")
+		refused(edit(route, `{"metadata":{"annotations":{"nginx.ingress.kubernetes.io/ssl-redirect":"false"}}}`), "https-redirect")
+		refused(edit(route, `{"metadata":{"annotations":{"nginx.ingress.kubernetes.io/server-snippet":"ssl_protocols TLSv1 TLSv1.1;"}}}`), "tls-minimum-version")
+		old := phitest.Ingress("old", "old.example.org", "api").Namespace(namespace).Annotate("kubernetes.io/ingress.class", "gce").
+			With(func(i *networkingv1.Ingress) { i.Spec.IngressClassName = nil }).Obj()
+		refused(tenant.Create(ctx, old), "https-redirect")
+	})
+
+	It("data-residency, by a state that it no longer states, and people see which profiles are left", func() {
+		texan := phitest.Profile("dodging-us-tx").Selecting(corev1.LabelMetadataName, namespace).Jurisdictions("US-TX").Regions("us-east-1").Obj()
+		Expect(admin.Create(ctx, texan)).To(Succeed())
+		DeferCleanup(func() { Expect(admin.Delete(ctx, texan)).To(Succeed()) })
+		bound := func() string {
+			w := &hipaav1.PHIWorkload{}
+			Expect(admin.Get(ctx, client.ObjectKeyFromObject(workload), w)).To(Succeed())
+			for _, c := range w.Status.Conditions {
+				if c.Type == hipaav1.ConditionProfileBound {
+					return c.Message
+				}
+			}
+			return ""
+		}
+		Eventually(bound).Should(ContainSubstring(texan.Name), "who states no state is bound to each of them")
+		Expect(edit(workload, `{"spec":{"jurisdictions":["US-IL"]}}`)).To(Succeed())
+		Eventually(bound).ShouldNot(ContainSubstring(texan.Name))
+		Expect(bound()).NotTo(BeEmpty())
+	})
+})
