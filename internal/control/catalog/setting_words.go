@@ -1,7 +1,6 @@
 package catalog
 
 import (
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -83,8 +82,6 @@ func lineOf(held control.Text, number int) string {
 	}
 	return held.Path + " line " + strconv.Itoa(number)
 }
-
-func sortedKeysOf(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }
 
 // lower is a letter of ASCII in lower case.
 func lower(c byte) byte {
