@@ -41,8 +41,17 @@ type ControlExceptionSpec struct {
 	// +kubebuilder:validation:MaxLength=1024
 	CompensatingControl string `json:"compensatingControl,omitempty"`
 
+	// record is what the law asks for where the control stands for an addressable
+	// specification, as the control's page in docs/controls says: without it such an
+	// exception is refused, and does not count. It is the record, not the excuse: the
+	// control is not met either way.
+	// +optional
+	Record *AddressableRecord `json:"record,omitempty"`
+
 	// expires is the instant at which the exception stops counting. At that
-	// instant it is already void. A spec whose end has passed is not taken.
+	// instant it is already void. A spec whose end has passed is not taken, and
+	// neither is one that ends later after its creation than
+	// spec.exceptions.maximumLength of the profiles allows.
 	// +required
 	Expires metav1.Time `json:"expires,omitempty,omitzero"`
 }

@@ -31,6 +31,9 @@ func (r *Reconciler) judge(_ context.Context, s *scope) error {
 	for _, fault := range r.Engine.Faults(s.profile) {
 		s.problem(hipaav1.ReasonInvalidControl, "%s; its verdict is Unknown", fault)
 	}
+	for _, lacking := range r.Engine.Unrecorded(s.profile) {
+		s.problem(hipaav1.ReasonRecordMissing, "%s", lacking)
+	}
 	var missing []string
 	for _, base := range spec.Extends {
 		if s.profiles[base] == nil {

@@ -129,6 +129,21 @@ var (
 		Help: "Findings of admission, by control and mode in force.",
 	}, []string{labelControl, labelMode})
 
+	exceptionsInForce = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "hipaa_operator_exceptions_in_force",
+		Help: "PHIWorkloads that an exception excuses from a control now, by control.",
+	}, []string{labelControl})
+
+	exceptionEnd = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "hipaa_operator_exception_end_timestamp_seconds",
+		Help: "Unix time at which the first of the exceptions in force ends, by control; absent where there is none.",
+	}, []string{labelControl})
+
+	exceptionUses = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "hipaa_operator_exception_uses_total",
+		Help: "Answers of admission that let something in because of an exception, by control.",
+	}, []string{labelControl})
+
 	guardRestorations = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "hipaa_operator_guard_restorations_total",
 		Help: "Webhook configurations and admission policies put right after somebody changed or deleted them, by kind.",
@@ -147,7 +162,7 @@ func Collectors() []prometheus.Collector {
 		verdicts, workloads, held, waiting, openNamespaces, undeclaredPods,
 		driftStanding, driftDetected, driftCorrected, correctionSeconds, evictions,
 		admissions, admissionSeconds, admissionTurnedAway, admissionFindings,
-		guardRestorations,
+		exceptionsInForce, exceptionEnd, exceptionUses, guardRestorations,
 	}
 }
 
@@ -186,6 +201,10 @@ func AdmissionTurnedAway() { admissionTurnedAway.Inc() }
 // AdmissionFinding counts a finding of admission. The control must come from the
 // catalogue, the mode from the API.
 func AdmissionFinding(control, mode string) { admissionFindings.WithLabelValues(control, mode).Inc() }
+
+// ExceptionUsed counts an answer of admission under an exception. The control must come
+// from the catalogue or from a profile.
+func ExceptionUsed(control string) { exceptionUses.WithLabelValues(control).Inc() }
 
 // GuardRestored counts a webhook configuration or admission policy put right.
 func GuardRestored(kind string) { guardRestorations.WithLabelValues(kindLabel(kind)).Inc() }

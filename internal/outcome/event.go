@@ -1,6 +1,9 @@
 package outcome
 
 import (
+	"fmt"
+	"time"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/events"
@@ -21,6 +24,23 @@ type Event struct {
 	// Related is the other object that it concerns. Optional.
 	Related *corev1.ObjectReference
 	Note    string
+}
+
+// Hours is a time in words where it is one of whole days or hours, such as "7 days" or
+// "36 hours".
+func Hours(d time.Duration) string {
+	const day = 24 * time.Hour
+	if d%time.Hour != 0 {
+		return d.String()
+	}
+	count, unit := int64(d/time.Hour), "hour"
+	if d%day == 0 {
+		count, unit = int64(d/day), "day"
+	}
+	if count != 1 {
+		unit += "s"
+	}
+	return fmt.Sprintf("%d %s", count, unit)
 }
 
 // About records the event about an object.
