@@ -49,3 +49,18 @@ type AddressableRecord struct {
 	// +kubebuilder:validation:MaxLength=1024
 	EquivalentMeasure string `json:"equivalentMeasure,omitempty"`
 }
+
+// ExceptionUses counts answers of admission: a template that is applied is one, each of
+// its pods is one, and so is each connection that a grant lets in. Rehearsals (dry run)
+// do not count. What was let in may have failed afterwards. A replica writes its counts
+// every ten seconds, and may lose those of a round when it is killed.
+type ExceptionUses struct {
+	// count is how many there were since the exception was created.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	Count int64 `json:"count,omitempty"`
+
+	// last is when the latest one was.
+	// +required
+	Last metav1.Time `json:"last,omitempty,omitzero"`
+}

@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -153,7 +154,7 @@ var _ = Describe("An exception", func() {
 	})
 
 	It("ends within what the profiles allow, by the API server's clock", func(ctx SpecContext) {
-		allowed := time.Duration(hipaav1.DefaultExceptionLength)
+		allowed := hipaav1.DefaultExceptionLength
 		long := phitest.Exception("long", "patient-api", "pod-hardening").Namespace(ns).Expires(metav1.NewTime(time.Now().Add(allowed + time.Minute))).Obj()
 		Expect(requester.Create(ctx, long)).To(MatchError(And(
 			ContainSubstring("spec.expires: "), ContainSubstring("spec.exceptions.maximumLength"), ContainSubstring("write no later than "), ContainSubstring("by another exception"))))
@@ -212,6 +213,29 @@ var _ = Describe("An exception", func() {
 		Expect(admin.Patch(ctx, recorded, merge(`{"spec":{"controls":[{"id":"volume-encryption","mode":"Off","reason":"a reason that is long enough"}]}}`))).To(
 			MatchError(ContainSubstring("spec.controls[0].record")))
 		Expect(admin.Patch(ctx, recorded, merge(`{"spec":{"controls":[{"id":"volume-encryption","mode":"Audit"}]}}`))).To(Succeed())
+	})
+
+	It("says how often it was used, by whatever replica, and nobody else writes that", func(ctx SpecContext) {
+		Expect(anna.Status().Patch(ctx, exception, approve(exception))).To(Succeed())
+		tess, lax := as("tess@example.org"), func() *phitest.PodBuilder { return phitest.Pod("patient-api").Namespace(ns).Unhardened() }
+		Eventually(func() error { return tess.Create(ctx, lax().Obj(), client.DryRunAll) }).Should(Succeed())
+		writeUses(ctx)
+		Expect(state(ctx)).To(Equal(engine.ExceptionInForce))
+		Expect(exception.Status.Uses).To(BeNil(), "nothing comes of a dry run")
+		Expect(tess.Create(ctx, lax().With(func(p *corev1.Pod) {
+			p.Spec.HostNetwork, p.Spec.Volumes = false, []corev1.Volume{{Name: "node", VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/"}}}}
+		}).Obj())).
+			NotTo(Succeed(), "refused for something else")
+		Expect(tess.Create(ctx, lax().Obj())).To(Succeed())
+		Expect(tess.Create(ctx, lax().With(func(p *corev1.Pod) { p.Name = "patient-api-2" }).Obj())).To(Succeed())
+		writeUses(ctx)
+		Expect(state(ctx)).To(Equal(engine.ExceptionInForce), "the approval stands")
+		Expect(exception.Status.Uses).To(HaveValue(HaveField("Count", BeEquivalentTo(2))))
+		Expect(exception.Status.Uses.Last.Time).To(BeTemporally("~", time.Now(), time.Minute))
+		Expect(as(manager).Status().Patch(ctx, exception, client.RawPatch(types.ApplyPatchType, []byte(`{"apiVersion":"hipaa-operator.io/v1alpha1","kind":"ControlException","status":{"observedGeneration":1}}`)),
+			client.FieldOwner(hipaav1.FieldOwner), client.ForceOwnership)).To(Succeed())
+		Expect(exception.Status.Uses).NotTo(BeNil(), "the controller's status leaves it alone")
+		Expect(anna.Status().Patch(ctx, exception, merge(`{"status":{"uses":null}}`))).To(MatchError(ContainSubstring("people write the approval only")))
 	})
 
 	It("is not approved unread", func(ctx SpecContext) {

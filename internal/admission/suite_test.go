@@ -34,6 +34,7 @@ import (
 	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
 	"github.com/hipaa-operator/hipaa-operator/internal/rule"
 	"github.com/hipaa-operator/hipaa-operator/internal/subject"
+	"github.com/hipaa-operator/hipaa-operator/internal/uses"
 	"github.com/hipaa-operator/hipaa-operator/internal/witness"
 )
 
@@ -59,6 +60,7 @@ var (
 	admin    client.Client
 	gate     *admission.Gate
 	book     *witness.Book
+	ledger   *uses.Ledger
 	operator webhooks
 )
 
@@ -141,13 +143,23 @@ func buildGate() {
 	judge, err := engine.New(catalog.All())
 	Expect(err).NotTo(HaveOccurred())
 	book = witness.NewBook(admin, admin, operatorNamespace)
+	ledger = uses.New(admin, as(manager).Status(), clock.RealClock{})
 	gate = &admission.Gate{
 		Engine:  judge.Accepting(rule.Customs(judge.ResourceTypes())),
 		Loader:  loader,
 		Clock:   clock.RealClock{},
 		Reviews: admin,
 		Changes: book,
+		Uses:    ledger,
 	}
+}
+
+// writeUses writes what the gate has counted, as the operator would in a round.
+func writeUses(ctx context.Context) {
+	GinkgoHelper()
+	round, cancel := context.WithCancel(ctx)
+	cancel()
+	Expect(ledger.Start(round)).To(Succeed())
 }
 
 // installPolicies applies the policies and waits until the API server holds to

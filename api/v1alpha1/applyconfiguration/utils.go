@@ -64,6 +64,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.ExceptionParametersApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ExceptionReference"):
 		return &apiv1alpha1.ExceptionReferenceApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ExceptionUses"):
+		return &apiv1alpha1.ExceptionUsesApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Gateway"):
 		return &apiv1alpha1.GatewayApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("GatewayPeer"):

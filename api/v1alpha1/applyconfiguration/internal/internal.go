@@ -308,6 +308,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: specDigest
       type:
         scalar: string
+    - name: uses
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ExceptionUses
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ControlResult
   map:
     fields:
@@ -528,6 +531,15 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: name
       type:
         scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ExceptionUses
+  map:
+    fields:
+    - name: count
+      type:
+        scalar: numeric
+    - name: last
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Gateway
   map:
     fields:

@@ -24,7 +24,7 @@ type ControlExceptionSpecApplyConfiguration struct {
 	// compensatingControl says what protects the data meanwhile.
 	CompensatingControl *string `json:"compensatingControl,omitempty"`
 	// record is what the law asks for where the control stands for an addressable
-	// specification, as a refusal says and docs/adoption.md explains: without it such an
+	// specification, as the control's page in docs/controls says: without it such an
 	// exception is refused, and does not count. It is the record, not the excuse: the
 	// control is not met either way.
 	Record *AddressableRecordApplyConfiguration `json:"record,omitempty"`
