@@ -204,7 +204,7 @@ func installPeople(ctx context.Context) {
 			{APIGroups: []string{"hipaa-operator.io"}, Resources: []string{"controlexceptions"}, Verbs: []string{"get", "approve"}},
 			{APIGroups: []string{"hipaa-operator.io"}, Resources: []string{"controlexceptions/status"}, Verbs: []string{"update", "patch"}},
 		},
-		"security": {{APIGroups: []string{"hipaa-operator.io"}, Resources: []string{"complianceprofiles"}, Verbs: []string{"release"}}},
+		"security": {{APIGroups: []string{"hipaa-operator.io"}, Resources: []string{"complianceprofiles"}, Verbs: []string{"release", "weaken"}}},
 	}
 	for name, rules := range roles {
 		Expect(admin.Create(ctx, &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: name}, Rules: rules})).To(Succeed())
