@@ -311,6 +311,11 @@ const (
 	// which people declared to hold PHI and that no PHIWorkload selects it.
 	EventPodUndeclared = "PodUndeclared"
 
+	// EventChangeRefused reports, about the manager's Deployment, that somebody tried to
+	// change what the operator guards - an owned object, the PHI label of a namespace, a
+	// profile, the definition of a kind - and was refused.
+	EventChangeRefused = "ChangeRefused"
+
 	// EventExceptionEnding warns, about the exception and its PHIWorkload, that an
 	// exception ends: at each spec.exceptions.warnHoursBefore of the profiles. It is the
 	// reason of Expiring.

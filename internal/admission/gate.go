@@ -29,6 +29,8 @@ type Gate struct {
 	Reviews Reviews
 	// Changes keeps who changed what the operator owns. Nil keeps nothing.
 	Changes Changes
+	// Attempts tells people of changes that policies refuse. Nil tells nobody.
+	Attempts Attempts
 	// Uses counts what exceptions let in. Nil counts nothing.
 	Uses Uses
 	// Observe is told every outcome, for metrics. Optional.
@@ -90,6 +92,7 @@ const (
 	pathValidateExceptions  = "/validate/exceptions"
 	pathValidatePauses      = "/validate/pauses"
 	pathWitnessDeletions    = "/witness/deletions"
+	pathWitnessAttempts     = "/witness/attempts"
 )
 
 // Handlers are the webhooks by path, ready for an HTTP server. Together they take
@@ -115,6 +118,7 @@ func (g *Gate) Handlers() map[string]http.Handler {
 		pathValidateExceptions:  g.validateException,
 		pathValidatePauses:      g.validatePause,
 		pathWitnessDeletions:    g.witnessDeletion,
+		pathWitnessAttempts:     g.witnessAttempt,
 	}
 	entrance := newTurnstile(roomForReviews, g.TurnedAway)
 	handlers := make(map[string]http.Handler, len(answers))

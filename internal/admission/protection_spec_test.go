@@ -4,12 +4,14 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
+	"github.com/hipaa-operator/hipaa-operator/internal/witness"
 )
 
 // allow gives a user a ClusterRole of these rules.
@@ -23,6 +25,79 @@ func allow(ctx SpecContext, user string, rules ...rbacv1.PolicyRule) {
 		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}},
 	})).To(Succeed())
 }
+
+var _ = Describe("An attempt on what is guarded", func() {
+	const user = "tess@example.org"
+	attempt := func(kind, namespace, name, operation string) witness.Attempt {
+		return witness.Attempt{Kind: kind, Namespace: namespace, Name: name, Operation: operation, User: user}
+	}
+
+	It("is told of, once for each, with who it was", func(ctx SpecContext) {
+		tess, ns := as(user), namespace(ctx, "enforce")
+		allow(ctx, user, rbacv1.PolicyRule{APIGroups: []string{"apiextensions.k8s.io"}, Resources: []string{"customresourcedefinitions"}, Verbs: []string{"delete"}})
+		profile := phitest.Profile("tried").OnlyByName().Obj()
+		Expect(admin.Create(ctx, profile)).To(Succeed())
+		DeferCleanup(func(ctx SpecContext) { Expect(admin.Delete(ctx, profile)).To(Succeed()) })
+		policy := phitest.Policy("hipaa-api").Namespace(ns).Obj()
+		policy.Labels = map[string]string{hipaav1.LabelManagedBy: hipaav1.ManagedByValue}
+		Expect(as(manager).Create(ctx, policy)).To(Succeed())
+		definition := &unstructured.Unstructured{Object: map[string]any{
+			"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": map[string]any{"name": "phiworkloads.hipaa-operator.io"},
+		}}
+		space := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": ns}}}
+		imitation := policy.DeepCopy()
+		imitation.ResourceVersion, imitation.Name, imitation.UID = "", "whatever-they-wrote", ""
+
+		attempts.take()
+		for _, try := range []struct {
+			what error
+			want witness.Attempt
+		}{
+			{tess.Patch(ctx, profile.DeepCopy(), merge(`{"spec":{"defaultMode":"Audit"}}`)), attempt("ComplianceProfile", "", "tried", "UPDATE")},
+			{tess.DeleteAllOf(ctx, &hipaav1.ComplianceProfile{}, client.MatchingFields{"metadata.name": "tried"}), attempt("ComplianceProfile", "", "tried", "DELETE")},
+			{tess.Create(ctx, phitest.Profile("mine").OnlyByName().Obj()), attempt("ComplianceProfile", "", "", "CREATE")},
+			{tess.Delete(ctx, policy.DeepCopy()), attempt("NetworkPolicy", ns, "hipaa-api", "DELETE")},
+			{tess.Patch(ctx, policy.DeepCopy(), merge(`{"spec":{"policyTypes":["Egress"]}}`)), attempt("NetworkPolicy", ns, "hipaa-api", "UPDATE")},
+			{tess.Create(ctx, imitation), attempt("NetworkPolicy", ns, "", "CREATE")},
+			{tess.Patch(ctx, space.DeepCopy(), merge(`{"metadata":{"labels":{"hipaa-operator.io/phi":null}}}`)), attempt("Namespace", "", ns, "UPDATE")},
+			{tess.Status().Patch(ctx, space.DeepCopy(), merge(`{"metadata":{"labels":{"hipaa-operator.io/phi":null}}}`)), attempt("Namespace", "", ns, "UPDATE")},
+			{tess.Delete(ctx, definition.DeepCopy()), attempt("CustomResourceDefinition", "", "phiworkloads.hipaa-operator.io", "DELETE")},
+		} {
+			Expect(apierrors.IsForbidden(try.what)).To(BeTrue(), "%v: %v", try.want, try.what)
+		}
+		Expect(attempts.take()).To(Equal([]witness.Attempt{
+			attempt("ComplianceProfile", "", "tried", "UPDATE"), attempt("ComplianceProfile", "", "tried", "DELETE"), attempt("ComplianceProfile", "", "", "CREATE"),
+			attempt("NetworkPolicy", ns, "hipaa-api", "DELETE"), attempt("NetworkPolicy", ns, "hipaa-api", "UPDATE"), attempt("NetworkPolicy", ns, "", "CREATE"),
+			attempt("Namespace", "", ns, "UPDATE"), attempt("Namespace", "", ns, "UPDATE"),
+			attempt("CustomResourceDefinition", "", "phiworkloads.hipaa-operator.io", "DELETE"),
+		}))
+	})
+
+	It("is nothing that is allowed, rehearsed, or changes nothing", func(ctx SpecContext) {
+		ns := namespace(ctx, "enforce")
+		sam, tess := as("sam@example.org", "security"), as(user)
+		profile := phitest.Profile("allowed").OnlyByName().Obj()
+		attempts.take()
+		Expect(sam.Create(ctx, profile)).To(Succeed())
+		Expect(tess.Patch(ctx, profile.DeepCopy(), merge(`{"metadata":{"labels":{"team":"clinical"}}}`))).To(Succeed())
+		Expect(tess.Delete(ctx, profile.DeepCopy(), client.DryRunAll)).NotTo(Succeed())
+		Expect(sam.Delete(ctx, profile)).To(Succeed())
+		policy := phitest.Policy("hipaa-api").Namespace(ns).Obj()
+		policy.Labels = map[string]string{hipaav1.LabelManagedBy: hipaav1.ManagedByValue}
+		Expect(as(manager).Create(ctx, policy)).To(Succeed())
+		Expect(as("system:serviceaccount:kube-system:namespace-controller").Delete(ctx, policy)).To(Succeed())
+		Expect(attempts.take()).To(BeEmpty())
+	})
+
+	It("is refused all the same while the operator is away", func(ctx SpecContext) {
+		profile := phitest.Profile("alone").OnlyByName().Obj()
+		Expect(admin.Create(ctx, profile)).To(Succeed())
+		operator.stop()
+		DeferCleanup(func() { operator.start() })
+		Expect(as(user).Delete(ctx, profile.DeepCopy())).To(MatchError(ContainSubstring(`the verb "weaken"`)))
+		Expect(as("sam@example.org", "security").Delete(ctx, profile)).To(Succeed())
+	})
+})
 
 var _ = Describe("A profile", func() {
 	var profile *hipaav1.ComplianceProfile

@@ -7,6 +7,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -61,6 +62,7 @@ var (
 	gate     *admission.Gate
 	book     *witness.Book
 	ledger   *uses.Ledger
+	attempts = &attemptLog{}
 	operator webhooks
 )
 
@@ -151,7 +153,30 @@ func buildGate() {
 		Reviews: admin,
 		Changes: book,
 		Uses:    ledger,
+		// What is told of is read by the specs.
+		Attempts: attempts,
 	}
+}
+
+// attemptLog keeps attempts that were told of.
+type attemptLog struct {
+	mu   sync.Mutex
+	seen []witness.Attempt
+}
+
+func (l *attemptLog) Refused(a witness.Attempt) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.seen = append(l.seen, a)
+}
+
+// take hands out what was told since the last time.
+func (l *attemptLog) take() []witness.Attempt {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	seen := l.seen
+	l.seen = nil
+	return seen
 }
 
 // writeUses writes what the gate has counted, as the operator would in a round.

@@ -35,13 +35,14 @@ func wire(ctx context.Context, mgr manager.Manager, o Options) error {
 		return fmt.Errorf("adding the ledger of exceptions: %w", err)
 	}
 	gate := &admission.Gate{
-		Engine:  judge,
-		Loader:  loader,
-		Clock:   clock.RealClock{},
-		Reviews: mgr.GetClient(),
-		Changes: book,
-		Uses:    ledger,
-		Observe: observe,
+		Engine:   judge,
+		Loader:   loader,
+		Clock:    clock.RealClock{},
+		Reviews:  mgr.GetClient(),
+		Changes:  book,
+		Uses:     ledger,
+		Attempts: witness.NewAttempts(mgr.GetEventRecorder("hipaa-operator.io/attempts"), o.Namespace, clock.RealClock{}),
+		Observe:  observe,
 		// What found no room was not judged, so it is no outcome.
 		TurnedAway: metrics.AdmissionTurnedAway,
 	}

@@ -132,6 +132,7 @@ func TestEveryMetricSaysWhatItIs(t *testing.T) {
 	metrics.UndeclaredPods("Deny", 3)
 	metrics.UndeclaredPods("", -1)
 	metrics.GuardRestored("ValidatingWebhookConfiguration")
+	metrics.GuardRefused("ComplianceProfile")
 	metrics.ExceptionUsed("pod-hardening")
 	var fleet metrics.Fleet
 	fleet.Observe(types.NamespacedName{Name: "api"}, excused("pod-hardening", time.Unix(60, 0)), false)
