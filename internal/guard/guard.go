@@ -27,6 +27,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/outcome"
 )
 
 // +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=validatingwebhookconfigurations;mutatingwebhookconfigurations;validatingadmissionpolicies;validatingadmissionpolicybindings,verbs=get;list;watch;create
@@ -206,8 +207,10 @@ func (g *Guard) tell(ctx context.Context, ref Ref, found seen) {
 		g.Restored(ref)
 	}
 	if g.Events != nil {
-		g.Events.Eventf(g.about(), nil, corev1.EventTypeWarning, hipaav1.ReasonAdmissionRestored, "Restore",
-			"%s was %s by %s and has been put back", ref, found.what(), found.who)
+		note := fmt.Sprintf("%s was %s by %s and has been put back", ref, found.what(), found.who)
+		outcome.Event{
+			Warning: true, Reason: hipaav1.ReasonAdmissionRestored, Action: outcome.Apart("Restore", note), Note: note,
+		}.About(g.about(), g.Events)
 	}
 }
 

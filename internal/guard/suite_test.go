@@ -315,13 +315,23 @@ var _ = Describe("The admission configuration", func() {
 		}
 	})
 
-	It("tells people where the operator stands", func(ctx SpecContext) {
-		Expect(admin.Delete(ctx, binding())).To(Succeed())
-		Eventually(func(g Gomega) {
-			var list eventsv1.EventList
-			g.Expect(admin.List(ctx, &list, client.InNamespace(operatorNamespace))).To(Succeed())
-			g.Expect(list.Items).To(ContainElement(And(HaveField("Reason", hipaav1.ReasonAdmissionRestored), HaveField("Regarding.Name", "hipaa-operator-manager"))))
-		}, 5*time.Second).Should(Succeed())
+	It("tells people where the operator stands, of each object by itself", func(ctx SpecContext) {
+		restored := func(what string) func(Gomega) {
+			return func(g Gomega) {
+				var list eventsv1.EventList
+				g.Expect(admin.List(ctx, &list, client.InNamespace(operatorNamespace))).To(Succeed())
+				g.Expect(list.Items).To(ContainElement(And(HaveField("Reason", hipaav1.ReasonAdmissionRestored),
+					HaveField("Regarding.Name", "hipaa-operator-manager"), HaveField("Note", HavePrefix(what)))))
+			}
+		}
+		for _, o := range []client.Object{binding(), mutating(), profiles()} {
+			Expect(admin.Delete(ctx, o)).To(Succeed())
+			Eventually(func() error { return admin.Get(ctx, client.ObjectKeyFromObject(o), o) }, time.Second, 10*time.Millisecond).Should(Succeed())
+		}
+		for _, what := range []string{"ValidatingAdmissionPolicyBinding/hipaa-operator-phi-label was deleted",
+			"MutatingWebhookConfiguration/hipaa-operator-mutating was deleted", "ValidatingAdmissionPolicy/hipaa-operator-profiles was deleted"} {
+			Eventually(restored(what), 5*time.Second).Should(Succeed())
+		}
 	})
 
 	pause := func(ctx context.Context, until time.Time) {

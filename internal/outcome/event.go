@@ -2,6 +2,8 @@ package outcome
 
 import (
 	"fmt"
+	"hash/fnv"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -24,6 +26,15 @@ type Event struct {
 	// Related is the other object that it concerns. Optional.
 	Related *corev1.ObjectReference
 	Note    string
+}
+
+// Apart makes an action that tells events apart by what they say, where nothing else
+// does: the API counts those of one action together and keeps the first text alone.
+func Apart(action string, texts ...string) string {
+	sum := fnv.New32a()
+	// Writing into a hash cannot fail.
+	_, _ = sum.Write([]byte(strings.Join(texts, "\x00")))
+	return fmt.Sprintf("%s-%08x", action, sum.Sum32())
 }
 
 // Hours is a time in words where it is one of whole days or hours, such as "7 days" or

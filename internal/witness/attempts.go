@@ -2,7 +2,6 @@ package witness
 
 import (
 	"fmt"
-	"hash/fnv"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -66,7 +65,7 @@ func (t *Attempts) Refused(a Attempt) {
 	}
 	outcome.Event{
 		Warning: true, Reason: hipaav1.EventChangeRefused,
-		Action: a.Operation + "-" + a.digest(),
+		Action: outcome.Apart(a.Operation, a.User, a.Kind, a.Namespace, a.Name),
 		Note:   fmt.Sprintf("%q tried to %s %s and was refused", user, strings.ToLower(a.Operation), a.object()),
 	}.About(t.about, t.events)
 }
@@ -80,13 +79,4 @@ func (a *Attempt) object() string {
 	default:
 		return a.Kind + " " + a.Namespace + "/" + a.Name
 	}
-}
-
-// digest tells attempts apart: events of one action about one object are counted
-// together, and only the first user would be named.
-func (a *Attempt) digest() string {
-	sum := fnv.New32a()
-	// Writing into a hash cannot fail.
-	_, _ = sum.Write([]byte(strings.Join([]string{a.User, a.Kind, a.Namespace, a.Name}, "\x00")))
-	return fmt.Sprintf("%08x", sum.Sum32())
 }
