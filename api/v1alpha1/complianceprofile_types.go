@@ -108,6 +108,10 @@ type ComplianceProfileSpec struct {
 	// +optional
 	Access *AccessParameters `json:"access,omitempty"`
 
+	// exceptions bounds exceptions from controls.
+	// +optional
+	Exceptions *ExceptionParameters `json:"exceptions,omitempty"`
+
 	// rollout bounds what the operator may do to running pods, and how workloads
 	// enter Enforce.
 	// +optional
@@ -140,6 +144,11 @@ type ControlSetting struct {
 	// +kubebuilder:validation:MaxLength=512
 	// +kubebuilder:validation:MinLength=1
 	Reason string `json:"reason,omitempty"`
+
+	// record is what the law asks for where mode is Off and the control stands for an
+	// addressable specification: without it such a setting is refused.
+	// +optional
+	Record *AddressableRecord `json:"record,omitempty"`
 }
 
 // Statement is what a person says where no machine can look. Verdicts that rest

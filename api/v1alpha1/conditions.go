@@ -70,8 +70,14 @@ const (
 	ConditionApproved = "Approved"
 
 	// ConditionInForce is True on a ControlException when it counts now:
-	// approved and not expired.
+	// approved, not expired, no longer than profiles allow, and with the record
+	// that an addressable specification asks for.
 	ConditionInForce = "InForce"
+
+	// ConditionExpiring is present on a ControlException while it is True: the
+	// exception is in force and its end nearer than a spec.exceptions.warnHoursBefore of the
+	// profiles.
+	ConditionExpiring = "Expiring"
 )
 
 // Reasons of conditions; event reasons are the same words.
@@ -263,6 +269,14 @@ const (
 	// ReasonExpired means that the exception's end has come.
 	ReasonExpired = "Expired"
 
+	// ReasonTooLong means that more lies between an exception's creation and its end
+	// than profiles allow. Lifted by the watch on ComplianceProfiles.
+	ReasonTooLong = "TooLong"
+
+	// ReasonRecordMissing means that an exception from an addressable specification, or
+	// a profile that sets one to Off, lacks the record of 45 CFR 164.306(d)(3).
+	ReasonRecordMissing = "RecordMissing"
+
 	// ReasonNotApproved is the reason of InForce while no approval stands.
 	ReasonNotApproved = "NotApproved"
 
@@ -297,6 +311,13 @@ const (
 	// which people declared to hold PHI and that no PHIWorkload selects it.
 	EventPodUndeclared = "PodUndeclared"
 
-	// EventExceptionEnding warns that an exception ends, a week and a day before.
+	// EventChangeRefused reports, about the manager's Deployment, that somebody tried to
+	// change what the operator guards - an owned object, the PHI label of a namespace, a
+	// profile, the definition of a kind - and was refused.
+	EventChangeRefused = "ChangeRefused"
+
+	// EventExceptionEnding warns, about the exception and its PHIWorkload, that an
+	// exception ends: at each spec.exceptions.warnHoursBefore of the profiles. It is the
+	// reason of Expiring.
 	EventExceptionEnding = "ExceptionEnding"
 )

@@ -41,8 +41,17 @@ type ControlExceptionSpec struct {
 	// +kubebuilder:validation:MaxLength=1024
 	CompensatingControl string `json:"compensatingControl,omitempty"`
 
+	// record is what the law asks for where the control stands for an addressable
+	// specification, as the control's page in docs/controls says: without it such an
+	// exception is refused, and does not count. It is the record, not the excuse: the
+	// control is not met either way.
+	// +optional
+	Record *AddressableRecord `json:"record,omitempty"`
+
 	// expires is the instant at which the exception stops counting. At that
-	// instant it is already void. A spec whose end has passed is not taken.
+	// instant it is already void. A spec whose end has passed is not taken, and
+	// neither is one that ends later after its creation than
+	// spec.exceptions.maximumLength of the profiles allows.
 	// +required
 	Expires metav1.Time `json:"expires,omitempty,omitzero"`
 }
@@ -142,6 +151,11 @@ type ControlExceptionStatus struct {
 	// +kubebuilder:validation:MinLength=1
 	SpecDigest string `json:"specDigest,omitempty"`
 
+	// uses counts how often admission let something in because of the exception; absent
+	// while it never did.
+	// +optional
+	Uses *ExceptionUses `json:"uses,omitempty"`
+
 	// approval is the decision of an approver. The operator never writes it.
 	// +optional
 	Approval *Approval `json:"approval,omitempty"`
@@ -160,7 +174,9 @@ type ControlExceptionStatus struct {
 // +kubebuilder:printcolumn:name="Approver",type=string,JSONPath=`.status.approval.approver`
 // +kubebuilder:printcolumn:name="Expires",type=string,JSONPath=`.spec.expires`
 // +kubebuilder:printcolumn:name="In-Force",type=string,JSONPath=`.status.conditions[?(@.type=="InForce")].status`
+// +kubebuilder:printcolumn:name="Uses",type=integer,JSONPath=`.status.uses.count`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Last-Used",type=date,priority=1,JSONPath=`.status.uses.last`
 // +kubebuilder:printcolumn:name="Digest",type=string,priority=1,JSONPath=`.status.specDigest`
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 63",message="metadata.name is longer than 63 characters"
 type ControlException struct {

@@ -19,18 +19,7 @@ func (r *Reconciler) judge(_ context.Context, s *scope) error {
 	if _, err := control.ParseRuleset(spec.RulesetVersion); err != nil {
 		s.problem(hipaav1.ReasonUnknownRuleset, "spec.rulesetVersion: %s; it counts as the latest", err)
 	}
-	var unknown []string
-	for i := range spec.Controls {
-		if id := spec.Controls[i].ID; !r.Engine.Knows(id) && !engine.Brings(slices.Collect(maps.Values(s.profiles)), id) && !engine.Brings([]*hipaav1.ComplianceProfile{s.profile}, id) {
-			unknown = append(unknown, id)
-		}
-	}
-	if len(unknown) > 0 {
-		s.problem(hipaav1.ReasonUnknownControl, "spec.controls names what neither the catalogue has nor a profile brings: %s; see docs/controls", strings.Join(unknown, ", "))
-	}
-	for _, fault := range r.Engine.Faults(s.profile) {
-		s.problem(hipaav1.ReasonInvalidControl, "%s; its verdict is Unknown", fault)
-	}
+	r.judgeControls(s)
 	var missing []string
 	for _, base := range spec.Extends {
 		if s.profiles[base] == nil {
@@ -50,6 +39,26 @@ func (r *Reconciler) judge(_ context.Context, s *scope) error {
 	}
 	s.judged = true
 	return nil
+}
+
+// judgeControls looks at what the profile says of controls.
+func (r *Reconciler) judgeControls(s *scope) {
+	spec := &s.profile.Spec
+	var unknown []string
+	for i := range spec.Controls {
+		if id := spec.Controls[i].ID; !r.Engine.Knows(id) && !engine.Brings(slices.Collect(maps.Values(s.profiles)), id) && !engine.Brings([]*hipaav1.ComplianceProfile{s.profile}, id) {
+			unknown = append(unknown, id)
+		}
+	}
+	if len(unknown) > 0 {
+		s.problem(hipaav1.ReasonUnknownControl, "spec.controls names what neither the catalogue has nor a profile brings: %s; see docs/controls", strings.Join(unknown, ", "))
+	}
+	for _, fault := range r.Engine.Faults(s.profile) {
+		s.problem(hipaav1.ReasonInvalidControl, "%s; its verdict is Unknown", fault)
+	}
+	for _, lacking := range r.Engine.Unrecorded(s.profile) {
+		s.problem(hipaav1.ReasonRecordMissing, "%s", lacking)
+	}
 }
 
 func (s *scope) problem(reason, format string, args ...any) {

@@ -44,15 +44,15 @@ func (r *Reconciler) Reconcile(ctx context.Context, x *hipaav1.ControlException)
 	return outcome.Return(s.recheckAfter(), stepErr, writeErr)
 }
 
-// publish is the only writer: what it applies leaves the approval out, which it
-// therefore never owns.
+// publish is the only writer but for the approval and the uses: what it applies leaves
+// them out, and it therefore never owns them.
 func (r *Reconciler) publish(ctx context.Context, s *scope, next *hipaav1.ControlExceptionStatus) error {
 	x := s.exception
 	if equality.Semantic.DeepEqual(&x.Status, next) {
 		return r.versions.Caught(x)
 	}
 	owned := *next
-	owned.Approval = nil
+	owned.Approval, owned.Uses = nil, nil
 	status := hipaav1ac.ControlExceptionStatus()
 	if err := apply.Convert(owned, status); err != nil {
 		return err

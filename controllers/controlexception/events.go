@@ -1,8 +1,8 @@
 package controlexception
 
 import (
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/outcome"
@@ -18,6 +18,8 @@ func (r *Reconciler) announce(s *scope, next *hipaav1.ControlExceptionStatus) {
 		switch t.After.Reason {
 		case hipaav1.ReasonNotApproved:
 			continue // Approved tells why
+		case hipaav1.EventExceptionEnding:
+			continue // told below, about the workload as well
 		case hipaav1.ReasonWorkloadNotFound, hipaav1.ReasonUnknownControl:
 			if t.After.Type != hipaav1.ConditionReady {
 				continue
@@ -31,22 +33,25 @@ func (r *Reconciler) announce(s *scope, next *hipaav1.ControlExceptionStatus) {
 		event.Warning = event.Warning && t.After.Reason != hipaav1.ReasonApprovalPending
 		event.About(x, r.Events)
 	}
-	before := meta.FindStatusCondition(x.Status.Conditions, hipaav1.ConditionInForce)
-	after := meta.FindStatusCondition(next.Conditions, hipaav1.ConditionInForce)
-	if after != nil && after.Status == metav1.ConditionTrue && remaining(s.left()) != "" && (before == nil || before.Message != after.Message) {
-		ending(s, after.Message).About(x, r.Events)
+	before := meta.FindStatusCondition(x.Status.Conditions, hipaav1.ConditionExpiring)
+	after := meta.FindStatusCondition(next.Conditions, hipaav1.ConditionExpiring)
+	if after != nil && (before == nil || before.Message != after.Message) {
+		event := ending(s, after.Message)
+		event.About(x, r.Events)
+		event.About(&corev1.ObjectReference{
+			APIVersion: hipaav1.GroupVersion.String(), Kind: "PHIWorkload", Namespace: x.Namespace, Name: x.Spec.WorkloadRef.Name, UID: s.workload,
+		}, r.Events)
 	}
 }
 
-// ending warns of the end.
+// ending warns of the end. Each warning is an action of its own, so that none is
+// counted into an earlier one.
 func ending(s *scope, message string) outcome.Event {
-	action := "WarnWeek"
-	if s.left() <= day {
-		action = "WarnDay"
-	}
-	spec := &s.exception.Spec
+	x := s.exception
 	return outcome.Event{
-		Warning: true, Reason: hipaav1.EventExceptionEnding, Action: action,
-		Note: spec.ControlID + " on PHIWorkload/" + spec.WorkloadRef.Name + " is excused " + message + "; after that new pods are refused",
+		Warning: true, Reason: hipaav1.EventExceptionEnding, Action: "Warn" + s.warned().String(),
+		Related: &corev1.ObjectReference{APIVersion: hipaav1.GroupVersion.String(), Kind: "ControlException", Namespace: x.Namespace, Name: x.Name, UID: x.UID},
+		Note: "ControlException " + x.Name + ", which excuses PHIWorkload/" + x.Spec.WorkloadRef.Name + " from " + x.Spec.ControlID + ", " + message +
+			"; what runs stays, and new pods are refused from then on",
 	}
 }

@@ -8,13 +8,18 @@ import (
 	. "github.com/onsi/gomega"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/controllers/controllerstest"
 	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
 )
 
 var _ = Describe("A ControlException", func() {
+	var workload *hipaav1.PHIWorkload
 	BeforeEach(func(ctx context.Context) {
 		w := phitest.Workload("api").Obj()
+		workload = w
 		Expect(cluster.Admin.Create(ctx, w)).To(Succeed())
 		DeferCleanup(func(ctx context.Context) {
 			Expect(cluster.Admin.Delete(ctx, w)).To(Succeed())
@@ -70,7 +75,30 @@ var _ = Describe("A ControlException", func() {
 		cluster.Approve(ctx, x)
 		Eventually(cluster.Condition(ctx, x, hipaav1.ConditionInForce), patience, interval).Should(Equal("True InForce"))
 		Expect(cluster.Events(ctx, x)()).NotTo(ContainElement(hipaav1.EventExceptionEnding))
+		Expect(cluster.Condition(ctx, x, hipaav1.ConditionExpiring)()).To(Equal("none"))
 		Eventually(cluster.Events(ctx, x), patience, interval).Should(ContainElement(hipaav1.EventExceptionEnding))
+		Eventually(cluster.Condition(ctx, x, hipaav1.ConditionExpiring), patience, interval).Should(Equal("True ExceptionEnding"))
+		Eventually(cluster.Events(ctx, workload), patience, interval).Should(ContainElement(hipaav1.EventExceptionEnding), "whoever describes the workload hears of it")
+		phitest.ExpectLawfulConditions(GinkgoT(), x)
+	})
+
+	It("counts no more where a profile has become stricter, and warns when profiles say", func(ctx context.Context) {
+		x := exception("long", "api", 48*time.Hour)
+		Expect(cluster.Admin.Create(ctx, x)).To(Succeed())
+		cluster.Approve(ctx, x)
+		Eventually(cluster.Condition(ctx, x, hipaav1.ConditionReady), patience, interval).Should(Equal("True InForce"))
+		Eventually(cluster.Condition(ctx, x, hipaav1.ConditionExpiring), patience, interval).Should(Equal("True ExceptionEnding"), "within a week, as nobody says otherwise")
+		profile := controllerstest.Create(ctx, cluster, phitest.Profile("strict").LongestException(24*time.Hour).WarnsBefore(1).Obj())
+		DeferCleanup(func(ctx context.Context) {
+			Expect(client.IgnoreNotFound(cluster.Admin.Delete(ctx, profile))).To(Succeed())
+		})
+		Eventually(cluster.Condition(ctx, x, hipaav1.ConditionReady), patience, interval).Should(Equal("False TooLong"))
+		Expect(cluster.Condition(ctx, x, hipaav1.ConditionInForce)()).To(Equal("False TooLong"))
+		Expect(cluster.Condition(ctx, x, hipaav1.ConditionApproved)()).To(Equal("True Approved"), "people have decided as they have")
+		phitest.ExpectLawfulConditions(GinkgoT(), x)
+		controllerstest.UpdateProfile(ctx, cluster, profile, func(p *hipaav1.ComplianceProfile) { p.Spec.Exceptions.MaximumLength = nil })
+		Eventually(cluster.Condition(ctx, x, hipaav1.ConditionReady), patience, interval).Should(Equal("True InForce"))
+		Expect(cluster.Condition(ctx, x, hipaav1.ConditionExpiring)()).To(Equal("none"), "an hour before, now")
 		phitest.ExpectLawfulConditions(GinkgoT(), x)
 	})
 

@@ -3,8 +3,6 @@ package controlexception
 import (
 	"context"
 	"fmt"
-
-	"github.com/hipaa-operator/hipaa-operator/internal/engine"
 )
 
 // judge identifies what there is to decide on, and asks the engine whether the
@@ -15,7 +13,9 @@ func (r *Reconciler) judge(_ context.Context, s *scope) error {
 		return fmt.Errorf("identifying the spec: %w", err)
 	}
 	s.digest = digest
-	s.state = engine.StateOf(s.exception, s.workload, s.now)
+	s.state = s.effective.StateOf(s.exception, s.workload, s.now)
+	s.flaw = s.effective.Flaw(s.exception, s.now)
+	s.warnings = s.effective.Warnings()
 	s.known = s.brought || r.Engine.Knows(s.exception.Spec.ControlID)
 	s.judged = true
 	return nil

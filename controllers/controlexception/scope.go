@@ -12,12 +12,6 @@ import (
 
 type steps = outcome.Steps[scope]
 
-// Warnings before the end, the longest first.
-const (
-	week = 7 * 24 * time.Hour
-	day  = 24 * time.Hour
-)
-
 // scope is what one pass over an exception learns.
 type scope struct {
 	exception *hipaav1.ControlException
@@ -27,6 +21,8 @@ type scope struct {
 	observed bool
 	// workload is the UID of the PHIWorkload; empty where there is none.
 	workload types.UID
+	// effective is what the profiles come to for it.
+	effective *engine.Effective
 	// brought says that a profile brings the control.
 	brought bool
 
@@ -34,24 +30,42 @@ type scope struct {
 	judged bool
 	digest string
 	state  engine.ExceptionState
-	known  bool
+	// flaw is why it does not count, whatever people decide; empty is none.
+	flaw  engine.ExceptionState
+	known bool
+	// warnings are the times before the end at which people hear of it, the longest
+	// first.
+	warnings []time.Duration
 }
 
 // left is how long the exception has to go.
 func (s *scope) left() time.Duration { return s.exception.Spec.Expires.Sub(s.now) }
 
+// inForce reports whether it counts now.
+func (s *scope) inForce() bool { return s.state == engine.ExceptionInForce }
+
+// warned is the shortest of the warnings that are due; zero is none.
+func (s *scope) warned() time.Duration {
+	var due time.Duration
+	for _, before := range s.warnings {
+		if s.left() <= before {
+			due = before
+		}
+	}
+	return due
+}
+
 // recheckAfter is when the exception ends, or the next warning is due; zero is
 // never. At its end it is already void, so the very instant is right.
 func (s *scope) recheckAfter() time.Duration {
 	left := s.left()
-	switch {
-	case left <= 0:
+	if left <= 0 {
 		return 0
-	case left > week:
-		return left - week
-	case left > day:
-		return left - day
-	default:
-		return left
 	}
+	for _, before := range s.warnings {
+		if left > before {
+			return left - before
+		}
+	}
+	return left
 }

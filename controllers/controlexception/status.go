@@ -7,6 +7,7 @@ import (
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/engine"
+	"github.com/hipaa-operator/hipaa-operator/internal/hipaa"
 	"github.com/hipaa-operator/hipaa-operator/internal/outcome"
 )
 
@@ -36,12 +37,18 @@ func statusOf(s *scope, stepErr error) hipaav1.ControlExceptionStatus {
 	case !s.known:
 		ready = outcome.Condition{Status: metav1.ConditionFalse, Reason: hipaav1.ReasonUnknownControl,
 			Message: "the catalogue has no control \"" + s.exception.Spec.ControlID + "\"; see docs/controls"}
+	case s.flaw != "" && s.state != engine.ExceptionExpired:
+		ready = inForce // people hear of it before they decide
 	case inForce.Status != metav1.ConditionTrue && approved.Status != metav1.ConditionTrue && s.state != engine.ExceptionExpired:
 		ready = approved // says what people have to do
 	}
 	c.Ready(ready.Status, ready.Reason, ready.Message)
 	c.Set(hipaav1.ConditionApproved, approved.Status, approved.Reason, approved.Message)
 	c.Set(hipaav1.ConditionInForce, inForce.Status, inForce.Reason, inForce.Message)
+	if due := s.warned(); s.inForce() && due > 0 {
+		c.Set(hipaav1.ConditionExpiring, metav1.ConditionTrue, hipaav1.EventExceptionEnding,
+			"ends at "+s.end()+", within "+outcome.Hours(due))
+	}
 	next.Conditions = c.List()
 	return next
 }
@@ -55,7 +62,7 @@ func approvedOf(s *scope) outcome.Condition {
 		state = engine.StateOf(s.exception, s.workload, s.exception.Spec.Expires.Add(-time.Second))
 	}
 	switch state {
-	case engine.ExceptionInForce:
+	case engine.ExceptionInForce, engine.ExceptionTooLong, engine.ExceptionUnrecorded:
 		return outcome.Condition{Status: metav1.ConditionTrue, Reason: hipaav1.ReasonApproved, Message: "approved by " + s.exception.Status.Approval.Approver}
 	case engine.ExceptionDenied:
 		return outcome.Condition{Status: metav1.ConditionFalse, Reason: hipaav1.ReasonDenied, Message: "denied by " + s.exception.Status.Approval.Approver}
@@ -82,25 +89,24 @@ func voidBecause(s *scope) string {
 
 // inForceOf says whether the exception counts now.
 func inForceOf(s *scope) outcome.Condition {
-	end := s.exception.Spec.Expires.UTC().Format(time.RFC3339)
-	switch s.state {
-	case engine.ExceptionInForce:
-		return outcome.Condition{Status: metav1.ConditionTrue, Reason: hipaav1.ReasonInForce, Message: "until " + end + remaining(s.left())}
-	case engine.ExceptionExpired:
+	end := s.end()
+	switch {
+	case s.inForce():
+		return outcome.Condition{Status: metav1.ConditionTrue, Reason: hipaav1.ReasonInForce, Message: s.effective.Standing(s.exception.Spec.ControlID, s.exception.Spec.Expires)}
+	case s.state == engine.ExceptionExpired:
 		return outcome.Condition{Status: metav1.ConditionFalse, Reason: hipaav1.ReasonExpired, Message: "ended at " + end}
+	case s.flaw == engine.ExceptionTooLong:
+		return outcome.Condition{Status: metav1.ConditionFalse, Reason: hipaav1.ReasonTooLong,
+			Message: "does not count, because it ends at " + end + " and spec.exceptions.maximumLength of the profiles allows " +
+				outcome.Hours(s.effective.LongestException()) + " from its creation: ask again by another exception, or write an end no later than " +
+				s.effective.LatestEnd(s.exception, s.now).UTC().Format(time.RFC3339)}
+	case s.flaw == engine.ExceptionUnrecorded:
+		return outcome.Condition{Status: metav1.ConditionFalse, Reason: hipaav1.ReasonRecordMissing,
+			Message: "does not count, because its control stands for an addressable specification (" +
+				hipaa.Join(s.effective.Addressable(s.exception.Spec.ControlID)) + "): write spec.record, as 45 CFR 164.306(d)(3) asks"}
 	default:
 		return outcome.Condition{Status: metav1.ConditionFalse, Reason: hipaav1.ReasonNotApproved, Message: "counts once it is approved, until " + end}
 	}
 }
 
-// remaining changes only when a warning is due, so that the status stays quiet.
-func remaining(left time.Duration) string {
-	switch {
-	case left <= day:
-		return ", within a day"
-	case left <= week:
-		return ", within a week"
-	default:
-		return ""
-	}
-}
+func (s *scope) end() string { return s.exception.Spec.Expires.UTC().Format(time.RFC3339) }

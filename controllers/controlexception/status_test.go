@@ -1,6 +1,7 @@
 package controlexception
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
@@ -10,21 +11,43 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/control/catalog"
 	"github.com/hipaa-operator/hipaa-operator/internal/engine"
 	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
 )
 
+const (
+	week = 7 * day
+	day  = 24 * time.Hour
+)
+
 func at(x *hipaav1.ControlException, after time.Duration) *scope {
-	now, workload := phitest.Epoch.Add(after), phitest.UIDOf(x.Spec.WorkloadRef.Name)
-	return &scope{
-		exception: x, now: now, observed: true, workload: workload,
-		judged: true, digest: digestOf(x), known: true, state: engine.StateOf(x, workload, now),
+	return under(phitest.Profile("strict").LongestException(60*day), x, after)
+}
+
+// under is what a pass knows where a profile governs the namespace.
+func under(profile *phitest.ProfileBuilder, x *hipaav1.ControlException, after time.Duration) *scope {
+	now := phitest.Epoch.Add(after)
+	judge, err := engine.New(catalog.All())
+	if err != nil {
+		panic(err)
 	}
+	effective, err := judge.Resolve([]*hipaav1.ComplianceProfile{profile.Obj()}, phitest.Namespace(x.Namespace).Obj(), nil, now)
+	if err != nil {
+		panic(err)
+	}
+	s := &scope{exception: x, now: now, observed: true, effective: effective, known: true}
+	return of(phitest.UIDOf(x.Spec.WorkloadRef.Name), s)
 }
 
 // of is the same where the workload is another, or none.
 func of(workload types.UID, s *scope) *scope {
-	s.workload, s.state = workload, engine.StateOf(s.exception, workload, s.now)
+	known := s.known
+	s.workload = workload
+	if err := (&Reconciler{Engine: &engine.Engine{}}).judge(context.Background(), s); err != nil {
+		panic(err)
+	}
+	s.known = known
 	return s
 }
 
@@ -98,6 +121,30 @@ func TestStatus(t *testing.T) {
 		"the control does not exist": {
 			give: func() *scope { s := at(x().ApprovedBy("officer").Obj(), 0); s.known = false; return s }(),
 			want: [3]string{"False UnknownControl", "True Approved", "True InForce"},
+		},
+		"too long for the profile": {
+			give: at(x().Created(phitest.After(-60*day)).ApprovedBy("officer").Obj(), 0),
+			want: [3]string{"False TooLong", "True Approved", "False TooLong"},
+		},
+		"too long, before anybody decides": {
+			give: at(x().Created(phitest.After(-60*day)).Obj(), 0),
+			want: [3]string{"False TooLong", "False ApprovalPending", "False TooLong"},
+		},
+		"too long, and ended": {
+			give: at(x().Created(phitest.After(-60*day)).ApprovedBy("officer").Obj(), 24*time.Hour),
+			want: [3]string{"False Expired", "True Approved", "False Expired"},
+		},
+		"from an addressable specification, with its record": {
+			give: at(phitest.Exception("legacy", "api", "volume-encryption").ApprovedBy("officer").Obj(), 0),
+			want: [3]string{"True InForce", "True Approved", "True InForce"},
+		},
+		"from an addressable specification, without its record": {
+			give: at(phitest.Exception("legacy", "api", "volume-encryption").Unrecorded().ApprovedBy("officer").Obj(), 0),
+			want: [3]string{"False RecordMissing", "True Approved", "False RecordMissing"},
+		},
+		"from a required specification, without one": {
+			give: at(x().Unrecorded().ApprovedBy("officer").Obj(), 0),
+			want: [3]string{"True InForce", "True Approved", "True InForce"},
 		},
 		"an unexpected error": {
 			give:    func() *scope { s := at(x().Obj(), 0); s.judged = false; return s }(),
@@ -174,17 +221,51 @@ func TestRecheckAfter(t *testing.T) {
 	}
 }
 
+func TestWhatIsInForceIsNotMet(t *testing.T) {
+	const end = "2026-03-03T09:00:00Z"
+	for name, tt := range map[string]struct{ give, want string }{
+		"a required specification": {"pod-hardening", "not met, risk accepted until " + end},
+		"an addressable one":       {"volume-encryption", "not met, an equivalent measure in its place until " + end},
+		"one of each":              {"ephemeral-storage", "not met, risk accepted until " + end},
+	} {
+		t.Run(name, func(t *testing.T) {
+			status := statusOf(at(phitest.Exception("legacy", "api", tt.give).ApprovedBy("officer").Obj(), 0), nil)
+			if got := meta.FindStatusCondition(status.Conditions, hipaav1.ConditionInForce).Message; got != tt.want {
+				t.Errorf("says %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestAFlawSaysWhatToDo(t *testing.T) {
+	long := at(phitest.Exception("legacy", "api", "pod-hardening").Created(phitest.After(-60*day)).Obj(), 0)
+	bare := at(phitest.Exception("legacy", "api", "volume-encryption").Unrecorded().Obj(), 0)
+	for want, give := range map[string]*scope{
+		"does not count, because it ends at 2026-03-03T09:00:00Z and spec.exceptions.maximumLength of the profiles allows 60 days from its creation: " +
+			"ask again by another exception, or write an end no later than 2026-03-02T09:00:00Z": long,
+		"does not count, because its control stands for an addressable specification (45 CFR 164.312(a)(2)(iv)): write spec.record, as 45 CFR 164.306(d)(3) asks": bare,
+	} {
+		status := statusOf(give, nil)
+		if got := meta.FindStatusCondition(status.Conditions, hipaav1.ConditionReady).Message; got != want {
+			t.Errorf("says %q, want %q", got, want)
+		}
+	}
+}
+
 func TestTheMessageChangesOnlyWithAWarning(t *testing.T) {
 	x := phitest.Exception("legacy", "api", "pod-hardening").Expires(phitest.After(30 * day)).ApprovedBy("officer").Obj()
 	var messages []string
-	for after := time.Duration(0); after < 30*day; after += time.Hour {
+	for after := time.Duration(0); after <= 30*day; after += time.Hour {
 		status := statusOf(at(x, after), nil)
-		message := meta.FindStatusCondition(status.Conditions, hipaav1.ConditionInForce).Message
+		message := ""
+		if c := meta.FindStatusCondition(status.Conditions, hipaav1.ConditionExpiring); c != nil {
+			message = string(c.Status) + " " + c.Message
+		}
 		if len(messages) == 0 || messages[len(messages)-1] != message {
 			messages = append(messages, message)
 		}
 	}
-	want := []string{"until 2026-04-01T09:00:00Z", "until 2026-04-01T09:00:00Z, within a week", "until 2026-04-01T09:00:00Z, within a day"}
+	want := []string{"", "True ends at 2026-04-01T09:00:00Z, within 7 days", "True ends at 2026-04-01T09:00:00Z, within 1 day", ""}
 	if diff := cmp.Diff(want, messages); diff != "" {
 		t.Errorf("messages over the life of an exception (-want +got):\n%s", diff)
 	}

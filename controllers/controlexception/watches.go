@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -20,20 +21,23 @@ import (
 )
 
 // SetupWithManager watches exceptions, decisions about them, whether their workloads
-// exist, and the controls that profiles bring.
+// exist and which profile they name, and what profiles bring and allow in which
+// namespaces.
 func (r *Reconciler) SetupWithManager(_ context.Context, mgr ctrl.Manager, options controller.Options) error {
 	naming := handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, w client.Object) []reconcile.Request {
 		return exceptionsOf(ctx, mgr.GetCache(), w)
 	})
-	about := handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, _ client.Object) []reconcile.Request {
-		return exceptionsFrom(ctx, mgr.GetCache(), func(x *hipaav1.ControlException) bool { return !r.Engine.Knows(x.Spec.ControlID) })
+	everywhere := handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, _ client.Object) []reconcile.Request {
+		return exceptionsFrom(ctx, mgr.GetCache(), all)
 	})
-	// Another of the same name may come as an update.
-	comesOrGoes := predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool { return e.ObjectOld.GetUID() != e.ObjectNew.GetUID() }}
+	inside := handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, n client.Object) []reconcile.Request {
+		return exceptionsFrom(ctx, mgr.GetCache(), all, client.InNamespace(n.GetName()))
+	})
 	err := ctrl.NewControllerManagedBy(mgr).Named("controlexception").WithOptions(options).
 		For(&hipaav1.ControlException{}, builder.WithPredicates(specOrDecision())).
-		Watches(&hipaav1.PHIWorkload{}, naming, builder.WithPredicates(comesOrGoes)).
-		Watches(&hipaav1.ComplianceProfile{}, about, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&hipaav1.PHIWorkload{}, naming, builder.WithPredicates(anotherOrElsewhere())).
+		Watches(&hipaav1.ComplianceProfile{}, everywhere, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&corev1.Namespace{}, inside, builder.WithPredicates(predicate.LabelChangedPredicate{})).
 		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
 	if err != nil {
 		return fmt.Errorf("setting up the controlexception controller: %w", err)
@@ -51,11 +55,23 @@ func specOrDecision() predicate.Predicate {
 	}})
 }
 
+// anotherOrElsewhere lets through workloads that come and go - another of the same name
+// may come as an update - and those that name another profile.
+func anotherOrElsewhere() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		was, isWorkload := e.ObjectOld.(*hipaav1.PHIWorkload)
+		is, alsoWorkload := e.ObjectNew.(*hipaav1.PHIWorkload)
+		return !isWorkload || !alsoWorkload || was.UID != is.UID || !equality.Semantic.DeepEqual(was.Spec.ProfileRef, is.Spec.ProfileRef)
+	}}
+}
+
 func exceptionsOf(ctx context.Context, cache client.Reader, workload client.Object) []reconcile.Request {
 	return exceptionsFrom(ctx, cache, func(x *hipaav1.ControlException) bool {
 		return x.Spec.WorkloadRef.Name == workload.GetName()
 	}, client.InNamespace(workload.GetNamespace()))
 }
+
+func all(*hipaav1.ControlException) bool { return true }
 
 // exceptionsFrom lists the exceptions that a filter lets through.
 func exceptionsFrom(ctx context.Context, cache client.Reader, keep func(*hipaav1.ControlException) bool, options ...client.ListOption) []reconcile.Request {

@@ -45,7 +45,7 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, opt
 		For(&hipaav1.PHIWorkload{}, builder.WithPredicates(specOrDeletion())).
 		Watches(&hipaav1.PHIWorkload{}, m.to(m.peer), builder.WithPredicates(specOrDeletion())).
 		Watches(&hipaav1.ComplianceProfile{}, m.to(m.profile), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		Watches(&hipaav1.ControlException{}, m.to(m.exception), changed).
+		Watches(&hipaav1.ControlException{}, m.to(m.exception), builder.WithPredicates(exceptionMatters())).
 		Watches(&corev1.Namespace{}, m.to(m.namespace), builder.WithPredicates(predicate.LabelChangedPredicate{})).
 		Watches(&corev1.Pod{}, m.to(m.pod), builder.WithPredicates(podMatters())).
 		Watches(&corev1.PersistentVolumeClaim{}, m.to(m.claim), changed).
@@ -81,6 +81,16 @@ func specOrDeletion() predicate.Predicate {
 
 func onUpdate(matters func(before, after client.Object) bool) predicate.Predicate {
 	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool { return matters(e.ObjectOld, e.ObjectNew) }}
+}
+
+// exceptionMatters lets through what makes an exception count, and leaves out how often
+// it was used and what its own controller says of it.
+func exceptionMatters() predicate.Predicate {
+	return predicate.Or[client.Object](predicate.GenerationChangedPredicate{}, onUpdate(func(before, after client.Object) bool {
+		was, isException := before.(*hipaav1.ControlException)
+		is, alsoException := after.(*hipaav1.ControlException)
+		return !isException || !alsoException || was.UID != is.UID || !equality.Semantic.DeepEqual(was.Status.Approval, is.Status.Approval)
+	}))
 }
 
 // podMatters leaves out the heartbeats of pods.

@@ -1,6 +1,7 @@
 package admission
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,10 +11,13 @@ import (
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/hipaa-operator/hipaa-operator/internal/engine"
+	"github.com/hipaa-operator/hipaa-operator/internal/uses"
 )
 
 // answerer answers one kind of request. An error means that there is no
@@ -24,6 +28,8 @@ type answerer func(ctx context.Context, req admission.Request) (answer, error)
 type answer struct {
 	admission.Response
 	decision engine.Decision
+	// namespace is that of the exceptions, where the request is about the whole cluster.
+	namespace string
 }
 
 // answering turns an answerer into a handler that always answers.
@@ -49,8 +55,28 @@ func (g *Gate) answering(ask answerer) admission.Handler {
 			return response
 		}
 		outcome.Failed, outcome.Decision = false, a.decision
+		g.count(&req, &a)
 		return a.Response
 	})
+}
+
+// count counts each exception but for which the request would have been refused or
+// warned of, unless nothing comes of it: it is refused all the same, or a dry run.
+func (g *Gate) count(req *admission.Request, a *answer) {
+	if g.Uses == nil || !a.Allowed || ptr.Deref(req.DryRun, false) {
+		return
+	}
+	counted := map[string]bool{}
+	for _, v := range a.decision.Warned {
+		if v.ExceptedBy == "" || counted[v.ExceptedBy] {
+			continue
+		}
+		counted[v.ExceptedBy] = true
+		g.Uses.Used(uses.Use{
+			Exception: types.NamespacedName{Namespace: cmp.Or(req.Namespace, a.namespace), Name: v.ExceptedBy},
+			Control:   v.ControlID, At: g.Clock.Now(),
+		})
+	}
 }
 
 // logPanic names the bug and not the object: what a panic carries may be a

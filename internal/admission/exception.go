@@ -14,6 +14,7 @@ import (
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/engine"
+	"github.com/hipaa-operator/hipaa-operator/internal/hipaa"
 )
 
 var exceptionKind = hipaav1.GroupVersion.WithKind("ControlException")
@@ -104,7 +105,45 @@ func (g *Gate) checkSense(ctx context.Context, x *exceptionRequest) error {
 		return forbid("%s: spec.expires: %s has passed; write an instant that is to come, or leave the exception out",
 			what, spec.Expires.UTC().Format(time.RFC3339))
 	}
+	return g.checkBounds(ctx, x)
+}
+
+// checkBounds refuses a spec that the profiles of the namespace do not let count, as
+// the engine judges it. What is let in where no profile governs is held against the
+// profiles once there are some.
+func (g *Gate) checkBounds(ctx context.Context, x *exceptionRequest) error {
+	effective, err := g.bounds(ctx, x)
+	if err != nil {
+		return err
+	}
+	what, spec, now := whatOf(x.Request), &x.exception.Spec, g.Clock.Now()
+	switch effective.Flaw(x.exception, now) {
+	case engine.ExceptionTooLong:
+		return forbid("%s: spec.expires: %s is too far away: spec.exceptions.maximumLength of the profiles allows %s from the creation of an exception; "+
+			"write no later than %s, and ask again by another exception if it must go on",
+			what, spec.Expires.UTC().Format(time.RFC3339), effective.LongestException(), effective.LatestEnd(x.exception, now).UTC().Format(time.RFC3339))
+	case engine.ExceptionUnrecorded:
+		return forbid("%s: spec.record: %s stands for an addressable specification (%s), and leaving it out must be documented (45 CFR 164.306(d)(3)); "+
+			"write into spec.record.notReasonable why it is not reasonable and appropriate here, and into spec.record.equivalentMeasure what is in its place",
+			what, spec.ControlID, hipaa.Join(effective.Addressable(spec.ControlID)))
+	}
 	return nil
+}
+
+// bounds is what the profiles come to for the workload of an exception.
+func (g *Gate) bounds(ctx context.Context, x *exceptionRequest) (*engine.Effective, error) {
+	h, err := g.open(ctx, x.Namespace)
+	if err != nil {
+		return nil, err
+	}
+	if h == nil {
+		return g.Engine.Ungoverned(), nil
+	}
+	effective, err := h.effective(h.workload(x.exception.Spec.WorkloadRef.Name))
+	if errors.Is(err, engine.ErrNoProfile) {
+		return g.Engine.Ungoverned(), nil
+	}
+	return effective, err
 }
 
 // knows reports whether the catalogue has a control or a profile brings it.

@@ -6,8 +6,10 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -149,6 +151,91 @@ var _ = Describe("An exception", func() {
 		Expect(requester.Patch(ctx, short, merge(`{"spec":{"reason":"another reason, longer than before"}}`))).To(MatchError(ContainSubstring("spec.expires: ")))
 		later := time.Now().Add(time.Hour).UTC().Format(time.RFC3339)
 		Expect(requester.Patch(ctx, short, merge(`{"spec":{"expires":"`+later+`"}}`))).To(Succeed())
+	})
+
+	It("ends within what the profiles allow, by the API server's clock", func(ctx SpecContext) {
+		allowed := hipaav1.DefaultExceptionLength
+		long := phitest.Exception("long", "patient-api", "pod-hardening").Namespace(ns).Expires(metav1.NewTime(time.Now().Add(allowed + time.Minute))).Obj()
+		Expect(requester.Create(ctx, long)).To(MatchError(And(
+			ContainSubstring("spec.expires: "), ContainSubstring("spec.exceptions.maximumLength"), ContainSubstring("write no later than "), ContainSubstring("by another exception"))))
+
+		profile := phitest.Profile(ns).Selecting(corev1.LabelMetadataName, ns).OnlyExceptions(24 * time.Hour).Obj()
+		Expect(admin.Create(ctx, profile)).To(Succeed())
+		DeferCleanup(func(ctx SpecContext) { Expect(admin.Delete(ctx, profile)).To(Succeed()) })
+		ask := func(left time.Duration) error {
+			x := phitest.Exception("asked", "patient-api", "pod-hardening").Namespace(ns).Expires(metav1.NewTime(time.Now().Add(left))).Obj()
+			return requester.Create(ctx, x, client.DryRunAll)
+		}
+		Eventually(func() error { return ask(25 * time.Hour) }).Should(MatchError(ContainSubstring("allows 24h0m0s from the creation")))
+		Expect(ask(23 * time.Hour)).To(Succeed())
+		forged := merge(`{"metadata":{"creationTimestamp":"` + time.Now().Add(48*time.Hour).UTC().Format(time.RFC3339) + `"},"spec":{"expires":"` + time.Now().Add(49*time.Hour).UTC().Format(time.RFC3339) + `"}}`)
+		Expect(requester.Patch(ctx, exception, forged)).To(MatchError(ContainSubstring("allows 24h0m0s from the creation")), "nobody writes a creation")
+		Expect(requester.Patch(ctx, exception, merge(`{"metadata":{"labels":{"seen":"true"}}}`))).To(Succeed())
+	})
+
+	It("counts no more where a profile has become stricter, and again when it is as before", func(ctx SpecContext) {
+		Expect(requester.Patch(ctx, exception, merge(`{"spec":{"expires":"`+time.Now().Add(48*time.Hour).UTC().Format(time.RFC3339)+`"}}`))).To(Succeed())
+		Expect(anna.Status().Patch(ctx, exception, approve(exception))).To(Succeed())
+		pod := func() error {
+			return as("tess@example.org").Create(ctx, phitest.Pod("patient-api").Namespace(ns).Unhardened().Obj(), client.DryRunAll)
+		}
+		Eventually(pod).Should(Succeed())
+		profile := phitest.Profile(ns).Selecting(corev1.LabelMetadataName, ns).OnlyExceptions(24 * time.Hour).Obj()
+		Expect(admin.Create(ctx, profile)).To(Succeed())
+		Eventually(pod).Should(MatchError(ContainSubstring("pod-hardening")))
+		Expect(admin.Delete(ctx, profile)).To(Succeed())
+		Eventually(pod).Should(Succeed())
+	})
+
+	It("brings the record that an addressable specification asks for", func(ctx SpecContext) {
+		ask := func(control string) *phitest.ExceptionBuilder {
+			return phitest.Exception("asked", "patient-api", control).Namespace(ns).Expires(metav1.NewTime(time.Now().Add(time.Hour)))
+		}
+		Expect(requester.Create(ctx, ask("volume-encryption").Unrecorded().Obj())).To(MatchError(And(
+			ContainSubstring("spec.record: volume-encryption stands for an addressable specification (45 CFR 164.312(a)(2)(iv))"), ContainSubstring("164.306(d)(3)"))))
+		Expect(requester.Create(ctx, ask("ephemeral-storage").Unrecorded().Obj())).To(MatchError(ContainSubstring("(45 CFR 164.312(a)(2)(iv))")), "one of each")
+		Expect(requester.Create(ctx, ask("pod-hardening").Unrecorded().Obj(), client.DryRunAll)).To(Succeed(), "no addressable one")
+		Expect(requester.Create(ctx, ask("volume-encryption").Obj())).To(Succeed())
+		thin := ask("volume-encryption").Obj()
+		thin.Spec.Record.EquivalentMeasure = "none"
+		Expect(requester.Create(ctx, thin)).To(MatchError(ContainSubstring("spec.record.equivalentMeasure")))
+	})
+
+	It("is what a profile needs as well that takes an addressable specification away", func(ctx SpecContext) {
+		profile := phitest.Profile(ns).OnlyByName().Control("volume-encryption", hipaav1.ModeOff).Control("pod-hardening", hipaav1.ModeOff).Obj()
+		recorded := profile.DeepCopy()
+		for i := range profile.Spec.Controls {
+			profile.Spec.Controls[i].Record = nil
+		}
+		Expect(admin.Create(ctx, profile.DeepCopy())).To(MatchError(And(
+			ContainSubstring("spec.controls[0].record: volume-encryption stands for an addressable specification"), Not(ContainSubstring("controls[1]")))))
+		Expect(admin.Create(ctx, recorded)).To(Succeed())
+		Expect(admin.Patch(ctx, recorded, merge(`{"spec":{"controls":[{"id":"volume-encryption","mode":"Off","reason":"a reason that is long enough"}]}}`))).To(
+			MatchError(ContainSubstring("spec.controls[0].record")))
+		Expect(admin.Patch(ctx, recorded, merge(`{"spec":{"controls":[{"id":"volume-encryption","mode":"Audit"}]}}`))).To(Succeed())
+	})
+
+	It("says how often it was used, by whatever replica, and nobody else writes that", func(ctx SpecContext) {
+		Expect(anna.Status().Patch(ctx, exception, approve(exception))).To(Succeed())
+		tess, lax := as("tess@example.org"), func() *phitest.PodBuilder { return phitest.Pod("patient-api").Namespace(ns).Unhardened() }
+		Eventually(func() error { return tess.Create(ctx, lax().Obj(), client.DryRunAll) }).Should(Succeed())
+		writeUses(ctx)
+		Expect(state(ctx)).To(Equal(engine.ExceptionInForce))
+		Expect(exception.Status.Uses).To(BeNil(), "nothing comes of a dry run")
+		Expect(tess.Create(ctx, lax().With(func(p *corev1.Pod) {
+			p.Spec.HostNetwork, p.Spec.Volumes = false, []corev1.Volume{{Name: "node", VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/"}}}}
+		}).Obj())).
+			NotTo(Succeed(), "refused for something else")
+		Expect(tess.Create(ctx, lax().Obj())).To(Succeed())
+		Expect(tess.Create(ctx, lax().With(func(p *corev1.Pod) { p.Name = "patient-api-2" }).Obj())).To(Succeed())
+		writeUses(ctx)
+		Expect(state(ctx)).To(Equal(engine.ExceptionInForce), "the approval stands")
+		Expect(exception.Status.Uses).To(HaveValue(HaveField("Count", BeEquivalentTo(2))))
+		Expect(exception.Status.Uses.Last.Time).To(BeTemporally("~", time.Now(), time.Minute))
+		Expect(as(manager).Status().Patch(ctx, exception, client.RawPatch(types.ApplyPatchType, []byte(`{"apiVersion":"hipaa-operator.io/v1alpha1","kind":"ControlException","status":{"observedGeneration":1}}`)),
+			client.FieldOwner(hipaav1.FieldOwner), client.ForceOwnership)).To(Succeed())
+		Expect(exception.Status.Uses).NotTo(BeNil(), "the controller's status leaves it alone")
+		Expect(anna.Status().Patch(ctx, exception, merge(`{"status":{"uses":null}}`))).To(MatchError(ContainSubstring("people write the approval only")))
 	})
 
 	It("is not approved unread", func(ctx SpecContext) {

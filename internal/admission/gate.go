@@ -13,6 +13,7 @@ import (
 
 	"github.com/hipaa-operator/hipaa-operator/internal/engine"
 	"github.com/hipaa-operator/hipaa-operator/internal/subject"
+	"github.com/hipaa-operator/hipaa-operator/internal/uses"
 	"github.com/hipaa-operator/hipaa-operator/internal/witness"
 )
 
@@ -28,6 +29,10 @@ type Gate struct {
 	Reviews Reviews
 	// Changes keeps who changed what the operator owns. Nil keeps nothing.
 	Changes Changes
+	// Attempts tells people of changes that policies refuse. Nil tells nobody.
+	Attempts Attempts
+	// Uses counts what exceptions let in. Nil counts nothing.
+	Uses Uses
 	// Observe is told every outcome, for metrics. Optional.
 	Observe func(Outcome)
 	// TurnedAway is told of every review that found no room. Optional.
@@ -42,6 +47,11 @@ type Reviews interface {
 // Changes is the memory of changes; a witness.Book is one.
 type Changes interface {
 	Record(ctx context.Context, change witness.Change) error
+}
+
+// Uses counts what exceptions let in; a uses.Ledger is one.
+type Uses interface {
+	Used(use uses.Use)
 }
 
 // Outcome is what became of one request.
@@ -82,6 +92,7 @@ const (
 	pathValidateExceptions  = "/validate/exceptions"
 	pathValidatePauses      = "/validate/pauses"
 	pathWitnessDeletions    = "/witness/deletions"
+	pathWitnessAttempts     = "/witness/attempts"
 )
 
 // Handlers are the webhooks by path, ready for an HTTP server. Together they take
@@ -107,6 +118,7 @@ func (g *Gate) Handlers() map[string]http.Handler {
 		pathValidateExceptions:  g.validateException,
 		pathValidatePauses:      g.validatePause,
 		pathWitnessDeletions:    g.witnessDeletion,
+		pathWitnessAttempts:     g.witnessAttempt,
 	}
 	entrance := newTurnstile(roomForReviews, g.TurnedAway)
 	handlers := make(map[string]http.Handler, len(answers))

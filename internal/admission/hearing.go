@@ -38,9 +38,19 @@ func (g *Gate) open(ctx context.Context, namespace string) (*hearing, error) {
 	return &hearing{gate: g, scene: scene, now: g.Clock.Now()}, nil
 }
 
+// workload is the one of a name; nil where there is none.
+func (h *hearing) workload(name string) *hipaav1.PHIWorkload {
+	for _, w := range h.scene.Workloads {
+		if w.Name == name {
+			return w
+		}
+	}
+	return nil
+}
+
 // ruling is by what is judged: the rules of a workload, or of the namespace.
 func (h *hearing) ruling(ctx context.Context, w *hipaav1.PHIWorkload) (engine.Ruling, error) {
-	effective, err := h.gate.Engine.Resolve(h.scene.Profiles, h.scene.Namespace, w, h.now)
+	effective, err := h.effective(w)
 	if err != nil {
 		return engine.Ruling{}, err
 	}
@@ -61,6 +71,11 @@ func (h *hearing) ruling(ctx context.Context, w *hipaav1.PHIWorkload) (engine.Ru
 		}
 	}
 	return ruling, nil
+}
+
+// effective is what the profiles come to, for a workload or for the namespace.
+func (h *hearing) effective(w *hipaav1.PHIWorkload) (*engine.Effective, error) {
+	return h.gate.Engine.Resolve(h.scene.Profiles, h.scene.Namespace, w, h.now)
 }
 
 // adopting reports whether what was there before people declared it is still to

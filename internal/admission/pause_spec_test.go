@@ -58,7 +58,7 @@ var _ = Describe("A pause", func() {
 	who := func() string { return profile.Annotations[hipaav1.AnnotationPausedBy] }
 	BeforeEach(func(ctx SpecContext) {
 		securityTeam(ctx, "sue@example.org", "eric@example.org")
-		sue, eric = as("sue@example.org"), as("eric@example.org")
+		sue, eric = as("sue@example.org", "security"), as("eric@example.org", "security")
 		profile = phitest.Profile("").OnlyByName().Obj()
 		profile.Name, profile.GenerateName = "", "pausing-"
 		Eventually(func() error { return sue.Create(ctx, profile) }).Should(Succeed())

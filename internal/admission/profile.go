@@ -10,7 +10,8 @@ import (
 )
 
 // validateProfile refuses a profile that brings a control which cannot be judged as it
-// is written: all faults at once, with line and column.
+// is written, all faults at once with line and column, or that leaves an addressable
+// specification out without the record that the law asks for.
 func (g *Gate) validateProfile(_ context.Context, req admission.Request) (answer, error) {
 	if err := expect(&req, profileKind); err != nil {
 		return answer{}, err
@@ -21,6 +22,9 @@ func (g *Gate) validateProfile(_ context.Context, req admission.Request) (answer
 	}
 	if faults := g.Engine.Faults(profile); len(faults) > 0 {
 		return answer{}, forbid("%s brings controls that cannot be judged\n  %s", whatOf(&req), strings.Join(faults, "\n  "))
+	}
+	if missing := g.Engine.Unrecorded(profile); len(missing) > 0 {
+		return answer{}, forbid("%s sets controls to Off without the record that the law asks for\n  %s", whatOf(&req), strings.Join(missing, "\n  "))
 	}
 	return permitted(), nil
 }

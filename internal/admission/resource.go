@@ -25,6 +25,7 @@ func (g *Gate) validateResource(ctx context.Context, req admission.Request) (ans
 		}
 	}
 	a, err := validate(ctx, g, &req, gvk(&req), judgeForAll[*unstructured.Unstructured])
+	a.namespace = req.Namespace
 	if ofCluster && apierrors.IsNotFound(err) {
 		return permitted(), nil // a namespace that is not there holds no PHI
 	}

@@ -7,6 +7,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -34,6 +35,7 @@ import (
 	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
 	"github.com/hipaa-operator/hipaa-operator/internal/rule"
 	"github.com/hipaa-operator/hipaa-operator/internal/subject"
+	"github.com/hipaa-operator/hipaa-operator/internal/uses"
 	"github.com/hipaa-operator/hipaa-operator/internal/witness"
 )
 
@@ -59,6 +61,8 @@ var (
 	admin    client.Client
 	gate     *admission.Gate
 	book     *witness.Book
+	ledger   *uses.Ledger
+	attempts = &attemptLog{}
 	operator webhooks
 )
 
@@ -141,13 +145,46 @@ func buildGate() {
 	judge, err := engine.New(catalog.All())
 	Expect(err).NotTo(HaveOccurred())
 	book = witness.NewBook(admin, admin, operatorNamespace)
+	ledger = uses.New(admin, as(manager).Status(), clock.RealClock{})
 	gate = &admission.Gate{
 		Engine:  judge.Accepting(rule.Customs(judge.ResourceTypes())),
 		Loader:  loader,
 		Clock:   clock.RealClock{},
 		Reviews: admin,
 		Changes: book,
+		Uses:    ledger,
+		// What is told of is read by the specs.
+		Attempts: attempts,
 	}
+}
+
+// attemptLog keeps attempts that were told of.
+type attemptLog struct {
+	mu   sync.Mutex
+	seen []witness.Attempt
+}
+
+func (l *attemptLog) Refused(a witness.Attempt) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.seen = append(l.seen, a)
+}
+
+// take hands out what was told since the last time.
+func (l *attemptLog) take() []witness.Attempt {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	seen := l.seen
+	l.seen = nil
+	return seen
+}
+
+// writeUses writes what the gate has counted, as the operator would in a round.
+func writeUses(ctx context.Context) {
+	GinkgoHelper()
+	round, cancel := context.WithCancel(ctx)
+	cancel()
+	Expect(ledger.Start(round)).To(Succeed())
 }
 
 // installPolicies applies the policies and waits until the API server holds to
@@ -192,7 +229,7 @@ func installPeople(ctx context.Context) {
 			{APIGroups: []string{"hipaa-operator.io"}, Resources: []string{"controlexceptions"}, Verbs: []string{"get", "approve"}},
 			{APIGroups: []string{"hipaa-operator.io"}, Resources: []string{"controlexceptions/status"}, Verbs: []string{"update", "patch"}},
 		},
-		"security": {{APIGroups: []string{"hipaa-operator.io"}, Resources: []string{"complianceprofiles"}, Verbs: []string{"release"}}},
+		"security": {{APIGroups: []string{"hipaa-operator.io"}, Resources: []string{"complianceprofiles"}, Verbs: []string{"release", "weaken"}}},
 	}
 	for name, rules := range roles {
 		Expect(admin.Create(ctx, &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: name}, Rules: rules})).To(Succeed())

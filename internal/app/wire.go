@@ -14,6 +14,7 @@ import (
 	"github.com/hipaa-operator/hipaa-operator/internal/metrics"
 	"github.com/hipaa-operator/hipaa-operator/internal/rule"
 	"github.com/hipaa-operator/hipaa-operator/internal/subject"
+	"github.com/hipaa-operator/hipaa-operator/internal/uses"
 	"github.com/hipaa-operator/hipaa-operator/internal/witness"
 )
 
@@ -29,13 +30,19 @@ func wire(ctx context.Context, mgr manager.Manager, o Options) error {
 		return fmt.Errorf("building the loader of admission: %w", err)
 	}
 	book := witness.NewBook(mgr.GetAPIReader(), mgr.GetClient(), o.Namespace)
+	ledger := uses.New(mgr.GetAPIReader(), mgr.GetClient().Status(), clock.RealClock{})
+	if err := mgr.Add(ledger); err != nil {
+		return fmt.Errorf("adding the ledger of exceptions: %w", err)
+	}
 	gate := &admission.Gate{
-		Engine:  judge,
-		Loader:  loader,
-		Clock:   clock.RealClock{},
-		Reviews: mgr.GetClient(),
-		Changes: book,
-		Observe: observe,
+		Engine:   judge,
+		Loader:   loader,
+		Clock:    clock.RealClock{},
+		Reviews:  mgr.GetClient(),
+		Changes:  book,
+		Uses:     ledger,
+		Attempts: witness.NewAttempts(mgr.GetEventRecorder("hipaa-operator.io/attempts"), o.Namespace, clock.RealClock{}),
+		Observe:  observe,
 		// What found no room was not judged, so it is no outcome.
 		TurnedAway: metrics.AdmissionTurnedAway,
 	}

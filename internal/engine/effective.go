@@ -45,6 +45,8 @@ type Effective struct {
 	// pause or a statement ends, or a pause that was too long begins. Zero means never.
 	ValidUntil time.Time
 
+	// exceptions are the bounds of exceptions.
+	exceptions exceptionLimits
 	// controls are those of the engine and those that profiles bring, sorted by ID,
 	// and modes are theirs.
 	controls []control.Control
@@ -246,6 +248,7 @@ func (m *merge) add(p *hipaav1.ComplianceProfile, paused time.Time) {
 	m.addSensors(p)
 	m.addResponsibility(p)
 	m.addAccess(p)
+	m.addExceptions(p)
 	m.addRollout(p)
 }
 

@@ -45,15 +45,12 @@ func StateOf(x *hipaav1.ControlException, workload types.UID, now time.Time) Exc
 // exception finds one that excuses the workload from the control now, the one
 // that ends last.
 func (r Ruling) exception(workload *hipaav1.PHIWorkload, controlID string) *hipaav1.ControlException {
-	if workload == nil {
-		return nil
-	}
 	var found *hipaav1.ControlException
 	for _, x := range r.Exceptions {
-		if x.Namespace != workload.Namespace || x.Spec.WorkloadRef.Name != workload.Name || x.Spec.ControlID != controlID {
+		if x.Spec.ControlID != controlID {
 			continue
 		}
-		if StateOf(x, workload.UID, r.Now) != ExceptionInForce {
+		if _, counts := r.Effective.Excuses(x, workload, r.Now); !counts {
 			continue
 		}
 		if found == nil || x.Spec.Expires.After(found.Spec.Expires.Time) {

@@ -50,6 +50,7 @@ func (e *Engine) judgeOne(i int, s control.Subject, r Ruling) Result {
 	result.Exception = r.exception(s.Workload, c.ID)
 	if result.Verdict == hipaav1.VerdictFail && result.Exception != nil {
 		result.Verdict = hipaav1.VerdictExcepted
+		result.Message = r.Effective.Standing(c.ID, result.Exception.Spec.Expires) + ": " + result.Message
 		for v := range result.Violations {
 			result.Violations[v].ExceptedBy = result.Exception.Name
 		}

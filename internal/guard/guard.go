@@ -27,11 +27,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/outcome"
 )
 
 // +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=validatingwebhookconfigurations;mutatingwebhookconfigurations;validatingadmissionpolicies;validatingadmissionpolicybindings,verbs=get;list;watch;create
 // +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=validatingwebhookconfigurations;mutatingwebhookconfigurations,resourceNames=hipaa-operator-validating;hipaa-operator-mutating,verbs=update;patch
-// +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=validatingadmissionpolicies;validatingadmissionpolicybindings,resourceNames=hipaa-operator-exceptions;hipaa-operator-owned-objects;hipaa-operator-pauses;hipaa-operator-phi-label;hipaa-operator-pod-binding;hipaa-operator-pod-labels;hipaa-operator-rehearsals;hipaa-operator-workloads,verbs=update;patch
+// +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=validatingadmissionpolicies;validatingadmissionpolicybindings,resourceNames=hipaa-operator-definitions;hipaa-operator-exceptions;hipaa-operator-owned-objects;hipaa-operator-pauses;hipaa-operator-phi-label;hipaa-operator-pod-binding;hipaa-operator-pod-labels;hipaa-operator-profiles;hipaa-operator-rehearsals;hipaa-operator-workloads,verbs=update;patch
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
@@ -206,8 +207,10 @@ func (g *Guard) tell(ctx context.Context, ref Ref, found seen) {
 		g.Restored(ref)
 	}
 	if g.Events != nil {
-		g.Events.Eventf(g.about(), nil, corev1.EventTypeWarning, hipaav1.ReasonAdmissionRestored, "Restore",
-			"%s was %s by %s and has been put back", ref, found.what(), found.who)
+		note := fmt.Sprintf("%s was %s by %s and has been put back", ref, found.what(), found.who)
+		outcome.Event{
+			Warning: true, Reason: hipaav1.ReasonAdmissionRestored, Action: outcome.Apart("Restore", note), Note: note,
+		}.About(g.about(), g.Events)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"github.com/prometheus/client_golang/prometheus"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
@@ -28,6 +29,7 @@ import (
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/config"
 	"github.com/hipaa-operator/hipaa-operator/internal/guard"
+	"github.com/hipaa-operator/hipaa-operator/internal/metrics"
 )
 
 func TestGuard(t *testing.T) {
@@ -101,6 +103,7 @@ var _ = BeforeSuite(func() {
 		Manifests: config.Admission, OperatorNamespace: operatorNamespace,
 		Cache: mgr.GetCache(), Live: direct, Writer: writes.over(direct),
 		Clock: clock, Events: both{told, mgr.GetEventRecorder("admission-guard")},
+		Restored: func(ref guard.Ref) { metrics.GuardRestored(ref.Kind) },
 	})
 	Expect(err).NotTo(HaveOccurred())
 	Expect(keeper.SetupWithManager(mgr)).To(Succeed())
@@ -130,8 +133,34 @@ func condition() metav1.Condition {
 	return state.Condition(clock.Now())
 }
 
+// restorations is what the metric of restorations comes to, over all kinds.
+func restorations() float64 {
+	GinkgoHelper()
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(metrics.Collectors()...)
+	families, err := registry.Gather()
+	Expect(err).NotTo(HaveOccurred())
+	var total float64
+	for _, family := range families {
+		if family.GetName() == "hipaa_operator_guard_restorations_total" {
+			for _, series := range family.GetMetric() {
+				total += series.GetCounter().GetValue()
+			}
+		}
+	}
+	return total
+}
+
 func validating() *admissionregistrationv1.ValidatingWebhookConfiguration {
 	return &admissionregistrationv1.ValidatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: "hipaa-operator-validating"}}
+}
+
+func mutating() *admissionregistrationv1.MutatingWebhookConfiguration {
+	return &admissionregistrationv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: "hipaa-operator-mutating"}}
+}
+
+func profiles() *admissionregistrationv1.ValidatingAdmissionPolicy {
+	return &admissionregistrationv1.ValidatingAdmissionPolicy{ObjectMeta: metav1.ObjectMeta{Name: "hipaa-operator-profiles"}}
 }
 
 func policy() *admissionregistrationv1.ValidatingAdmissionPolicy {
@@ -192,11 +221,13 @@ var _ = Describe("The admission configuration", func() {
 				}
 			})
 			Expect(isRight(ctx)).To(BeTrue())
+			before := restorations()
 			disturb(ctx)
 			Eventually(func() bool { return isRight(ctx) }, time.Second, 10*time.Millisecond).Should(BeTrue())
 			Eventually(told.Events, time.Second).Should(Receive(And(
 				HavePrefix("Warning AdmissionRestored "), ContainSubstring(want), HaveSuffix("and has been put back"))))
 			Eventually(condition).Should(HaveField("Reason", hipaav1.ReasonAdmissionRestored))
+			Expect(restorations()).To(BeNumerically(">", before), "the metric that an alert looks at")
 			for _, hook := range read(ctx, validating()).Webhooks {
 				Expect(hook.ClientConfig.CABundle).To(Equal(certificate))
 			}
@@ -255,6 +286,19 @@ var _ = Describe("The admission configuration", func() {
 				}
 			})
 		}, func(ctx context.Context) bool { return read(ctx, binding()).Spec.MatchResources == nil }, `/spec/matchResources`),
+		Entry("a condition that lets no attempt be told of", func(ctx context.Context) {
+			change(ctx, mutating(), func(c *admissionregistrationv1.MutatingWebhookConfiguration) {
+				c.Webhooks[len(c.Webhooks)-1].MatchConditions[0].Expression = "false"
+			})
+		}, func(ctx context.Context) bool {
+			hooks := read(ctx, mutating()).Webhooks
+			return hooks[len(hooks)-1].MatchConditions[0].Expression != "false"
+		}, `MutatingWebhookConfiguration/hipaa-operator-mutating was changed`),
+		Entry("the guard of profiles", func(ctx context.Context) {
+			change(ctx, profiles(), func(p *admissionregistrationv1.ValidatingAdmissionPolicy) {
+				p.Spec.Validations = p.Spec.Validations[:1]
+			})
+		}, func(ctx context.Context) bool { return len(read(ctx, profiles()).Spec.Validations) == 2 }, `ValidatingAdmissionPolicy/hipaa-operator-profiles was changed`),
 		Entry("a policy that was deleted", func(ctx context.Context) {
 			Expect(admin.Delete(ctx, policy())).To(Succeed())
 		}, func(ctx context.Context) bool {
@@ -271,13 +315,23 @@ var _ = Describe("The admission configuration", func() {
 		}
 	})
 
-	It("tells people where the operator stands", func(ctx SpecContext) {
-		Expect(admin.Delete(ctx, binding())).To(Succeed())
-		Eventually(func(g Gomega) {
-			var list eventsv1.EventList
-			g.Expect(admin.List(ctx, &list, client.InNamespace(operatorNamespace))).To(Succeed())
-			g.Expect(list.Items).To(ContainElement(And(HaveField("Reason", hipaav1.ReasonAdmissionRestored), HaveField("Regarding.Name", "hipaa-operator-manager"))))
-		}, 5*time.Second).Should(Succeed())
+	It("tells people where the operator stands, of each object by itself", func(ctx SpecContext) {
+		restored := func(what string) func(Gomega) {
+			return func(g Gomega) {
+				var list eventsv1.EventList
+				g.Expect(admin.List(ctx, &list, client.InNamespace(operatorNamespace))).To(Succeed())
+				g.Expect(list.Items).To(ContainElement(And(HaveField("Reason", hipaav1.ReasonAdmissionRestored),
+					HaveField("Regarding.Name", "hipaa-operator-manager"), HaveField("Note", HavePrefix(what)))))
+			}
+		}
+		for _, o := range []client.Object{binding(), mutating(), profiles()} {
+			Expect(admin.Delete(ctx, o)).To(Succeed())
+			Eventually(func() error { return admin.Get(ctx, client.ObjectKeyFromObject(o), o) }, time.Second, 10*time.Millisecond).Should(Succeed())
+		}
+		for _, what := range []string{"ValidatingAdmissionPolicyBinding/hipaa-operator-phi-label was deleted",
+			"MutatingWebhookConfiguration/hipaa-operator-mutating was deleted", "ValidatingAdmissionPolicy/hipaa-operator-profiles was deleted"} {
+			Eventually(restored(what), 5*time.Second).Should(Succeed())
+		}
 	})
 
 	pause := func(ctx context.Context, until time.Time) {

@@ -72,3 +72,27 @@ func Known(c Citation) bool {
 func All() []Citation {
 	return slices.Clone(paragraphs)
 }
+
+// AddressableOf are the addressable specifications among citations, in their order.
+// Not to implement one of them takes the record of 164.306(d)(3).
+func AddressableOf(citations []Citation) []Citation {
+	var addressable []Citation
+	for _, c := range citations {
+		if c.Obligation == Addressable {
+			addressable = append(addressable, c)
+		}
+	}
+	return addressable
+}
+
+// NotMet says what it is not to meet what is cited. The strictest counts: a required
+// specification leaves no choice but to accept the risk, whatever is cited beside it,
+// and so does a standard that stands alone. A standard beside addressable
+// specifications is met through them, or through what stands in their place.
+func NotMet(citations []Citation) string {
+	required := slices.ContainsFunc(citations, func(c Citation) bool { return c.Obligation == Required })
+	if required || len(AddressableOf(citations)) == 0 {
+		return "not met, risk accepted"
+	}
+	return "not met, an equivalent measure in its place"
+}

@@ -1,6 +1,8 @@
 package metrics
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 
@@ -15,6 +17,8 @@ import (
 type Fleet struct {
 	mu    sync.Mutex
 	known map[types.NamespacedName]counted
+	// ends are the ends of exceptions in force, by control and workload.
+	ends map[string]map[types.NamespacedName]float64
 }
 
 // counted is what a workload adds to the gauges.
@@ -25,12 +29,14 @@ type counted struct {
 	verdicts []prometheus.Labels
 	// drift is what stands, by kind of object.
 	drift map[string]float64
+	// excused are the ends of exceptions in force, in seconds, by control.
+	excused map[string]float64
 }
 
 // Observe counts a workload as its status says. Held says that it is deleted and
 // waits for its pods.
 func (f *Fleet) Observe(name types.NamespacedName, status *hipaav1.PHIWorkloadStatus, isHeld bool) {
-	now := counted{stage: status.Stage, held: isHeld, drift: map[string]float64{}}
+	now := counted{stage: status.Stage, held: isHeld, drift: map[string]float64{}, excused: map[string]float64{}}
 	for i := range status.Drift {
 		if d := &status.Drift[i]; d.State == hipaav1.DriftDetected {
 			kind, _, _ := strings.Cut(d.Object, "/")
@@ -40,6 +46,9 @@ func (f *Fleet) Observe(name types.NamespacedName, status *hipaav1.PHIWorkloadSt
 	for i := range status.Controls {
 		c := &status.Controls[i]
 		now.waiting = now.waiting || c.Stage == hipaav1.StagePreviewing
+		if c.Exception != nil {
+			now.excused[c.ID] = float64(c.Exception.Expires.Unix())
+		}
 		now.verdicts = append(now.verdicts, prometheus.Labels{
 			labelControl: c.ID, labelMode: string(c.Mode), labelVerdict: string(c.Verdict),
 		})
@@ -51,9 +60,43 @@ func (f *Fleet) Observe(name types.NamespacedName, status *hipaav1.PHIWorkloadSt
 	}
 	if before, known := f.known[name]; known {
 		before.add(-1)
+		f.excuseNoMore(name, before.excused)
 	}
 	now.add(1)
+	f.excuse(name, now.excused)
 	f.known[name] = now
+}
+
+// excuse counts the exceptions of a workload, and excuseNoMore takes them out. Only the
+// workloads that one excuses are looked at, to find the first that ends.
+func (f *Fleet) excuse(name types.NamespacedName, ends map[string]float64) {
+	for control, end := range ends {
+		if f.ends == nil {
+			f.ends = map[string]map[types.NamespacedName]float64{}
+		}
+		if f.ends[control] == nil {
+			f.ends[control] = map[types.NamespacedName]float64{}
+		}
+		f.ends[control][name] = end
+		f.tellEnds(control)
+	}
+}
+
+func (f *Fleet) excuseNoMore(name types.NamespacedName, ends map[string]float64) {
+	for control := range ends {
+		delete(f.ends[control], name)
+		f.tellEnds(control)
+	}
+}
+
+func (f *Fleet) tellEnds(control string) {
+	ends := f.ends[control]
+	exceptionsInForce.WithLabelValues(control).Set(float64(len(ends)))
+	if len(ends) == 0 {
+		exceptionEnd.DeleteLabelValues(control)
+		return
+	}
+	exceptionEnd.WithLabelValues(control).Set(slices.Min(slices.Collect(maps.Values(ends))))
 }
 
 // Forget takes a workload that is gone out of the gauges.
@@ -62,6 +105,7 @@ func (f *Fleet) Forget(name types.NamespacedName) {
 	defer f.mu.Unlock()
 	if before, known := f.known[name]; known {
 		before.add(-1)
+		f.excuseNoMore(name, before.excused)
 		delete(f.known, name)
 	}
 }

@@ -129,6 +129,26 @@ var (
 		Help: "Findings of admission, by control and mode in force.",
 	}, []string{labelControl, labelMode})
 
+	exceptionsInForce = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "hipaa_operator_exceptions_in_force",
+		Help: "PHIWorkloads that an exception excuses from a control now, by control.",
+	}, []string{labelControl})
+
+	exceptionEnd = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "hipaa_operator_exception_end_timestamp_seconds",
+		Help: "Unix time at which the first of the exceptions in force ends, by control; absent where there is none.",
+	}, []string{labelControl})
+
+	exceptionUses = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "hipaa_operator_exception_uses_total",
+		Help: "Answers of admission that let something in because of an exception, by control.",
+	}, []string{labelControl})
+
+	guardRefusals = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "hipaa_operator_guard_refusals_total",
+		Help: "Attempts to change owned objects, PHI labels, profiles and definitions that policies refused, by kind.",
+	}, []string{labelKind})
+
 	guardRestorations = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "hipaa_operator_guard_restorations_total",
 		Help: "Webhook configurations and admission policies put right after somebody changed or deleted them, by kind.",
@@ -147,7 +167,7 @@ func Collectors() []prometheus.Collector {
 		verdicts, workloads, held, waiting, openNamespaces, undeclaredPods,
 		driftStanding, driftDetected, driftCorrected, correctionSeconds, evictions,
 		admissions, admissionSeconds, admissionTurnedAway, admissionFindings,
-		guardRestorations,
+		exceptionsInForce, exceptionEnd, exceptionUses, guardRefusals, guardRestorations,
 	}
 }
 
@@ -187,6 +207,13 @@ func AdmissionTurnedAway() { admissionTurnedAway.Inc() }
 // catalogue, the mode from the API.
 func AdmissionFinding(control, mode string) { admissionFindings.WithLabelValues(control, mode).Inc() }
 
+// ExceptionUsed counts an answer of admission under an exception. The control must come
+// from the catalogue or from a profile.
+func ExceptionUsed(control string) { exceptionUses.WithLabelValues(control).Inc() }
+
+// GuardRefused counts an attempt to change what the operator guards.
+func GuardRefused(kind string) { guardRefusals.WithLabelValues(kindLabel(kind)).Inc() }
+
 // GuardRestored counts a webhook configuration or admission policy put right.
 func GuardRestored(kind string) { guardRestorations.WithLabelValues(kindLabel(kind)).Inc() }
 
@@ -196,7 +223,8 @@ var kinds = map[string]bool{
 	"NetworkPolicy": true, "Namespace": true, "Binding": true,
 	"Deployment": true, "StatefulSet": true, "DaemonSet": true, "ReplicaSet": true, "ReplicationController": true, "Job": true, "CronJob": true,
 	"PodExecOptions": true, "PodAttachOptions": true, "PodPortForwardOptions": true, "PodProxyOptions": true, "ServiceProxyOptions": true,
-	"PHIWorkload": true, "ComplianceProfile": true, "ControlException": true,
+	"CustomResourceDefinition": true,
+	"PHIWorkload":              true, "ComplianceProfile": true, "ControlException": true,
 	"ValidatingWebhookConfiguration": true, "MutatingWebhookConfiguration": true,
 	"ValidatingAdmissionPolicy": true, "ValidatingAdmissionPolicyBinding": true,
 }

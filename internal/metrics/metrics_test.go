@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	dto "github.com/prometheus/client_model/go"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
@@ -71,6 +72,42 @@ func TestFleetFollowsEachWorkload(t *testing.T) {
 	}
 }
 
+func excused(control string, end time.Time) *hipaav1.PHIWorkloadStatus {
+	return &hipaav1.PHIWorkloadStatus{Controls: []hipaav1.ControlResult{
+		{ID: control, Exception: &hipaav1.ExceptionReference{Name: "x", Expires: metav1.NewTime(end)}}, {ID: "network-isolation"},
+	}}
+}
+
+func TestTheFirstExceptionToEndIsTold(t *testing.T) {
+	r := registry(t)
+	const control = "ephemeral-storage"
+	api, db := types.NamespacedName{Namespace: "ehr", Name: "api"}, types.NamespacedName{Namespace: "ehr", Name: "db"}
+	var fleet metrics.Fleet
+	count, end := "hipaa_operator_exceptions_in_force control="+control, "hipaa_operator_exception_end_timestamp_seconds control="+control
+	expect := func(step string, want map[string]float64) {
+		t.Helper()
+		if diff := cmp.Diff(want, values(t, r, slices.Sorted(maps.Keys(want))...)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", step, diff)
+		}
+	}
+	fleet.Observe(api, excused(control, time.Unix(300, 0)), false)
+	fleet.Observe(db, excused(control, time.Unix(200, 0)), false)
+	expect("two", map[string]float64{count: 2, end: 200})
+	fleet.Observe(db, excused(control, time.Unix(400, 0)), false)
+	expect("the first became the last", map[string]float64{count: 2, end: 300})
+	fleet.Observe(api, &hipaav1.PHIWorkloadStatus{}, false)
+	expect("one ended", map[string]float64{count: 1, end: 400})
+	fleet.Forget(db)
+	expect("none is left", map[string]float64{count: 0})
+	for _, family := range gather(t, r) {
+		for _, metric := range family.GetMetric() {
+			if family.GetName() == "hipaa_operator_exception_end_timestamp_seconds" && metric.GetLabel()[0].GetValue() == control {
+				t.Error("an end is told where there is none")
+			}
+		}
+	}
+}
+
 func TestTheSetOfKindsIsClosed(t *testing.T) {
 	r := registry(t)
 	metrics.DriftDetected("NetworkPolicy")
@@ -95,6 +132,10 @@ func TestEveryMetricSaysWhatItIs(t *testing.T) {
 	metrics.UndeclaredPods("Deny", 3)
 	metrics.UndeclaredPods("", -1)
 	metrics.GuardRestored("ValidatingWebhookConfiguration")
+	metrics.GuardRefused("ComplianceProfile")
+	metrics.ExceptionUsed("pod-hardening")
+	var fleet metrics.Fleet
+	fleet.Observe(types.NamespacedName{Name: "api"}, excused("pod-hardening", time.Unix(60, 0)), false)
 	families := gather(t, r)
 	problems, err := promlint.NewWithMetricFamilies(families).Lint()
 	if err != nil {

@@ -21,6 +21,7 @@ func Exception(name, workload, controlID string) *ExceptionBuilder {
 			WorkloadRef:         hipaav1.WorkloadReference{Name: workload},
 			Reason:              reason,
 			CompensatingControl: reason,
+			Record:              record(),
 			Expires:             After(24 * time.Hour),
 		},
 	}}
@@ -36,6 +37,22 @@ func (b *ExceptionBuilder) Namespace(name string) *ExceptionBuilder {
 func (b *ExceptionBuilder) Expires(at metav1.Time) *ExceptionBuilder {
 	b.exception.Spec.Expires = at
 	return b
+}
+
+// Created sets when the API server stored it.
+func (b *ExceptionBuilder) Created(at metav1.Time) *ExceptionBuilder {
+	b.exception.CreationTimestamp = at
+	return b
+}
+
+// Unrecorded takes the record off that an addressable specification asks for.
+func (b *ExceptionBuilder) Unrecorded() *ExceptionBuilder {
+	b.exception.Spec.Record = nil
+	return b
+}
+
+func record() *hipaav1.AddressableRecord {
+	return &hipaav1.AddressableRecord{NotReasonable: reason, EquivalentMeasure: reason}
 }
 
 // ApprovedBy approves what the spec says now for the workload that Stored makes,

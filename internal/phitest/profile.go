@@ -72,8 +72,37 @@ func (b *ProfileBuilder) With(change func(*hipaav1.ComplianceProfileSpec)) *Prof
 
 // Control sets one control apart.
 func (b *ProfileBuilder) Control(id string, m hipaav1.Mode) *ProfileBuilder {
-	b.profile.Spec.Controls = append(b.profile.Spec.Controls, hipaav1.ControlSetting{ID: id, Mode: m, Reason: reason})
+	setting := hipaav1.ControlSetting{ID: id, Mode: m, Reason: reason}
+	if m == hipaav1.ModeOff {
+		setting.Record = record()
+	}
+	b.profile.Spec.Controls = append(b.profile.Spec.Controls, setting)
 	return b
+}
+
+// LongestException bounds exceptions.
+func (b *ProfileBuilder) LongestException(d time.Duration) *ProfileBuilder {
+	b.exceptions().MaximumLength = &metav1.Duration{Duration: d}
+	return b
+}
+
+// OnlyExceptions has no control in force and bounds exceptions.
+func (b *ProfileBuilder) OnlyExceptions(d time.Duration) *ProfileBuilder {
+	b.profile.Spec.UndeclaredPods = hipaav1.UndeclaredPodsAllow
+	return b.Mode(hipaav1.ModeOff).LongestException(d)
+}
+
+// WarnsBefore names the hours before its end at which people hear of an exception.
+func (b *ProfileBuilder) WarnsBefore(hours ...int32) *ProfileBuilder {
+	b.exceptions().WarnHoursBefore = append(b.exceptions().WarnHoursBefore, hours...)
+	return b
+}
+
+func (b *ProfileBuilder) exceptions() *hipaav1.ExceptionParameters {
+	if b.profile.Spec.Exceptions == nil {
+		b.profile.Spec.Exceptions = &hipaav1.ExceptionParameters{}
+	}
+	return b.profile.Spec.Exceptions
 }
 
 // Brings adds controls of the profile's own.

@@ -39,7 +39,7 @@ var _ = Describe("A pause", Serial, Ordered, func() {
 		Eventually(owned(namespace, "hipaa-default-deny")).Should(Succeed())
 		stray := phitest.Pod("stray").Namespace(namespace).Obj()
 		refused(admin.Create(ctx, stray.DeepCopy()), "undeclared-pod")
-		grantCluster(sue, rbacv1.PolicyRule{APIGroups: []string{hipaav1.GroupName}, Resources: []string{"complianceprofiles"}, Verbs: []string{"patch"}})
+		grantCluster(sue, rbacv1.PolicyRule{APIGroups: []string{hipaav1.GroupName}, Resources: []string{"complianceprofiles"}, Verbs: []string{"patch", "weaken"}})
 
 		refused(pause("hipaa-security-rule", 8*24*time.Hour), "spec.pause.until: a pause lasts seven days at most")
 		start := time.Now()

@@ -113,7 +113,7 @@ func TestRightsOfPeople(t *testing.T) {
 			may:        []string{"create phiworkloads", "patch phiworkloads", "delete phiworkloads", "create controlexceptions"},
 			mayNot: []string{
 				"update phiworkloads/status", "patch phiworkloads/status", "update controlexceptions/status", "patch controlexceptions/status",
-				"approve controlexceptions", "release complianceprofiles", "update complianceprofiles", "patch phiworkloads/finalizers",
+				"approve controlexceptions", "release complianceprofiles", "weaken complianceprofiles", "update complianceprofiles", "patch phiworkloads/finalizers",
 			},
 		},
 		"approvers decide, and do not ask": {
@@ -123,7 +123,7 @@ func TestRightsOfPeople(t *testing.T) {
 		},
 		"the security team writes profiles and releases, and approves nothing": {
 			role:   "hipaa-operator-security-team",
-			may:    []string{"create complianceprofiles", "patch complianceprofiles", "delete complianceprofiles", "release complianceprofiles"},
+			may:    []string{"create complianceprofiles", "patch complianceprofiles", "delete complianceprofiles", "release complianceprofiles", "weaken complianceprofiles"},
 			mayNot: []string{"approve controlexceptions", "update controlexceptions/status", "patch phiworkloads/status", "update complianceprofiles/status"},
 		},
 	}

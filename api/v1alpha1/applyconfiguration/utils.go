@@ -26,6 +26,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.AccessPeerApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("AccessSubject"):
 		return &apiv1alpha1.AccessSubjectApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("AddressableRecord"):
+		return &apiv1alpha1.AddressableRecordApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Approval"):
 		return &apiv1alpha1.ApprovalApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ComplianceProfile"):
@@ -58,8 +60,12 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.EgressApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("EgressPeer"):
 		return &apiv1alpha1.EgressPeerApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ExceptionParameters"):
+		return &apiv1alpha1.ExceptionParametersApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ExceptionReference"):
 		return &apiv1alpha1.ExceptionReferenceApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ExceptionUses"):
+		return &apiv1alpha1.ExceptionUsesApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Gateway"):
 		return &apiv1alpha1.GatewayApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("GatewayPeer"):

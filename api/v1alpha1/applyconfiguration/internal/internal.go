@@ -91,6 +91,15 @@ var schemaYAML = typed.YAMLObject(`types:
         scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.AccessSubjectKind
   scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.AddressableRecord
+  map:
+    fields:
+    - name: equivalentMeasure
+      type:
+        scalar: string
+    - name: notReasonable
+      type:
+        scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Approval
   map:
     fields:
@@ -161,6 +170,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: detection
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.DetectionParameters
+    - name: exceptions
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ExceptionParameters
     - name: extends
       type:
         list:
@@ -276,6 +288,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: reason
       type:
         scalar: string
+    - name: record
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.AddressableRecord
     - name: workloadRef
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.WorkloadReference
@@ -299,6 +314,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: specDigest
       type:
         scalar: string
+    - name: uses
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ExceptionUses
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ControlResult
   map:
     fields:
@@ -338,6 +356,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: reason
       type:
         scalar: string
+    - name: record
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.AddressableRecord
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.CustomCheck
   map:
     fields:
@@ -495,6 +516,18 @@ var schemaYAML = typed.YAMLObject(`types:
   scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.EvidenceClass
   scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ExceptionParameters
+  map:
+    fields:
+    - name: maximumLength
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
+    - name: warnHoursBefore
+      type:
+        list:
+          elementType:
+            scalar: numeric
+          elementRelationship: associative
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ExceptionReference
   map:
     fields:
@@ -504,6 +537,15 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: name
       type:
         scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ExceptionUses
+  map:
+    fields:
+    - name: count
+      type:
+        scalar: numeric
+    - name: last
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Gateway
   map:
     fields:

@@ -56,6 +56,8 @@ type ComplianceProfileSpecApplyConfiguration struct {
 	Responsibility *ResponsibilityParametersApplyConfiguration `json:"responsibility,omitempty"`
 	// access holds the parameters of who may do what.
 	Access *AccessParametersApplyConfiguration `json:"access,omitempty"`
+	// exceptions bounds exceptions from controls.
+	Exceptions *ExceptionParametersApplyConfiguration `json:"exceptions,omitempty"`
 	// rollout bounds what the operator may do to running pods, and how workloads
 	// enter Enforce.
 	Rollout *RolloutParametersApplyConfiguration `json:"rollout,omitempty"`
@@ -218,6 +220,14 @@ func (b *ComplianceProfileSpecApplyConfiguration) WithResponsibility(value *Resp
 // If called multiple times, the Access field is set to the value of the last call.
 func (b *ComplianceProfileSpecApplyConfiguration) WithAccess(value *AccessParametersApplyConfiguration) *ComplianceProfileSpecApplyConfiguration {
 	b.Access = value
+	return b
+}
+
+// WithExceptions sets the Exceptions field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Exceptions field is set to the value of the last call.
+func (b *ComplianceProfileSpecApplyConfiguration) WithExceptions(value *ExceptionParametersApplyConfiguration) *ComplianceProfileSpecApplyConfiguration {
+	b.Exceptions = value
 	return b
 }
 

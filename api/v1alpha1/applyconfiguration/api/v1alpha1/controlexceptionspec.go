@@ -23,8 +23,15 @@ type ControlExceptionSpecApplyConfiguration struct {
 	Reason *string `json:"reason,omitempty"`
 	// compensatingControl says what protects the data meanwhile.
 	CompensatingControl *string `json:"compensatingControl,omitempty"`
+	// record is what the law asks for where the control stands for an addressable
+	// specification, as the control's page in docs/controls says: without it such an
+	// exception is refused, and does not count. It is the record, not the excuse: the
+	// control is not met either way.
+	Record *AddressableRecordApplyConfiguration `json:"record,omitempty"`
 	// expires is the instant at which the exception stops counting. At that
-	// instant it is already void. A spec whose end has passed is not taken.
+	// instant it is already void. A spec whose end has passed is not taken, and
+	// neither is one that ends later after its creation than
+	// spec.exceptions.maximumLength of the profiles allows.
 	Expires *v1.Time `json:"expires,omitempty"`
 }
 
@@ -63,6 +70,14 @@ func (b *ControlExceptionSpecApplyConfiguration) WithReason(value string) *Contr
 // If called multiple times, the CompensatingControl field is set to the value of the last call.
 func (b *ControlExceptionSpecApplyConfiguration) WithCompensatingControl(value string) *ControlExceptionSpecApplyConfiguration {
 	b.CompensatingControl = &value
+	return b
+}
+
+// WithRecord sets the Record field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Record field is set to the value of the last call.
+func (b *ControlExceptionSpecApplyConfiguration) WithRecord(value *AddressableRecordApplyConfiguration) *ControlExceptionSpecApplyConfiguration {
+	b.Record = value
 	return b
 }
 

@@ -20,6 +20,9 @@ type ControlExceptionStatusApplyConfiguration struct {
 	// specDigest is the digest of the present spec. A decision repeats it, as the
 	// sign that this is what was read.
 	SpecDigest *string `json:"specDigest,omitempty"`
+	// uses counts how often admission let something in because of the exception; absent
+	// while it never did.
+	Uses *ExceptionUsesApplyConfiguration `json:"uses,omitempty"`
 	// approval is the decision of an approver. The operator never writes it.
 	Approval *ApprovalApplyConfiguration `json:"approval,omitempty"`
 }
@@ -56,6 +59,14 @@ func (b *ControlExceptionStatusApplyConfiguration) WithConditions(values ...*v1.
 // If called multiple times, the SpecDigest field is set to the value of the last call.
 func (b *ControlExceptionStatusApplyConfiguration) WithSpecDigest(value string) *ControlExceptionStatusApplyConfiguration {
 	b.SpecDigest = &value
+	return b
+}
+
+// WithUses sets the Uses field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Uses field is set to the value of the last call.
+func (b *ControlExceptionStatusApplyConfiguration) WithUses(value *ExceptionUsesApplyConfiguration) *ControlExceptionStatusApplyConfiguration {
+	b.Uses = value
 	return b
 }
 

@@ -18,6 +18,9 @@ type ControlSettingApplyConfiguration struct {
 	// reason says why the control departs from the default (45 CFR
 	// 164.306(d)(3) for an addressable specification).
 	Reason *string `json:"reason,omitempty"`
+	// record is what the law asks for where mode is Off and the control stands for an
+	// addressable specification: without it such a setting is refused.
+	Record *AddressableRecordApplyConfiguration `json:"record,omitempty"`
 }
 
 // ControlSettingApplyConfiguration constructs a declarative configuration of the ControlSetting type for use with
@@ -47,5 +50,13 @@ func (b *ControlSettingApplyConfiguration) WithMode(value apiv1alpha1.Mode) *Con
 // If called multiple times, the Reason field is set to the value of the last call.
 func (b *ControlSettingApplyConfiguration) WithReason(value string) *ControlSettingApplyConfiguration {
 	b.Reason = &value
+	return b
+}
+
+// WithRecord sets the Record field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Record field is set to the value of the last call.
+func (b *ControlSettingApplyConfiguration) WithRecord(value *AddressableRecordApplyConfiguration) *ControlSettingApplyConfiguration {
+	b.Record = value
 	return b
 }
