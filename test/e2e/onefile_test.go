@@ -53,7 +53,7 @@ func overlaid(t *testing.T, file, content string) string {
 // withOverlay runs the go command, and all that it runs, over the overlay.
 func withOverlay(t *testing.T, overlay string, arguments ...string) string {
 	t.Helper()
-	command := exec.CommandContext(t.Context(), "go", arguments...) //nolint:gosec // arguments of this file
+	command := exec.CommandContext(t.Context(), "go", arguments...)
 	command.Env = append(os.Environ(), "GOFLAGS="+strings.TrimSpace(os.Getenv("GOFLAGS")+" -overlay="+overlay))
 	out, err := command.CombinedOutput()
 	if err != nil {
