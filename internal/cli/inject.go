@@ -69,6 +69,7 @@ injecting once.`,
 	c.Flags().BoolVar(&o.krm, "krm", false, "be a function of Kustomize: the input has to be a ResourceList; its functionConfig may have spec.profiles and spec.namespace")
 	c.Flags().StringVarP(&o.output, "output", "o", formatYAML, "yaml or json")
 	o.cluster.AddFlags(c.Flags())
+	c.Flags().Lookup("namespace").Usage = "the namespace of objects that name none; without it default, or with --from-cluster that of the kubeconfig"
 	return c
 }
 
