@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -16,6 +17,9 @@ import (
 func (o *Object) Change(path []string, before, after map[string]any) (changed bool, err error) {
 	if apiequality.Semantic.DeepEqual(before, after) {
 		return false, nil
+	}
+	if !o.document.faithful {
+		return false, errors.New("it would say something else if it were written anew: take tags and comments in unusual places out of it")
 	}
 	at := o.node
 	for _, step := range path {

@@ -149,6 +149,15 @@ func TestChangesTouchNothingElse(t *testing.T) {
 			path:   []string{"spec"},
 			before: object{"labels": object{"app": "x"}}, after: object{"labels": object{"app": "x", "ours": "v"}},
 		},
+		"empty lines between fields, and in text": {
+			give: "# head\n\nkind: A\n\nscript: |\n  a\n\n  b\n\nspec:\n\n  # first\n  labels:\n    app: x\n\n\n  list:\n  - a\n\n  - b: |\n      c\n\n      d\n    e: f\n",
+			want: "# head\n\nkind: A\n\nscript: |\n  a\n\n  b\n\nspec:\n\n  # first\n  labels:\n    app: x\n    ours: v\n\n\n  list:\n  - a\n\n  - b: |\n      c\n\n      d\n    e: f\n",
+			path: []string{"spec"}, before: object{"labels": object{"app": "x"}}, after: object{"labels": object{"app": "x", "ours": "v"}},
+		},
+		"an empty line within quotes": {
+			give: "kind: A\n\ntext: \"a\n\n  b\"\nlabels: {}\n", want: "kind: A\ntext: \"a\\nb\"\nlabels: {ours: v}\n",
+			before: object{"labels": object{}}, after: object{"labels": object{"ours": "v"}},
+		},
 		"nothing": {give: "a:    x\n", want: "a:    x\n", before: object{"a": "x"}, after: object{"a": "x"}},
 	}
 	for name, tt := range tests {
@@ -169,6 +178,14 @@ func TestAPathThatIsNotThereIsAnError(t *testing.T) {
 	s := stream(t, "spec: 1\n")
 	if _, err := s.Objects()[0].Change([]string{"spec", "template"}, nil, map[string]any{"a": "b"}); err == nil {
 		t.Error("something was written below a number")
+	}
+}
+
+func TestWhatCannotBeWrittenAnewIsNotChanged(t *testing.T) {
+	s := stream(t, "a: !x {b: c, d: }\n")
+	_, err := s.Objects()[0].Change(nil, map[string]any{}, map[string]any{"ours": "true"})
+	if err == nil || !strings.Contains(err.Error(), "take tags") || s.Changed() {
+		t.Errorf("error %v, changed %v", err, s.Changed())
 	}
 }
 
@@ -213,6 +230,42 @@ func FuzzRead(f *testing.F) {
 		}
 		if len(again.Objects()) != len(s.Objects()) {
 			t.Errorf("%d objects, and %d when read again", len(s.Objects()), len(again.Objects()))
+		}
+	})
+}
+
+// Whatever a document looks like, a change says what it should and nothing else.
+func FuzzChange(f *testing.F) {
+	f.Add("# head\n\nkind: A\n\ntext: |+\n  a\n\n\nlist:\n- a # x\n\n- {b: c}\n")
+	f.Add("a: &x {b: c}\nd: {<<: *x, b: e}\n\n# end\n")
+	f.Add("a: >-\n  x\n\n  y\nb: \"p\n\n  q\"\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		s, err := Read("fuzz", []byte(text))
+		if err != nil || len(s.Objects()) == 0 {
+			return
+		}
+		var want, got map[string]any
+		o := s.Objects()[0]
+		if err := json.Unmarshal(o.JSON, &want); err != nil || want == nil || want["ours"] != nil {
+			return
+		}
+		if _, err := o.Change(nil, map[string]any{}, map[string]any{"ours": "true"}); err != nil {
+			return // it says why it is not changed
+		}
+		changed, err := s.YAML()
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := Read("fuzz", changed)
+		if err != nil {
+			t.Fatalf("what was written cannot be read: %v\n%s", err, changed)
+		}
+		if err := json.Unmarshal(again.Objects()[0].JSON, &got); err != nil {
+			t.Fatal(err)
+		}
+		want["ours"] = "true"
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("object (-want +got):\n%s\nwritten:\n%s", diff, changed)
 		}
 	})
 }

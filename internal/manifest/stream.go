@@ -29,7 +29,8 @@ type document struct {
 	// root is nil where there are only comments.
 	root    *yamlv3.Node
 	objects []*Object
-	changed bool
+	// faithful says that it says the same when it is written anew.
+	faithful, changed bool
 }
 
 // Object is one object of a stream. An item of a list is an object.
@@ -136,9 +137,31 @@ func (d *document) parse(place string) error {
 	if top.Kind != yamlv3.MappingNode {
 		return errors.New("reading YAML: it is no object; an object has apiVersion and kind")
 	}
-	expand(root)
-	d.root = root
-	return d.find(place, top, asJSON)
+	d.choose(root, asJSON)
+	return d.find(place, d.root.Content[0], asJSON)
+}
+
+// choose takes the tree with empty lines if the document says the same when that is
+// written, or else the one without.
+func (d *document) choose(plain *yamlv3.Node, asJSON []byte) {
+	trees := []*yamlv3.Node{plain}
+	if text := marked(d.body, plain); text != nil {
+		withBlanks := &yamlv3.Node{}
+		if yamlv3.Unmarshal(text, withBlanks) == nil && len(withBlanks.Content) == 1 {
+			trees = []*yamlv3.Node{withBlanks, plain}
+		}
+	}
+	for _, tree := range trees {
+		expand(tree)
+		d.root, d.faithful = tree, true
+		var out bytes.Buffer
+		if d.encode(&out) == nil {
+			if same, err := yaml.YAMLToJSON(out.Bytes()); err == nil && bytes.Equal(same, asJSON) {
+				return
+			}
+		}
+	}
+	d.faithful = false
 }
 
 // find collects the object of the document, or the items of the list that it is.

@@ -27,8 +27,9 @@ func (s *Stream) YAML() ([]byte, error) {
 
 // encode writes a tree in the layout that it was read in.
 func (d *document) encode(out *bytes.Buffer) error {
+	var text bytes.Buffer
 	layout := layoutOf(d.root.Content[0])
-	encoder := yamlv3.NewEncoder(out)
+	encoder := yamlv3.NewEncoder(&text)
 	encoder.SetIndent(layout.indent)
 	if layout.compact {
 		encoder.CompactSeqIndent()
@@ -39,6 +40,7 @@ func (d *document) encode(out *bytes.Buffer) error {
 	if err := encoder.Close(); err != nil {
 		return fmt.Errorf("writing YAML: %w", err)
 	}
+	out.Write(unmarked(text.Bytes()))
 	return nil
 }
 
