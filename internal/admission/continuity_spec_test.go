@@ -2,7 +2,6 @@ package admission_test
 
 import (
 	"context"
-	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -56,25 +55,6 @@ var _ = Describe("The label of patient care on a namespace", func() {
 		ns := get(ctx, namespace(ctx, "enforce"))
 		ns.Labels[hipaav1.LabelContinuity] = "patientcare"
 		Expect(security.Update(ctx, ns)).To(MatchError(ContainSubstring("has only one value, PatientCare")))
-	})
-
-	It("is asked for where a PHIWorkload says that care depends on it", func(ctx SpecContext) {
-		name := namespace(ctx, "enforce")
-		w := phitest.Workload("vitals").Namespace(name).Continuity(hipaav1.ContinuityPatientCare).Obj()
-		Expect(tenant.Create(ctx, w, client.DryRunAll)).To(Succeed())
-		Expect(tenant.warned.texts).To(ContainElement(And(ContainSubstring(`label namespace "`+name+`"`), ContainSubstring("kubectl hipaa inject"))))
-
-		tenant.warned.texts = nil
-		Expect(tenant.Create(ctx, phitest.Workload("report").Namespace(name).Obj())).To(Succeed())
-		labelled := get(ctx, name)
-		labelled.Labels[hipaav1.LabelContinuity] = patientCare
-		Expect(security.Update(ctx, labelled)).To(Succeed())
-		// The API server learns of the label after it has answered.
-		Eventually(func() []string {
-			tenant.warned.texts = nil
-			Expect(tenant.Create(ctx, w.DeepCopy(), client.DryRunAll)).To(Succeed())
-			return tenant.warned.texts
-		}).WithTimeout(10 * time.Second).Should(BeEmpty())
 	})
 })
 
