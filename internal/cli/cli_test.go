@@ -145,6 +145,18 @@ func TestInjectFilesAndDirectories(t *testing.T) {
 	}
 }
 
+func TestWhatNeedsNoClusterNeedsNoKubeconfig(t *testing.T) {
+	broken := filepath.Join(t.TempDir(), "kubeconfig")
+	if err := os.WriteFile(broken, []byte("clusters: 5\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("KUBECONFIG", broken)
+	done(t, "", "inject", "-f", samples, "--profile", profile)
+	if r := run(t, "", "inject", "-f", samples, "--from-cluster"); r.code != cli.ExitFailed || !strings.Contains(r.errors, "reading the kubeconfig") {
+		t.Errorf("ended with %d: %s", r.code, r.errors)
+	}
+}
+
 func copyTo(t *testing.T, from, to string) {
 	t.Helper()
 	for name, content := range contents(t, from) {

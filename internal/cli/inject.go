@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"k8s.io/utils/clock"
@@ -132,6 +133,22 @@ func (o *injecting) warn(report *inject.Report) error {
 	return nil
 }
 
+// namespace is that of objects which name none. No kubeconfig has to be right for
+// what needs no cluster.
+func (o *injecting) namespace() (string, error) {
+	switch {
+	case *o.cluster.Namespace != "":
+		return *o.cluster.Namespace, nil
+	case !o.fromCluster:
+		return metav1.NamespaceDefault, nil
+	}
+	namespace, _, err := o.cluster.ToRawKubeConfigLoader().Namespace()
+	if err != nil {
+		return "", fmt.Errorf("reading the kubeconfig: %w", err)
+	}
+	return namespace, nil
+}
+
 // injector is set up as flags and functionConfig ask.
 func (o *injecting) injector(read []*manifest.Stream) (*inject.Injector, error) {
 	scheme, err := newScheme()
@@ -142,12 +159,9 @@ func (o *injecting) injector(read []*manifest.Stream) (*inject.Injector, error) 
 	if err != nil {
 		return nil, err
 	}
-	namespace, _, err := o.cluster.ToRawKubeConfigLoader().Namespace()
+	namespace, err := o.namespace()
 	if err != nil {
-		return nil, fmt.Errorf("reading the kubeconfig: %w", err)
-	}
-	if !o.fromCluster && *o.cluster.Namespace == "" {
-		namespace = "default"
+		return nil, err
 	}
 	profiles := slices.Clone(o.profiles)
 	for _, s := range read {
