@@ -59,7 +59,7 @@ help: ## Tell what can be made.
 	  /^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 ### Try it
-.PHONY: demo build images helm
+.PHONY: demo build plugin images helm
 demo: ## Start a cluster with the operator, show what it does, stay up until Ctrl-C; or KUBECONFIG=FILE IMAGE=REF.
 	@mkdir -p $(BIN)
 	$(GO_BUILD) -o $(BIN)/demo ./hack/demo
@@ -68,6 +68,10 @@ demo: ## Start a cluster with the operator, show what it does, stay up until Ctr
 build: ## Build every command into bin/.
 	@mkdir -p $(BIN)
 	$(GO_BUILD) -o $(BIN)/ ./cmd/...
+
+plugin: ## Build kubectl-hipaa into bin/; on the path it is "kubectl hipaa".
+	@mkdir -p $(BIN)
+	$(GO_BUILD) -o $(BIN)/kubectl-hipaa ./cmd/kubectl-hipaa
 
 images: $(IMAGES:%=image-%) ## Build the container images as OCI archives in dist/; needs no engine, no registry.
 

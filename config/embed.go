@@ -9,3 +9,8 @@ import "embed"
 //
 //go:embed webhook/mutating.yaml webhook/validating.yaml admission/*.yaml
 var Admission embed.FS
+
+// Profiles holds the profiles of profiles/, for the command line.
+//
+//go:embed profiles/*.yaml
+var Profiles embed.FS

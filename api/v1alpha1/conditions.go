@@ -45,6 +45,11 @@ const (
 	// would let the next one in.
 	ConditionPodsProtected = "PodsProtected"
 
+	// ConditionContinuityKept is True when what continuity asks for holds while the
+	// operator is down: for PatientCare, that the webhooks of its namespace do not keep
+	// pods from starting. What such pods carry then stands in their templates alone.
+	ConditionContinuityKept = "ContinuityKept"
+
 	// ConditionReleased is present on a PHIWorkload that is being deleted. It is
 	// True when no selected pod lives and the owned objects are gone.
 	ConditionReleased = "Released"
@@ -136,6 +141,19 @@ const (
 	// ReasonNamespaceNotPHI means that the namespace lacks the label
 	// hipaa-operator.io/phi: "true". Lifted by the watch on namespaces.
 	ReasonNamespaceNotPHI = "NamespaceNotPHI"
+
+	// ReasonPodsStart is the reason of ContinuityKept when pods of a PatientCare workload
+	// start while the operator is down.
+	ReasonPodsStart = "PodsStart"
+
+	// ReasonPodsWait is the reason of ContinuityKept when new pods wait for the operator,
+	// and continuity lets them.
+	ReasonPodsWait = "PodsWait"
+
+	// ReasonNamespaceNotPatientCare is the reason of ContinuityKept when a PatientCare
+	// workload stands in a namespace without the label hipaa-operator.io/continuity.
+	// The label lifts it.
+	ReasonNamespaceNotPatientCare = "NamespaceNotPatientCare"
 
 	// ReasonUnique is the reason of SelectorUnique when it is True.
 	ReasonUnique = "Unique"

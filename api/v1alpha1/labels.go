@@ -10,6 +10,12 @@ const (
 	// LabelPHIValue is the only value that LabelPHI may have.
 	LabelPHIValue = "true"
 
+	// LabelContinuity, on a PHI namespace, with the value PatientCare, lets pods start
+	// while the operator is down: its webhooks do not block there, and what stands in
+	// their templates protects them. People write it, in Git; to set it takes the verb
+	// "release" on complianceprofiles.
+	LabelContinuity = "hipaa-operator.io/continuity"
+
 	// LabelWorkload names the PHIWorkload that an owned object or an admitted
 	// pod belongs to.
 	LabelWorkload = "hipaa-operator.io/workload"

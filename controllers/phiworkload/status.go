@@ -143,7 +143,7 @@ type report struct {
 
 func (r *report) write() {
 	r.ready()
-	r.step(observed, part{hipaav1.ConditionProfileBound, r.profileBound})
+	r.step(observed, part{hipaav1.ConditionProfileBound, r.profileBound}, part{hipaav1.ConditionContinuityKept, r.continuityKept})
 	r.step(judged,
 		part{hipaav1.ConditionSelectorUnique, r.selectorUnique},
 		part{hipaav1.ConditionFlowsResolved, r.flowsResolved},
@@ -235,6 +235,20 @@ func (r *report) profileBound() (metav1.ConditionStatus, string, string) {
 		return metav1.ConditionFalse, hipaav1.ReasonProfileConflict, enumerate(r.effective.Conflicts) + "; " + names
 	default:
 		return metav1.ConditionTrue, hipaav1.ReasonBound, names
+	}
+}
+
+// continuityKept tells what an outage of the operator does to new pods.
+func (r *report) continuityKept() (metav1.ConditionStatus, string, string) {
+	care := string(hipaav1.ContinuityPatientCare)
+	switch {
+	case string(r.workload.Spec.Continuity) != care:
+		return metav1.ConditionTrue, hipaav1.ReasonPodsWait, fmt.Sprintf("new pods wait for the operator while it is down, as continuity %s allows", r.workload.Spec.Continuity)
+	case r.scene.Namespace.Labels[hipaav1.LabelContinuity] != care:
+		return metav1.ConditionFalse, hipaav1.ReasonNamespaceNotPatientCare, fmt.Sprintf("care depends on it, and new pods wait for the operator while it is down: label namespace %q %s: %s and let kubectl hipaa inject write the safeguards into its templates",
+			r.workload.Namespace, hipaav1.LabelContinuity, care)
+	default:
+		return metav1.ConditionTrue, hipaav1.ReasonPodsStart, "webhooks do not keep new pods waiting while the operator is down; what kubectl hipaa inject wrote into their templates protects them"
 	}
 }
 

@@ -81,7 +81,19 @@ func TestConditionsOfAStatus(t *testing.T) {
 				"Ready": "True SafeguardsInForce", "Reconciling": "", "Stalled": "", "Released": "",
 				"ProfileBound": "True Bound", "SelectorUnique": "True Unique", "FlowsResolved": "True Resolved",
 				"SafeguardsMet": "True AllMet", "DriftFree": "True NoDrift", "Enforced": "True Enforced", "PodsProtected": "True NoPods",
+				"ContinuityKept": "True PodsWait",
 			},
+		},
+		"care depends on it, and its namespace does not say so": {
+			give: func(s *scope) { s.workload.Spec.Continuity = hipaav1.ContinuityPatientCare },
+			want: map[string]string{"Ready": "True SafeguardsInForce", "ContinuityKept": "False NamespaceNotPatientCare"},
+		},
+		"care depends on it, and its namespace says so": {
+			give: func(s *scope) {
+				s.workload.Spec.Continuity = hipaav1.ContinuityPatientCare
+				s.scene.Namespace.Labels[hipaav1.LabelContinuity] = "PatientCare"
+			},
+			want: map[string]string{"Ready": "True SafeguardsInForce", "ContinuityKept": "True PodsStart"},
 		},
 		"a control fails: the operator has done its work all the same": {
 			give: func(s *scope) {

@@ -26,7 +26,7 @@ type page struct {
 type generator func(root string) ([]page, error)
 
 func generate(root string) error {
-	for _, make := range []generator{controlPages, conditionPage, driverPage, apiPage, metricPage, coveragePage} {
+	for _, make := range []generator{controlPages, conditionPage, driverPage, apiPage, metricPage, coveragePage, commandPage} {
 		pages, err := make(root)
 		if err != nil {
 			return err

@@ -11,9 +11,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/yaml"
 
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/config"
 	"github.com/hipaa-operator/hipaa-operator/internal/admission"
 	"github.com/hipaa-operator/hipaa-operator/internal/control"
@@ -177,6 +180,7 @@ func TestManifestsAskAboutEveryKindThatMakesPods(t *testing.T) {
 		makers = append(makers, strings.ToLower(strings.TrimSuffix(kinds[0].Kind, "List"))+"s")
 	}
 	slices.Sort(asked)
+	asked = slices.Compact(asked) // once for each of two kinds of namespace
 	slices.Sort(makers)
 	if diff := cmp.Diff(makers, asked); diff != "" {
 		t.Errorf("kinds (-make pods +asked about):\n%s", diff)
@@ -252,10 +256,10 @@ func TestOnlyExceptionsPausesAndProfilesAreAskedAboutOutsidePHI(t *testing.T) {
 		if strings.HasPrefix(hook.Name, "attempts-on-") && *hook.FailurePolicy == admissionregistrationv1.Ignore {
 			continue // what they are about is refused in any case, and nothing waits for them
 		}
-		scopes[hook.Name] = hook.NamespaceSelector.MatchLabels["hipaa-operator.io/phi"] == "true" && len(hook.NamespaceSelector.MatchExpressions) == 1
+		scopes[hook.Name] = ofPHI(hook.NamespaceSelector)
 	}
 	for _, hook := range manifest[admissionregistrationv1.ValidatingWebhookConfiguration](t, "webhook/validating.yaml").Webhooks {
-		scoped := hook.NamespaceSelector.MatchLabels["hipaa-operator.io/phi"] == "true" && len(hook.NamespaceSelector.MatchExpressions) == 1
+		scoped := ofPHI(hook.NamespaceSelector)
 		if before, seen := scopes[hook.Name]; seen && before != scoped {
 			t.Errorf("%s has two scopes", hook.Name)
 		}
@@ -265,5 +269,65 @@ func TestOnlyExceptionsPausesAndProfilesAreAskedAboutOutsidePHI(t *testing.T) {
 		if scoped == (strings.HasPrefix(name, "exceptions.") || strings.HasPrefix(name, "pauses.") || strings.HasPrefix(name, "profiles.")) {
 			t.Errorf("%s: scoped to PHI namespaces %v", name, scoped)
 		}
+	}
+}
+
+// ofPHI reports whether a webhook asks about PHI namespaces without the operator's
+// own, all of them or those that the label of continuity tells apart.
+func ofPHI(s *metav1.LabelSelector) bool {
+	for key := range s.MatchLabels {
+		if key != hipaav1.LabelPHI && key != hipaav1.LabelContinuity {
+			return false
+		}
+	}
+	excluded := slices.IndexFunc(s.MatchExpressions, func(r metav1.LabelSelectorRequirement) bool {
+		return r.Key == "kubernetes.io/metadata.name" && r.Operator == metav1.LabelSelectorOpNotIn
+	})
+	return s.MatchLabels[hipaav1.LabelPHI] == hipaav1.LabelPHIValue && excluded >= 0
+}
+
+// call is what a webhook asks about, apart from where.
+type call struct {
+	Path       string
+	Rules      []admissionregistrationv1.RuleWithOperations
+	Conditions []admissionregistrationv1.MatchCondition
+}
+
+// Whatever the label says, each namespace is asked about once, and only what pods
+// need to start passes during an outage.
+func TestPatientCareIsAskedTheSameAndDoesNotWait(t *testing.T) {
+	blocking, yielding := map[string]call{}, map[string]call{}
+	note := func(name string, c call, selector *metav1.LabelSelector, policy admissionregistrationv1.FailurePolicyType) {
+		of, err := metav1.LabelSelectorAsSelector(selector)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ordinary := of.Matches(labels.Set{hipaav1.LabelPHI: "true"})
+		care := of.Matches(labels.Set{hipaav1.LabelPHI: "true", hipaav1.LabelContinuity: "PatientCare"})
+		switch {
+		case care && ordinary:
+		case care && policy == admissionregistrationv1.Ignore:
+			yielding[strings.Replace(name, "-patientcare.", ".", 1)] = c
+		case ordinary && policy == admissionregistrationv1.Fail:
+			blocking[name] = c
+		default:
+			t.Errorf("%s asks about ordinary namespaces %v, of patient care %v, and on failure %s", name, ordinary, care, policy)
+		}
+	}
+	for _, h := range manifest[admissionregistrationv1.MutatingWebhookConfiguration](t, "webhook/mutating.yaml").Webhooks {
+		note("mutating "+h.Name, call{*h.ClientConfig.Service.Path, h.Rules, h.MatchConditions}, h.NamespaceSelector, *h.FailurePolicy)
+	}
+	for _, h := range manifest[admissionregistrationv1.ValidatingWebhookConfiguration](t, "webhook/validating.yaml").Webhooks {
+		note("validating "+h.Name, call{*h.ClientConfig.Service.Path, h.Rules, h.MatchConditions}, h.NamespaceSelector, *h.FailurePolicy)
+	}
+	if diff := cmp.Diff(blocking, yielding); diff != "" {
+		t.Errorf("webhooks that tell the namespaces apart (-ordinary +of patient care):\n%s", diff)
+	}
+	want := []string{
+		"mutating claims.hipaa-operator.io", "mutating pods.hipaa-operator.io",
+		"validating claims.hipaa-operator.io", "validating pods.hipaa-operator.io", "validating templates.hipaa-operator.io",
+	}
+	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(yielding))); diff != "" {
+		t.Errorf("webhooks that do not block patient care (-want +got):\n%s", diff)
 	}
 }

@@ -196,6 +196,50 @@ func TestPaths(t *testing.T) {
 	}
 }
 
+func TestATemplateMakesWhatItsPodWasChangedTo(t *testing.T) {
+	labelled := statefulSet("db")
+	labelled.Spec.Template.Labels[appsv1.PodIndexLabel] = "own"
+	labelled.Spec.Template.Spec.Hostname = "own"
+	bare := statefulSet("db")
+	bare.Spec.Template.Spec.Volumes = nil
+	tests := map[string]struct {
+		give runtime.Object
+		want []string
+	}{
+		"a Deployment":  {&appsv1.Deployment{ObjectMeta: named("web"), Spec: appsv1.DeploymentSpec{Template: spec()}}, []string{"scratch", "data", "config", "new"}},
+		"a CronJob":     {&batchv1.CronJob{Spec: batchv1.CronJobSpec{JobTemplate: batchv1.JobTemplateSpec{Spec: batchv1.JobSpec{Template: spec()}}}}, []string{"scratch", "data", "config", "new"}},
+		"a StatefulSet": {statefulSet("db"), []string{"scratch", "data", "config", "new"}},
+		"one that says what its pods have of their own": {labelled, []string{"scratch", "data", "config", "new"}},
+		"one without volumes":                           {bare, []string{"new"}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			template := of(t, tt.give)
+			pod := template.Pod()
+			if diff := cmp.Diff(*template.spec, template.Making(pod)); diff != "" {
+				t.Errorf("the template of an unchanged pod (-want +got):\n%s", diff)
+			}
+			pod.Labels["added"] = "x"
+			pod.Spec.Volumes = append(pod.Spec.Volumes, corev1.Volume{Name: "new"})
+			got := template.Making(pod)
+			var volumes []string
+			for _, v := range got.Spec.Volumes {
+				volumes = append(volumes, v.Name)
+			}
+			if diff := cmp.Diff(tt.want, volumes); diff != "" || got.Labels["added"] != "x" {
+				t.Errorf("labels %v, volumes (-want +got):\n%s", got.Labels, diff)
+			}
+			path := ""
+			for _, step := range template.Steps() {
+				path = under(path, step)
+			}
+			if path = path[1:]; path != template.path {
+				t.Errorf("steps lead to %s, want %s", path, template.path)
+			}
+		})
+	}
+}
+
 func TestWhatIsToldIsNotShared(t *testing.T) {
 	set := statefulSet("db")
 	before := set.DeepCopy()

@@ -33,7 +33,7 @@ func TestDocumentationNamesWhatThereIs(t *testing.T) {
 	for _, rule := range rules(t) {
 		known[rule.Alert] = true
 	}
-	for _, page := range []string{"docs/install.md", "docs/adoption.md", "config/argocd/README.md"} {
+	for _, page := range []string{"docs/install.md", "docs/adoption.md", "docs/patient-care.md", "config/argocd/README.md"} {
 		text := read(t, filepath.Join(root, page))
 		named := 0
 		for _, path := range pathWord.FindAllString(text, -1) {
