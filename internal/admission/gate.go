@@ -28,6 +28,8 @@ type Gate struct {
 	Reviews Reviews
 	// Changes keeps who changed what the operator owns. Nil keeps nothing.
 	Changes Changes
+	// Backstop is asked by the API server between the webhooks. Nil asks nobody.
+	Backstop Backstop
 	// Observe is told every outcome, for metrics. Optional.
 	Observe func(Outcome)
 	// TurnedAway is told of every review that found no room. Optional.
