@@ -64,7 +64,9 @@ var _ = Describe("The API server by itself", func() {
 	})
 
 	It("asks ephemeral containers for what is theirs, and the pod for nothing any more", func(ctx context.Context) {
-		p := newPlace(ctx, func(b *phitest.ProfileBuilder) *phitest.ProfileBuilder { return b.Mode(hipaav1.ModeAudit) })
+		p := newPlace(ctx, func(b *phitest.ProfileBuilder) *phitest.ProfileBuilder {
+			return b.Mode(hipaav1.ModeAudit).Control("privileged-access", hipaav1.ModeOff)
+		})
 		old := phitest.Pod("old").Namespace(p.name).Of(p.workload).Unhardened().Obj()
 		Expect(cluster.Admin.Create(ctx, old)).To(Succeed())
 		controllerstest.UpdateProfile(ctx, cluster, p.profile, func(b *hipaav1.ComplianceProfile) {

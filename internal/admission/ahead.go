@@ -67,3 +67,16 @@ func (g *Gate) refuseAhead(ctx context.Context, h *hearing, req *admission.Reque
 	}
 	return decided(whatOf(req), d), true, nil
 }
+
+// foretellPod is the same for what later changes a pod: it refuses what the
+// validating webhook will, and says nothing of anything else.
+func (g *Gate) foretellPod(ctx context.Context, req admission.Request) (answer, error) {
+	if g.Backstop == nil || !g.Backstop.Last(ctx) {
+		return permitted(), nil
+	}
+	a, err := g.validatePod(ctx, req)
+	if err != nil || !a.Allowed {
+		return a, err
+	}
+	return permitted(), nil
+}

@@ -69,6 +69,7 @@ const (
 	pathMutateClaims        = "/mutate/claims"
 	pathMutateExceptions    = "/mutate/exceptions"
 	pathMutatePauses        = "/mutate/pauses"
+	pathForetellPods        = "/foretell/pods"
 	pathValidatePods        = "/validate/pods"
 	pathValidateTemplates   = "/validate/templates"
 	pathValidateClaims      = "/validate/claims"
@@ -94,6 +95,7 @@ func (g *Gate) Handlers() map[string]http.Handler {
 		pathMutateClaims:        g.mutateClaim,
 		pathMutateExceptions:    g.mutateException,
 		pathMutatePauses:        g.mutatePause,
+		pathForetellPods:        g.foretellPod,
 		pathValidatePods:        g.validatePod,
 		pathValidateTemplates:   g.validateTemplate,
 		pathValidateClaims:      g.validateClaim,
