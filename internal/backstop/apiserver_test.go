@@ -11,6 +11,7 @@ import (
 	"k8s.io/apiserver/pkg/admission"
 	"k8s.io/apiserver/pkg/admission/plugin/cel"
 	"k8s.io/apiserver/pkg/admission/plugin/policy/validating"
+	"k8s.io/apiserver/pkg/admission/plugin/webhook/matchconditions"
 	celconfig "k8s.io/apiserver/pkg/apis/cel"
 	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/apiserver/pkg/cel/environment"
@@ -23,6 +24,7 @@ import (
 // on cost included.
 type apiServer struct {
 	tb        testing.TB
+	matcher   matchconditions.Matcher
 	validator validating.Validator
 	namespace *corev1.Namespace
 }
@@ -40,20 +42,21 @@ func newAPIServer(tb testing.TB, controls []control.Control) *apiServer {
 	}
 	options := cel.OptionalVariableDeclarations{HasParams: true}
 	compiler.CompileAndStoreVariables(variables, options, environment.StoredExpressions)
+	lacks := compiler.CompileCondition([]cel.ExpressionAccessor{(*matchconditions.MatchCondition)(&policy.Spec.MatchConditions[0])}, options, environment.StoredExpressions)
 	one := policy.Spec.Validations[0]
 	condition := compiler.CompileCondition([]cel.ExpressionAccessor{&validating.ValidationCondition{
 		Expression: one.Expression, Message: one.Message, Reason: one.Reason,
 	}}, options, environment.StoredExpressions)
 	message := compiler.CompileCondition([]cel.ExpressionAccessor{&validating.MessageExpressionCondition{MessageExpression: one.MessageExpression}}, options, environment.StoredExpressions)
 	none := compiler.CompileCondition(nil, options, environment.StoredExpressions)
-	for _, errs := range [][]error{condition.CompilationErrors(), message.CompilationErrors()} {
+	for _, errs := range [][]error{lacks.CompilationErrors(), condition.CompilationErrors(), message.CompilationErrors()} {
 		for _, err := range errs {
 			tb.Fatal(err)
 		}
 	}
 	failure := admissionregistrationv1.Fail
 	return &apiServer{
-		tb: tb, validator: validating.NewValidator(condition, nil, none, message, &failure, nil),
+		tb: tb, matcher: matchconditions.NewMatcher(lacks, &failure, "policy", "validate", policy.Name), validator: validating.NewValidator(condition, nil, none, message, &failure, nil),
 		namespace: phitest.Namespace(phitest.DefaultNamespace).Obj(),
 	}
 }
@@ -61,7 +64,11 @@ func newAPIServer(tb testing.TB, controls []control.Control) *apiServer {
 // create is what the API server says to a new pod, empty where it admits it.
 func (s *apiServer) create(pod *corev1.Pod, p *Parameters) string {
 	s.tb.Helper()
-	return s.ask(admission.NewAttributesRecord(pod, nil, podKind, pod.Namespace, pod.Name, podResource, "", admission.Create, nil, false, somebody), p)
+	return s.ask(creation(pod), p)
+}
+
+func creation(pod *corev1.Pod) admission.Attributes {
+	return admission.NewAttributesRecord(pod, nil, podKind, pod.Namespace, pod.Name, podResource, "", admission.Create, nil, false, somebody)
 }
 
 // debug is what it says to ephemeral containers that are added to a pod.
@@ -76,13 +83,35 @@ var (
 	somebody    = &user.DefaultInfo{Name: "somebody"}
 )
 
+// ask holds that what decides and what says why agree.
 func (s *apiServer) ask(attributes admission.Attributes, p *Parameters) string {
 	s.tb.Helper()
-	versioned := &admission.VersionedAttributes{
+	refusal := s.sentence(attributes, p)
+	if lacks := s.lacks(attributes, p); lacks != (refusal != "") {
+		s.tb.Errorf("the pod is refused: %t, and the sentence is %q", lacks, refusal)
+	}
+	return refusal
+}
+
+func (s *apiServer) lacks(attributes admission.Attributes, p *Parameters) bool {
+	s.tb.Helper()
+	result := s.matcher.Match(s.tb.Context(), versioned(attributes), runtime.Object(p.ConfigMap(s.namespace.Name)), nil)
+	if result.Error != nil {
+		s.tb.Fatalf("deciding: %v", result.Error)
+	}
+	return result.Matches
+}
+
+func versioned(attributes admission.Attributes) *admission.VersionedAttributes {
+	return &admission.VersionedAttributes{
 		Attributes: attributes, VersionedKind: podKind,
 		VersionedObject: admission.NewLazyObject(attributes.GetObject()), VersionedOldObject: admission.NewLazyObject(attributes.GetOldObject()),
 	}
-	result := s.validator.Validate(s.tb.Context(), podResource, versioned, runtime.Object(p.ConfigMap(s.namespace.Name)), s.namespace, celconfig.RuntimeCELCostBudget, nil)
+}
+
+func (s *apiServer) sentence(attributes admission.Attributes, p *Parameters) string {
+	s.tb.Helper()
+	result := s.validator.Validate(s.tb.Context(), podResource, versioned(attributes), runtime.Object(p.ConfigMap(s.namespace.Name)), s.namespace, celconfig.RuntimeCELCostBudget, nil)
 	for _, d := range result.Decisions {
 		if d.Evaluation == validating.EvalError {
 			s.tb.Fatalf("evaluating: %s", d.Message)

@@ -22,9 +22,9 @@ import (
 	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
 )
 
-// holding are the parameters under which every control with a backstop refuses for the
+// inForce are the parameters under which every control with a backstop refuses for the
 // subject's workload.
-func holding(controls []control.Control, s control.Subject) *Parameters {
+func inForce(controls []control.Control, s control.Subject) *Parameters {
 	w, always := Workload{Name: s.Workload.Name, Selector: &s.Workload.Spec.Selector}, map[string]From{}
 	for i := range controls {
 		always[controls[i].ID] = From{Always: true}
@@ -82,7 +82,7 @@ func TestTheBackstopFindsWhatTheChecksFind(t *testing.T) {
 		controltest.Satisfy(all, &s)
 		controltest.Protect(all, &s)
 		created(s.Pod)
-		if refusal := server.create(s.Pod, holding(controls, s)); refusal != "" {
+		if refusal := server.create(s.Pod, inForce(controls, s)); refusal != "" {
 			t.Errorf("a satisfied pod is refused: %s", refusal)
 		}
 	}
@@ -97,7 +97,7 @@ func TestTheBackstopFindsWhatTheChecksFind(t *testing.T) {
 				controltest.Protect(all, &s)
 				violation.Apply(&s)
 				created(s.Pod)
-				want, refusal := faulty(controls, s), server.create(s.Pod, holding(controls, s))
+				want, refusal := faulty(controls, s), server.create(s.Pod, inForce(controls, s))
 				got := named(controls, refusal)
 				for _, c := range controls {
 					less := c.Backstop.Less != "" && !slices.Contains(got, c.ID)
@@ -116,7 +116,7 @@ func TestWhatAdmissionWouldHaveAddedIsAskedFor(t *testing.T) {
 	s := controltest.Baseline(control.Pods)
 	created(s.Pod)
 	want := faulty(controls, s)
-	if got := named(controls, server.create(s.Pod, holding(controls, s))); !slices.Equal(want, got) || len(want) == 0 {
+	if got := named(controls, server.create(s.Pod, inForce(controls, s))); !slices.Equal(want, got) || len(want) == 0 {
 		t.Errorf("of a pod that admission has not seen the backstop names %q, want %q", got, want)
 	}
 }
@@ -184,7 +184,7 @@ func TestKubernetesOwnFixturesAreJudgedAsPodSecurityDoes(t *testing.T) {
 				if allowed := len(faulty(hardening, s)) == 0; allowed != want {
 					t.Errorf("the check allows it: %t, want %t", allowed, want)
 				}
-				if refusal := server.create(pod, holding(hardening, s)); refusal == "" != want {
+				if refusal := server.create(pod, inForce(hardening, s)); refusal == "" != want {
 					t.Errorf("the backstop says %q, want that it allows it: %t", refusal, want)
 				}
 			})

@@ -42,7 +42,8 @@ func Pods(controls []control.Control) (*admissionregistrationv1.ValidatingAdmiss
 					podRule("pods/ephemeralcontainers", admissionregistrationv1.Update),
 				},
 			},
-			Variables: variables(controls),
+			MatchConditions: []admissionregistrationv1.MatchCondition{{Name: "lacks-a-safeguard", Expression: lacks(controls)}},
+			Variables:       variables(controls),
 			Validations: []admissionregistrationv1.Validation{{
 				Expression: "variables.refused.size() == 0",
 				Reason:     ptr.To(metav1.StatusReasonForbidden),
@@ -90,6 +91,35 @@ func holds(from string) string {
 		`object.metadata.?managedFields.orValue([]).exists(m, has(m.time) && timestamp(m.time) >= timestamp(%[1]s))))`, from)
 }
 
+// lacks is true for a pod that the policy refuses, in one expression. It decides; the
+// rest of the policy says why. The API server writes the sentence of every validation
+// that it asks for, also where the validation holds, and that is half of the work: so
+// it is asked only where there is something to say. A condition knows no variables,
+// and a list of one element binds a name as well.
+func lacks(controls []control.Control) string {
+	var text strings.Builder
+	bind := func(name, expression string) {
+		fmt.Fprintf(&text, "[%s].exists(variables.%s, ", expression, name)
+	}
+	for _, v := range control.BackstopVariables {
+		bind(v.Name, v.Expression)
+	}
+	bind("claiming", claiming)
+	reasons := []string{
+		"variables.whole && 'ungoverned' in params.data",
+		"variables.whole && variables.claiming.size() == 0 && " + holds("params.data['undeclared']"),
+	}
+	for i := range controls {
+		if c := &controls[i]; c.Backstop != nil {
+			bind(held(c), holding(c))
+			reasons = append(reasons, fmt.Sprintf("variables.%s.size() > 0 && (%s)", held(c), strings.Join(faults(c), " || ")))
+		}
+	}
+	fmt.Fprintf(&text, "(%s)", strings.Join(reasons, ") || ("))
+	text.WriteString(strings.Repeat(")", strings.Count(text.String(), "].exists(variables.")))
+	return strings.ReplaceAll(text.String(), "variables.", "the_")
+}
+
 // variables are what the faults name, what was found by each control, and all of it
 // in sentences.
 func variables(controls []control.Control) []admissionregistrationv1.Variable {
@@ -111,8 +141,8 @@ func variables(controls []control.Control) []admissionregistrationv1.Variable {
 			continue
 		}
 		name := strings.ReplaceAll(c.ID, "-", "_")
-		add("held_"+name, fmt.Sprintf(`variables.claiming.filter(w, '%[1]s.' + w in params.data && %[2]s)`, c.ID, holds("params.data['"+c.ID+".' + w]")))
-		add("found_"+name, found(c, "variables.held_"+name))
+		add(held(c), holding(c))
+		add("found_"+name, found(c))
 		sentences = append(sentences, fmt.Sprintf(`variables.found_%s == '' ? '' : %s + variables.found_%s + %s`,
 			name, literal(fmt.Sprintf("%s (%s): ", c.ID, c.Cites[0])), name, literal("; "+c.Remedy)))
 	}
@@ -128,17 +158,34 @@ var (
 	ungoverned = fmt.Sprintf("ungoverned-namespace (%s): no ComplianceProfile governs the namespace; ask the security team for one", hipaa.RiskAnalysis)
 )
 
-// found are the faults that hold, empty where there is none or nothing has to hold.
-func found(c *control.Control, held string) string {
-	faults := make([]string, len(c.Backstop.Faults))
+// held is the variable of the workloads for which a control refuses now, and holding
+// its value.
+func held(c *control.Control) string { return "held_" + strings.ReplaceAll(c.ID, "-", "_") }
+
+func holding(c *control.Control) string {
+	return fmt.Sprintf(`variables.claiming.filter(w, '%[1]s.' + w in params.data && %[2]s)`, c.ID, holds("params.data['"+c.ID+".' + w]"))
+}
+
+// faults are the conditions of a control, with the settings of each workload where
+// they read some.
+func faults(c *control.Control) []string {
+	all := make([]string, len(c.Backstop.Faults))
 	for i, fault := range c.Backstop.Faults {
-		when := fault.When
+		all[i] = "(" + fault.When + ")"
 		if c.Backstop.Settings != nil {
-			when = fmt.Sprintf(`%s.exists(workload, [params.data['settings.%s.' + workload].split(' ')].exists(settings, %s))`, held, c.ID, when)
+			all[i] = fmt.Sprintf(`variables.%s.exists(workload, [params.data['settings.%s.' + workload].split(' ')].exists(settings, %s))`, held(c), c.ID, fault.When)
 		}
-		faults[i] = fmt.Sprintf("%s ? %s : ''", when, literal(fault.Says))
 	}
-	return fmt.Sprintf("%s.size() == 0 ? '' : [%s].filter(s, s != '').join(', ')", held, strings.Join(faults, ", "))
+	return all
+}
+
+// found are the faults that hold, empty where there is none or nothing has to hold.
+func found(c *control.Control) string {
+	said := faults(c)
+	for i := range said {
+		said[i] += " ? " + literal(c.Backstop.Faults[i].Says) + " : ''"
+	}
+	return fmt.Sprintf("variables.%s.size() == 0 ? '' : [%s].filter(s, s != '').join(', ')", held(c), strings.Join(said, ", "))
 }
 
 func literal(text string) string { return strconv.QuoteToASCII(text) }
