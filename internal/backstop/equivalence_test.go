@@ -191,3 +191,47 @@ func TestKubernetesOwnFixturesAreJudgedAsPodSecurityDoes(t *testing.T) {
 		}
 	}
 }
+
+// Every seventh pair of fixtures: the containers of one in the pod of the other, and
+// as ephemeral containers that are added to it.
+func TestMixturesOfFixturesAreJudgedAlike(t *testing.T) {
+	hardening := slices.DeleteFunc(stated(), func(c control.Control) bool { return c.ID != "pod-hardening" })
+	server := newAPIServer(t, hardening)
+	base := controltest.Baseline(control.Pods)
+	parameters := inForce(hardening, base)
+	var all []*corev1.Pod
+	for _, answer := range []string{"pass", "fail"} {
+		pods := fixtures(t, answer)
+		for _, file := range slices.Sorted(maps.Keys(pods)) {
+			pod := created(pods[file])
+			pod.Labels, pod.Namespace = base.Pod.Labels, base.Namespace.Name
+			all = append(all, pod)
+		}
+	}
+	for i := 0; i < len(all)*len(all); i += 7 {
+		from, into := all[i/len(all)], all[i%len(all)]
+		mixed := into.DeepCopy()
+		mixed.Spec.Containers, mixed.Spec.InitContainers = from.Spec.Containers, from.Spec.InitContainers
+		s := base.Of(mixed)
+		if want, refusal := len(faulty(hardening, s)) > 0, server.create(mixed, parameters); want != (refusal != "") {
+			t.Errorf("containers of %s in pod %s: the check refuses: %t, the backstop says %q", from.Name, into.Name, want, refusal)
+		}
+		debugged := into.DeepCopy()
+		for _, c := range from.Spec.Containers {
+			debugged.Spec.EphemeralContainers = append(debugged.Spec.EphemeralContainers, corev1.EphemeralContainer{EphemeralContainerCommon: corev1.EphemeralContainerCommon{
+				Name: "debug-" + c.Name, Image: c.Image, SecurityContext: c.SecurityContext, Ports: c.Ports, LivenessProbe: c.LivenessProbe, Lifecycle: c.Lifecycle,
+			}})
+		}
+		if refusal := server.debug(debugged, into, parameters); refusal != "" && !worse(&hardening[0], base, into, debugged) {
+			t.Errorf("containers of %s added to pod %s: the backstop refuses more than the check: %s", from.Name, into.Name, refusal)
+		}
+	}
+}
+
+// worse reports whether a control finds something in a pod that it did not find before.
+func worse(c *control.Control, s control.Subject, before, after *corev1.Pod) bool {
+	known := c.Check(s.Of(before))
+	return slices.ContainsFunc(c.Check(s.Of(after)), func(f control.Finding) bool {
+		return f.Verdict == hipaav1.VerdictFail && !slices.Contains(known, f)
+	})
+}
