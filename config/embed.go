@@ -5,9 +5,9 @@ package config
 import "embed"
 
 // Admission holds webhook/mutating.yaml, webhook/validating.yaml and the policies
-// of admission/, as applied by kustomize.
+// of admission/ and backstop/, as applied by kustomize.
 //
-//go:embed webhook/mutating.yaml webhook/validating.yaml admission/*.yaml
+//go:embed webhook/mutating.yaml webhook/validating.yaml admission/*.yaml backstop/*.yaml
 var Admission embed.FS
 
 // Profiles holds the profiles of profiles/, for the command line.

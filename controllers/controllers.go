@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 
+	"github.com/hipaa-operator/hipaa-operator/controllers/backstop"
 	"github.com/hipaa-operator/hipaa-operator/controllers/complianceprofile"
 	"github.com/hipaa-operator/hipaa-operator/controllers/controlexception"
 	"github.com/hipaa-operator/hipaa-operator/controllers/namespace"
@@ -74,6 +75,10 @@ func Setup(ctx context.Context, mgr ctrl.Manager, d Dependencies) error {
 		Client: c, Live: live, Loader: loader, Engine: d.Engine, Corrector: corrector, Events: recorder, Census: census, Clock: d.Clock,
 	}
 	if err := namespaces.SetupWithManager(ctx, mgr, controller.Options{}); err != nil {
+		return fmt.Errorf("adding controllers: %w", err)
+	}
+	backstops := &backstop.Reconciler{Client: c, Live: live, Loader: loader, Engine: d.Engine, Clock: d.Clock}
+	if err := backstops.SetupWithManager(ctx, mgr); err != nil {
 		return fmt.Errorf("adding controllers: %w", err)
 	}
 	workloads := &phiworkload.Reconciler{

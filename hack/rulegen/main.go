@@ -1,6 +1,6 @@
-// Command rulegen writes what the controls that are data make of the manifests. Its
-// promise: the webhooks ask about every type that a rule matches, and the manager may
-// read it, without anybody copying a list.
+// Command rulegen writes what controls make of the manifests. Its promise: the
+// webhooks ask about every type that a rule matches, the manager may read it, and the
+// API server holds what CEL can say of a control, without anybody copying a list.
 package main
 
 import (
@@ -25,6 +25,9 @@ func main() {
 func generate(root string) error {
 	served := byVersion(types())
 	if err := writeWebhooks(filepath.Join(root, "config", "webhook", "validating.yaml"), served); err != nil {
+		return err
+	}
+	if err := writeBackstop(root, catalog.All()); err != nil {
 		return err
 	}
 	return writeMarkers(filepath.Join(root, "internal", "subject", "zz_generated.resources.go"), served)

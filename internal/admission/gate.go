@@ -33,6 +33,8 @@ type Gate struct {
 	Attempts Attempts
 	// Uses counts what exceptions let in. Nil counts nothing.
 	Uses Uses
+	// Backstop is asked by the API server between the webhooks. Nil asks nobody.
+	Backstop Backstop
 	// Observe is told every outcome, for metrics. Optional.
 	Observe func(Outcome)
 	// TurnedAway is told of every review that found no room. Optional.
@@ -77,6 +79,7 @@ const (
 	pathMutateClaims        = "/mutate/claims"
 	pathMutateExceptions    = "/mutate/exceptions"
 	pathMutatePauses        = "/mutate/pauses"
+	pathForetellPods        = "/foretell/pods"
 	pathValidatePods        = "/validate/pods"
 	pathValidateTemplates   = "/validate/templates"
 	pathValidateClaims      = "/validate/claims"
@@ -103,6 +106,7 @@ func (g *Gate) Handlers() map[string]http.Handler {
 		pathMutateClaims:        g.mutateClaim,
 		pathMutateExceptions:    g.mutateException,
 		pathMutatePauses:        g.mutatePause,
+		pathForetellPods:        g.foretellPod,
 		pathValidatePods:        g.validatePod,
 		pathValidateTemplates:   g.validateTemplate,
 		pathValidateClaims:      g.validateClaim,

@@ -2,6 +2,7 @@ package admission
 
 import (
 	"context"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
@@ -56,25 +57,38 @@ func (g *Gate) mutatePod(ctx context.Context, req admission.Request) (answer, er
 		return permitted(), err
 	}
 	claiming, err := h.claiming(ctx, pod)
-	if err != nil || len(claiming) == 0 {
+	if err != nil {
 		return permitted(), err
 	}
 	mutated := pod.DeepCopy()
-	if err := h.mutate(ctx, claiming, mutated); err != nil {
+	bare, err := h.mutate(ctx, claiming, mutated)
+	if err != nil && g.Backstop == nil {
 		return withoutRules(err)
 	}
+	if err != nil || bare || len(claiming) == 0 {
+		if a, refused, err := g.refuseAhead(ctx, h, &req, mutated); refused {
+			return a, err
+		}
+	}
+	if err != nil {
+		return withoutRules(err)
+	}
+	h.await(ctx, claiming)
 	return patched(patch(pod, mutated)), nil
 }
 
 // mutate changes a pod as the workloads that claim it ask, in the order of their
-// names.
-func (h *hearing) mutate(ctx context.Context, claiming []*hipaav1.PHIWorkload, pod *corev1.Pod) error {
-	for _, w := range claiming {
-		m, err := h.matter(ctx, w, pod, h.gate.Engine.MutationEvidence(control.Pods))
-		if err != nil {
-			return err
+// names. It reports whether the pod then still lacks what the API server asks for by
+// itself.
+func (h *hearing) mutate(ctx context.Context, claiming []*hipaav1.PHIWorkload, pod *corev1.Pod) (bare bool, err error) {
+	matters := make([]matter, len(claiming))
+	for i, w := range claiming {
+		if matters[i], err = h.matter(ctx, w, pod, h.gate.Engine.MutationEvidence(control.Pods)); err != nil {
+			return false, err
 		}
-		h.gate.Engine.Mutate(m.subject, m.ruling)
+		h.gate.Engine.Mutate(matters[i].subject, matters[i].ruling)
 	}
-	return nil
+	return h.gate.Backstop != nil && slices.ContainsFunc(matters, func(m matter) bool {
+		return h.gate.Engine.Foresees(m.subject, m.ruling)
+	}), nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/hipaa-operator/hipaa-operator/controllers"
 	"github.com/hipaa-operator/hipaa-operator/internal/admission"
+	"github.com/hipaa-operator/hipaa-operator/internal/backstop"
 	"github.com/hipaa-operator/hipaa-operator/internal/control/catalog"
 	"github.com/hipaa-operator/hipaa-operator/internal/engine"
 	"github.com/hipaa-operator/hipaa-operator/internal/metrics"
@@ -42,6 +43,8 @@ func wire(ctx context.Context, mgr manager.Manager, o Options) error {
 		Changes:  book,
 		Uses:     ledger,
 		Attempts: witness.NewAttempts(mgr.GetEventRecorder("hipaa-operator.io/attempts"), o.Namespace, clock.RealClock{}),
+		// Its cache is filled while the webhooks are served.
+		Backstop: &backstop.Watch{Cache: mgr.GetCache(), Mutating: mutatingConfiguration},
 		Observe:  observe,
 		// What found no room was not judged, so it is no outcome.
 		TurnedAway: metrics.AdmissionTurnedAway,

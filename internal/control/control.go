@@ -59,6 +59,10 @@ type Control struct {
 	// Objects could not turn into anything. It stays closed. Optional.
 	Unresolved func(Subject) []string
 
+	// Backstop is what of Check holds of pods inside the API server while the operator
+	// is gone. Optional.
+	Backstop *Backstop
+
 	// Replaces says that to run on without the safeguard is worse than to be
 	// interrupted: a running pod that violates the control is evicted, as far as
 	// continuity, windows and budgets let it, and comes back through admission.

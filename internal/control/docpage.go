@@ -22,6 +22,7 @@ func DocPage(c Control) string {
 	p.resources(c.Resources)
 	p.evidence(&c)
 	p.section("What the operator does", acts(&c))
+	p.backstop(c.Backstop)
 	p.parameters(c.Parameters)
 	p.section("Remedy", sentence(c.Remedy))
 	p.line("## Example")
@@ -108,6 +109,24 @@ func acts(c *Control) string {
 	}
 	rows = append(rows, "- refuses what violates the control, and reports it live;", replaces(c))
 	return "In mode Enforce it\n" + strings.Join(rows, "\n")
+}
+
+// backstop lists what needs no operator.
+func (p *page) backstop(b *Backstop) {
+	if b == nil {
+		return
+	}
+	p.line("## While the operator is gone")
+	less := "that is all this control finds at a new pod."
+	if b.Less != "" {
+		less = "not all this control finds: " + b.Less + "."
+	}
+	p.line("In mode Enforce the API server refuses new pods and ephemeral containers by itself for these faults, %s", less)
+	rows := make([]string, len(b.Faults))
+	for i, fault := range b.Faults {
+		rows[i] = "- " + fault.Says + ";"
+	}
+	p.line("%s.", strings.TrimSuffix(strings.Join(rows, "\n"), ";"))
 }
 
 func replaces(c *Control) string {

@@ -46,6 +46,23 @@ func (e *Engine) Admit(s control.Subject, r Ruling) Decision {
 	return d
 }
 
+// Foresees reports whether a control that states a backstop refuses the subject's pod,
+// as far as the pod alone tells.
+func (e *Engine) Foresees(s control.Subject, r Ruling) bool {
+	for i := range r.Effective.controls {
+		c := &r.Effective.controls[i]
+		if c.Backstop == nil || !e.enforces(i, &s, r) {
+			continue
+		}
+		for _, f := range check(c, s, 0) {
+			if isViolation(f) && !f.Live {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 func (d *Decision) add(v Violation, mode hipaav1.Mode, exception *hipaav1.ControlException) {
 	switch {
 	case exception != nil:

@@ -13,8 +13,8 @@ import (
 
 const (
 	// AnnotationPausedUntil on a webhook configuration lets its failurePolicy be
-	// Ignore until an RFC 3339 instant, so that PHI namespaces go on while the
-	// operator cannot answer. It counts for no longer than LongestPause.
+	// Ignore, and on the binding of the backstop its refusals warnings, until an RFC
+	// 3339 instant, so that PHI namespaces go on while the operator cannot answer. It counts for no longer than LongestPause.
 	AnnotationPausedUntil = "hipaa-operator.io/paused-until"
 
 	// LongestPause bounds a pause as it does that of a profile. An instant further
@@ -40,8 +40,9 @@ func pausedUntil(live client.Object, now time.Time) time.Time {
 	return until
 }
 
-// during is the manifest as it should be while a pause lasts: nothing but the
-// failure policies of webhooks gives way. A zero instant is no pause.
+// during is the manifest as it should be while a pause lasts: nothing gives way but the
+// failure policies of webhooks, and what a policy does that goes by the parameters of
+// each namespace and so holds what the webhooks do. A zero instant is no pause.
 func (m installed) during(pausedUntil time.Time) installed {
 	if pausedUntil.IsZero() {
 		return m
@@ -59,6 +60,13 @@ func (m installed) during(pausedUntil time.Time) installed {
 			open.Webhooks[i].FailurePolicy = ptr.To(admissionregistrationv1.Ignore)
 		}
 		m.object = open
+	case *admissionregistrationv1.ValidatingAdmissionPolicyBinding:
+		if o.Spec.ParamRef == nil {
+			return m
+		}
+		open := o.DeepCopy()
+		open.Spec.ValidationActions = []admissionregistrationv1.ValidationAction{admissionregistrationv1.Warn, admissionregistrationv1.Audit}
+		m.object = open
 	default:
 		return m
 	}
@@ -68,6 +76,9 @@ func (m installed) during(pausedUntil time.Time) installed {
 
 func opened(tree *unstructured.Unstructured) *unstructured.Unstructured {
 	tree = tree.DeepCopy()
+	if spec, is := tree.Object["spec"].(map[string]any); is {
+		spec["validationActions"] = []any{string(admissionregistrationv1.Warn), string(admissionregistrationv1.Audit)}
+	}
 	hooks, _ := tree.Object["webhooks"].([]any)
 	for _, hook := range hooks {
 		if fields, ok := hook.(map[string]any); ok {

@@ -362,6 +362,25 @@ var _ = Describe("The admission configuration", func() {
 		Eventually(func() map[string]string { return read(ctx, validating()).Annotations }, time.Second).ShouldNot(HaveKey(guard.AnnotationPausedUntil))
 	})
 
+	It("only warns during a pause where a policy holds what the webhooks do, and refuses again when it ends", func(ctx SpecContext) {
+		backstop := func() *admissionregistrationv1.ValidatingAdmissionPolicyBinding {
+			return &admissionregistrationv1.ValidatingAdmissionPolicyBinding{ObjectMeta: metav1.ObjectMeta{Name: "hipaa-operator-backstop-pods"}}
+		}
+		weaken := func(b *admissionregistrationv1.ValidatingAdmissionPolicyBinding) {
+			b.Annotations = map[string]string{guard.AnnotationPausedUntil: clock.Now().Add(2 * time.Second).UTC().Format(time.RFC3339)}
+			b.Spec.ValidationActions = []admissionregistrationv1.ValidationAction{admissionregistrationv1.Warn, admissionregistrationv1.Audit}
+		}
+		actions := func(b *admissionregistrationv1.ValidatingAdmissionPolicyBinding) func() []admissionregistrationv1.ValidationAction {
+			return func() []admissionregistrationv1.ValidationAction { return read(ctx, b).Spec.ValidationActions }
+		}
+		change(ctx, backstop(), weaken)
+		change(ctx, binding(), weaken)
+		Eventually(actions(binding()), time.Second).Should(ContainElement(admissionregistrationv1.Deny), "the guards of admission never give way")
+		Consistently(actions(backstop()), "300ms").Should(ConsistOf(admissionregistrationv1.Warn, admissionregistrationv1.Audit))
+		clock.SetTime(clock.Now().Add(2 * time.Second))
+		Eventually(actions(backstop()), 5*time.Second).Should(ConsistOf(admissionregistrationv1.Deny, admissionregistrationv1.Audit))
+	})
+
 	It("is not paused for longer than a week", func(ctx SpecContext) {
 		pause(ctx, clock.Now().Add(guard.LongestPause+time.Minute))
 		Eventually(func() []admissionregistrationv1.FailurePolicyType { return policies(ctx) }, time.Second).Should(ContainElement(admissionregistrationv1.Fail))

@@ -60,6 +60,12 @@ spec:
 			return nil
 		}
 	},
+	Backstop: &control.Backstop{
+		Faults: taggedFaults,
+		Settings: func(s control.Subject) []string {
+			return settingsOf(taggingOf(s.Profile).classPrefix, tagsOf(&s)...)
+		},
+	},
 	Mutate: func(s control.Subject, pod *corev1.Pod) {
 		if classifiedAs(&s, pod) == "" {
 			classify(&s, &pod.ObjectMeta)

@@ -183,3 +183,30 @@ func sortedLabels(labels map[string]string) []string {
 	slices.Sort(keys)
 	return keys
 }
+
+// taggedFaults compare a pod's labels with settingsOf, unless it is classified as of
+// another workload that claims it too.
+var taggedFaults = []control.Fault{
+	{
+		When: ofWorkload + "!settings.filter(s, s.contains('=')).all(s, variables.labels[?s.split('=')[0]].orValue('') == s.split('=')[1])",
+		Says: "metadata.labels lack what admission adds, or contradict the PHIWorkload",
+	},
+	{
+		When: ofWorkload + "variables.labels.exists(k, k.startsWith(settings[0]) && variables.labels[k] == 'true' && !((k + '=true') in settings))",
+		Says: "metadata.labels say what the PHIWorkload does not",
+	},
+}
+
+const ofWorkload = "variables.whole && (variables.labels[?'" + hipaav1.LabelWorkload + "'].orValue('') == workload || " +
+	"!(variables.labels[?'" + hipaav1.LabelWorkload + "'].orValue('') in variables.claiming)) && "
+
+// settingsOf are the prefix under which no other label may stand, and the labels that
+// have to, as key=value.
+func settingsOf(prefix string, tags ...tag) []string {
+	settings := make([]string, 0, 1+len(tags))
+	settings = append(settings, prefix+"/")
+	for _, tag := range tags {
+		settings = append(settings, tag.key+"="+tag.value)
+	}
+	return settings
+}

@@ -59,6 +59,17 @@ spec:
 `,
 	Judges:   control.Pods,
 	Replaces: true,
+	Backstop: &control.Backstop{
+		Faults: []control.Fault{
+			{When: "variables.volumes.exists(v, has(v.hostPath))", Says: "spec.volumes has a hostPath"},
+			{
+				When: "(settings[0] == '' || variables.created >= timestamp(settings[0])) && " +
+					"variables.volumes.exists(v, has(v.gitRepo) || has(v.emptyDir) && v.emptyDir.?medium.orValue('') == '')",
+				Says: "spec.volumes has one on the node's own disk, and nothing shows that it is encrypted",
+			},
+		},
+		Settings: func(s control.Subject) []string { return []string{until(s.Profile.Storage.NodeDisks)} },
+	},
 	Check: func(s control.Subject) []control.Finding {
 		if s.Pod == nil {
 			return nil
@@ -115,6 +126,14 @@ func onNodeDisk(s *control.Subject, path string, v *corev1.Volume) control.Findi
 	}
 	return control.Met(path, "%q is on the node's own disk, which is stated to be encrypted until %s", v.Name,
 		statement.Expires.UTC().Format(time.DateOnly)).Known(hipaav1.EvidenceAttested)
+}
+
+// until is the end of a statement, empty where there is none.
+func until(s *hipaav1.Statement) string {
+	if s == nil {
+		return ""
+	}
+	return s.Expires.UTC().Format(time.RFC3339)
 }
 
 // intoMemory moves a scratch directory that names no medium. One with a limit of

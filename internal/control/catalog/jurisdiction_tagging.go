@@ -58,6 +58,16 @@ spec:
 			return nil
 		}
 	},
+	Backstop: &control.Backstop{
+		Faults: taggedFaults,
+		Settings: func(s control.Subject) []string {
+			var tags []tag
+			for _, key := range stateKeys(&s) {
+				tags = append(tags, tag{key, labelTrue})
+			}
+			return settingsOf(statePrefix(s.Profile), tags...)
+		},
+	},
 	Mutate: func(s control.Subject, pod *corev1.Pod) {
 		if classifiedAs(&s, pod) == "" {
 			tagStates(&s, &pod.ObjectMeta)

@@ -46,6 +46,7 @@ spec:
 `,
 	Judges:   control.Pods,
 	Check:    checkHardening,
+	Backstop: hardeningBackstop,
 	Replaces: true,
 	Satisfy: func(s *control.Subject) {
 		for _, pod := range podsOf(s) {

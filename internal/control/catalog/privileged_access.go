@@ -52,6 +52,13 @@ spec:
 			return nil
 		}
 	},
+	Backstop: &control.Backstop{
+		Faults: []control.Fault{{
+			When: "(variables.whole ? object.spec.?ephemeralContainers.orValue([]) : variables.containers).size() > 0",
+			Says: "spec.ephemeralContainers has one that is put into a running pod, which takes a grant",
+		}},
+		Less: "a connection tells no instant with which the end of a grant could be compared, so nothing but the webhook refuses it",
+	},
 	Breaks: control.Breaks{
 		"a command in a pod":         breaksConnection(control.Exec),
 		"attaching to a process":     breaksConnection(control.Attach),

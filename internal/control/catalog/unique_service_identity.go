@@ -44,6 +44,14 @@ spec:
 	Judges: control.Pods,
 	Needs:  control.Identities,
 	Check:  checkIdentity,
+	Backstop: &control.Backstop{
+		Faults: []control.Fault{{
+			When: "variables.whole && (object.spec.?serviceAccountName.orValue('') in ['', 'default']) && " +
+				"(object.spec.?serviceAccountName.orValue('') != '' || object.spec.?serviceAccount.orValue('') in ['', 'default'])",
+			Says: `spec.serviceAccountName is "default"`,
+		}},
+		Less: "that another workload's pods run under the same ServiceAccount only the operator sees",
+	},
 	Satisfy: func(s *control.Subject) {
 		for _, pod := range podsOf(s) {
 			pod.Spec.ServiceAccountName = s.Workload.Name

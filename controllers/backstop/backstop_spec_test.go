@@ -1,0 +1,151 @@
+package backstop_test
+
+import (
+	"context"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/controllers"
+	"github.com/hipaa-operator/hipaa-operator/controllers/controllerstest"
+	"github.com/hipaa-operator/hipaa-operator/internal/control/catalog"
+	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
+)
+
+var _ = Describe("The API server by itself", func() {
+	It("refuses a pod without its safeguards, with every control, citation and remedy in one sentence", func(ctx context.Context) {
+		p := newPlace(ctx)
+		bad := p.admitted("bad")
+		bad.Spec.HostPID, bad.Spec.ServiceAccountName = true, ""
+		err := attempt(ctx, bad)()
+		Expect(err).To(refusal(`pod in PHI namespace "`+p.name+`" lacks 2 required safeguards: `,
+			"pod-hardening (45 CFR 164.312(a)(1)): spec.hostPID is true; make the pod satisfy Pod Security level restricted",
+			`unique-service-identity (45 CFR 164.312(a)(2)(i)): spec.serviceAccountName is "default"; create a ServiceAccount`))
+		Expect(apierrors.IsForbidden(err)).To(BeTrue())
+		Expect(attempt(ctx, p.written("bare"))()).To(refusal("lacks 2 required safeguards", "data-classification (", "jurisdiction-tagging ("), "admission has not seen it")
+		Expect(attempt(ctx, p.admitted("whole"))()).To(Succeed())
+	})
+
+	It("refuses a pod that nobody declares, as the profile says", func(ctx context.Context) {
+		p := newPlace(ctx)
+		Expect(attempt(ctx, phitest.Pod("stray").Namespace(p.name).Obj())()).To(refusal("undeclared-pod (", "declare a PHIWorkload"))
+		warned := newPlace(ctx, func(b *phitest.ProfileBuilder) *phitest.ProfileBuilder {
+			return b.Undeclared(hipaav1.UndeclaredPodsWarn)
+		})
+		Expect(attempt(ctx, phitest.Pod("stray").Namespace(warned.name).Obj())()).To(Succeed())
+	})
+
+	It("refuses everything where nobody governs, and where nobody has written what is in force", func(ctx context.Context) {
+		n := controllerstest.Create(ctx, cluster, phitest.Namespace("ungoverned").Obj())
+		Eventually(attempt(ctx, phitest.Pod("p").Namespace(n.Name).Obj()), patience, interval).Should(refusal("ungoverned-namespace (", "no ComplianceProfile"))
+	})
+
+	It("asks nothing in mode Audit, and follows the mode", func(ctx context.Context) {
+		p := newPlace(ctx, func(b *phitest.ProfileBuilder) *phitest.ProfileBuilder { return b.Mode(hipaav1.ModeAudit) })
+		bad := phitest.Pod("bad").Namespace(p.name).Of(p.workload).Unhardened().Obj()
+		Expect(attempt(ctx, bad)()).To(Succeed())
+		Expect(attempt(ctx, phitest.Pod("stray").Namespace(p.name).Obj())()).To(Succeed())
+		strict := newPlace(ctx)
+		Expect(attempt(ctx, strict.written("bad"))()).NotTo(Succeed())
+		controllerstest.UpdateProfile(ctx, cluster, strict.profile, func(b *hipaav1.ComplianceProfile) { b.Spec.DefaultMode = hipaav1.ModeAudit })
+		Eventually(attempt(ctx, strict.written("bad")), patience, interval).Should(Succeed())
+	})
+
+	It("leaves alone what is no PHI", func(ctx context.Context) {
+		n := controllerstest.Create(ctx, cluster, phitest.Namespace("elsewhere").WithoutPHI().Obj())
+		Expect(attempt(ctx, phitest.Pod("free").Namespace(n.Name).Unhardened().Obj())()).To(Succeed())
+	})
+
+	It("asks ephemeral containers for what is theirs, and the pod for nothing any more", func(ctx context.Context) {
+		p := newPlace(ctx, func(b *phitest.ProfileBuilder) *phitest.ProfileBuilder {
+			return b.Mode(hipaav1.ModeAudit).Control("privileged-access", hipaav1.ModeOff)
+		})
+		old := phitest.Pod("old").Namespace(p.name).Of(p.workload).Unhardened().Obj()
+		Expect(cluster.Admin.Create(ctx, old)).To(Succeed())
+		controllerstest.UpdateProfile(ctx, cluster, p.profile, func(b *hipaav1.ComplianceProfile) {
+			b.Spec.DefaultMode = hipaav1.ModeEnforce
+			b.Spec.Rollout = &hipaav1.RolloutParameters{EnforceBy: &metav1.Time{Time: time.Now().Add(-time.Minute)}}
+		})
+		Eventually(p.parameters(ctx), patience, interval).Should(HaveKeyWithValue("pod-hardening.api", "always"))
+		debug := corev1.EphemeralContainer{EphemeralContainerCommon: corev1.EphemeralContainerCommon{Name: "debug", Image: "registry.example.org/debug:1.0.0"}}
+		with := func(c *corev1.SecurityContext) func() error {
+			return func() error {
+				pod := old.DeepCopy()
+				one := debug
+				one.SecurityContext = c
+				pod.Spec.EphemeralContainers = []corev1.EphemeralContainer{one}
+				return cluster.Admin.SubResource("ephemeralcontainers").Update(ctx, pod, &client.SubResourceUpdateOptions{UpdateOptions: client.UpdateOptions{DryRun: []string{metav1.DryRunAll}}})
+			}
+		}
+		Expect(with(nil)()).To(refusal("lacks 1 required safeguard: pod-hardening ("))
+		Expect(with(&corev1.SecurityContext{
+			AllowPrivilegeEscalation: ptr.To(false), RunAsNonRoot: ptr.To(true), Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
+			SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+		})()).To(Succeed())
+	})
+})
+
+var _ = Describe("What the API server goes by", Serial, func() {
+	It("is put right when somebody changes, adds to or deletes it, and nothing is written while all is well", func(ctx context.Context) {
+		p := newPlace(ctx)
+		Eventually(p.parameters(ctx), patience, interval).Should(HaveKeyWithValue("pod-hardening.api", "always"))
+		controllerstest.Update(ctx, cluster, p.configMap(), func(m *corev1.ConfigMap) { m.Data["pod-hardening.api"] = "never" })
+		Eventually(p.parameters(ctx), patience, interval).Should(HaveKeyWithValue("pod-hardening.api", "always"))
+		controllerstest.Update(ctx, cluster, p.configMap(), func(m *corev1.ConfigMap) { m.Data["more"] = "of it" })
+		Eventually(p.parameters(ctx), patience, interval).ShouldNot(HaveKey("more"))
+		Expect(cluster.Admin.Delete(ctx, p.configMap())).To(Succeed())
+		Eventually(p.parameters(ctx), patience, interval).Should(HaveKeyWithValue("pod-hardening.api", "always"))
+		Expect(cluster.Admin.Get(ctx, client.ObjectKeyFromObject(p.configMap()), p.configMap())).To(Succeed())
+		written := func() int {
+			n := 0
+			for _, write := range cluster.Writes() {
+				if write == "PATCH /api/v1/namespaces/"+p.name+"/configmaps/hipaa-operator-backstop" || write == "PUT /api/v1/namespaces/"+p.name+"/configmaps/hipaa-operator-backstop" {
+					n++
+				}
+			}
+			return n
+		}
+		before := written()
+		Consistently(written, awhile, interval).Should(Equal(before))
+	})
+
+	It("goes with the namespace's label", func(ctx context.Context) {
+		p := newPlace(ctx)
+		n := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: p.name}}
+		controllerstest.Update(ctx, cluster, n, func(n *corev1.Namespace) { delete(n.Labels, hipaav1.LabelPHI) })
+		Eventually(p.parameters(ctx), patience, interval).Should(HaveKeyWithValue("error", ContainSubstring("not found")))
+	})
+
+	It("ends exceptions and pauses when they end, whether or not an operator is there", func(ctx context.Context) {
+		excused, paused := newPlace(ctx), newPlace(ctx)
+		bad := excused.admitted("bad")
+		bad.Spec.HostPID = true
+		Expect(attempt(ctx, bad)()).To(refusal("pod-hardening ("))
+		end := metav1.NewTime(time.Now().Add(8 * time.Second).Truncate(time.Second))
+		x := controllerstest.Create(ctx, cluster, phitest.Exception("short", "api", "pod-hardening").Namespace(excused.name).Expires(end).Obj())
+		cluster.Approve(ctx, x)
+		controllerstest.UpdateProfile(ctx, cluster, paused.profile, func(p *hipaav1.ComplianceProfile) {
+			p.Spec.Pause = &hipaav1.Pause{Reason: "a migration", Until: end}
+		})
+		Eventually(attempt(ctx, bad), patience, interval).Should(Succeed())
+		Eventually(attempt(ctx, paused.written("bare")), patience, interval).Should(Succeed())
+		Eventually(attempt(ctx, phitest.Pod("stray").Namespace(paused.name).Obj()), patience, interval).Should(Succeed())
+		Expect(excused.parameters(ctx)()).To(HaveKeyWithValue("pod-hardening.api", end.UTC().Format(time.RFC3339)))
+
+		Expect(operator.Stop()).To(Succeed())
+		Expect(time.Now()).To(BeTemporally("<", end.Time), "the operator is gone before the end")
+		Eventually(attempt(ctx, bad), patience, interval).Should(refusal("pod-hardening ("))
+		Expect(time.Now()).To(BeTemporally(">=", end.Time))
+		Expect(attempt(ctx, paused.written("bare"))()).To(refusal("data-classification ("))
+		Expect(attempt(ctx, phitest.Pod("stray").Namespace(paused.name).Obj())()).To(refusal("undeclared-pod ("))
+		operator = cluster.StartOperator(catalog.All(), controllers.Dependencies{})
+		Eventually(excused.parameters(ctx), patience, interval).Should(HaveKeyWithValue("pod-hardening.api", "always"))
+	})
+})

@@ -1,0 +1,120 @@
+package backstop
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/backstop"
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
+	"github.com/hipaa-operator/hipaa-operator/internal/engine"
+)
+
+// judge says from when everything is refused that CEL can tell, as admission would
+// answer now and at every instant at which something ends by itself. Whoever is there
+// to see it writes it anew then; the API server needs nobody.
+func (r *Reconciler) judge(_ context.Context, s *scope) error {
+	s.parameters = &backstop.Parameters{Reflects: backstop.States(s.scene.Workloads, s.scene.Exceptions)}
+	for _, w := range s.scene.Workloads {
+		found, err := r.workload(s, w)
+		if err != nil {
+			return err
+		}
+		s.parameters.Workloads = append(s.parameters.Workloads, found)
+	}
+	return r.eachInstant(s, nil, func(at time.Time, ruling engine.Ruling) {
+		answer := engine.AdmitUndeclared(control.Subject{}, ruling)
+		if len(answer.Denied) > 0 {
+			s.parameters.Undeclared = s.earlier(s.parameters.Undeclared, at)
+		}
+	})
+}
+
+// workload is what the API server has to know of one.
+func (r *Reconciler) workload(s *scope, w *hipaav1.PHIWorkload) (backstop.Workload, error) {
+	found := backstop.Workload{Name: w.Name, Selector: &w.Spec.Selector}
+	one := control.Subject{Namespace: s.namespace, Workload: w, World: &control.World{}}
+	from := map[string]backstop.From{}
+	err := r.eachInstant(s, w, func(at time.Time, ruling engine.Ruling) {
+		if one.Profile == nil {
+			one.Profile = ruling.Effective.Parameters
+		}
+		for _, id := range r.Engine.Enforcing(control.Pods, one, ruling) {
+			from[id] = s.earlier(from[id], at)
+		}
+	})
+	if err != nil || s.parameters.Ungoverned {
+		return found, err
+	}
+	found.Hold(r.Engine.Controls(), one, from)
+	return found, nil
+}
+
+// earlier keeps the first instant from which something refuses: afterwards nothing
+// excuses it that is known now.
+func (s *scope) earlier(known backstop.From, at time.Time) backstop.From {
+	if known != (backstop.From{}) {
+		return known
+	}
+	return backstop.From{Always: !at.After(s.now), At: at}
+}
+
+// foreseen bounds how many ends are looked at: there are as many as people wrote.
+const foreseen = 64
+
+// eachInstant asks by which rules a workload, or the namespace, is judged now and
+// after each end that is known.
+func (r *Reconciler) eachInstant(s *scope, w *hipaav1.PHIWorkload, ask func(time.Time, engine.Ruling)) error {
+	ends := s.ends(w)
+	for at, left := s.now, foreseen; left > 0; left-- {
+		effective, err := r.Engine.Resolve(s.scene.Profiles, s.scene.Namespace, w, at)
+		if errors.Is(err, engine.ErrNoProfile) {
+			s.parameters.Ungoverned = true
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("resolving the profiles: %w", err)
+		}
+		ruling := engine.Ruling{
+			Effective: effective, Stage: s.scene.Stage(w), Entered: s.scene.Entered(w), Exceptions: s.scene.Exceptions, Now: at,
+		}
+		if effective.Enforces() && !effective.Overdue(at) && s.adopting(w) {
+			ruling.Stage = hipaav1.StagePreviewing
+		}
+		ask(at, ruling)
+		next := following(append(ends, effective.ValidUntil), at)
+		if at.Equal(s.now) && !next.IsZero() && (s.changes.IsZero() || next.Before(s.changes)) {
+			s.changes = next
+		}
+		if next.IsZero() {
+			return nil
+		}
+		at = next
+	}
+	return nil
+}
+
+// ends are when exceptions for a workload do.
+func (s *scope) ends(w *hipaav1.PHIWorkload) []time.Time {
+	var ends []time.Time
+	for _, x := range s.scene.Exceptions {
+		if w != nil && x.Spec.WorkloadRef.Name == w.Name {
+			ends = append(ends, x.Spec.Expires.Time)
+		}
+	}
+	return slices.Clip(ends)
+}
+
+// following is the first of some instants after another; zero is none.
+func following(instants []time.Time, after time.Time) time.Time {
+	var first time.Time
+	for _, at := range instants {
+		if at.After(after) && (first.IsZero() || at.Before(first)) {
+			first = at
+		}
+	}
+	return first
+}

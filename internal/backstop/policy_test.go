@@ -1,0 +1,173 @@
+package backstop
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
+	"github.com/hipaa-operator/hipaa-operator/internal/control/catalog"
+	"github.com/hipaa-operator/hipaa-operator/internal/control/controltest"
+	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
+	"github.com/hipaa-operator/hipaa-operator/internal/subject"
+)
+
+func TestWorkloadsClaimPodsAsTheirSelectorsSay(t *testing.T) {
+	server := newAPIServer(t, nil)
+	requirement := func(key string, operator metav1.LabelSelectorOperator, values ...string) *metav1.LabelSelector {
+		return &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: key, Operator: operator, Values: values}}}
+	}
+	selectors := map[string]*metav1.LabelSelector{
+		"one label":              {MatchLabels: map[string]string{"app": "api"}},
+		"two labels":             {MatchLabels: map[string]string{"app": "api", "tier": "front"}},
+		"an empty value":         {MatchLabels: map[string]string{"app": ""}},
+		"a label that is absent": {MatchLabels: map[string]string{"missing": ""}},
+		"one of some values":     requirement("app", metav1.LabelSelectorOpIn, "web", "api"),
+		"none of some values":    requirement("app", metav1.LabelSelectorOpNotIn, "web", "api"),
+		"a key":                  requirement("tier", metav1.LabelSelectorOpExists),
+		"no key":                 requirement("tier", metav1.LabelSelectorOpDoesNotExist),
+		"everything":             {},
+	}
+	for name, selector := range selectors {
+		for _, labels := range []map[string]string{nil, {"app": "api"}, {"app": ""}, {"app": "api", "tier": "front"}, {"app": "db", "tier": ""}, {"other": "api"}} {
+			pod := created(phitest.Pod("p").Obj())
+			pod.Labels = labels
+			p := &Parameters{Undeclared: From{Always: true}, Workloads: []Workload{{Name: "other.one", Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"no": "pod"}}}, {Name: "w", Selector: selector}}}
+			w := &hipaav1.PHIWorkload{Spec: hipaav1.PHIWorkloadSpec{Selector: *selector}}
+			if claimed := server.create(pod, p) == ""; claimed != subject.Selects(w, labels) {
+				t.Errorf("%s: %v is claimed: %t, want %t", name, labels, claimed, !claimed)
+			}
+		}
+	}
+}
+
+func TestInstantsDecideFromWhenSomethingIsRefused(t *testing.T) {
+	controls := stated()
+	server := newAPIServer(t, controls)
+	at := func(d time.Duration) From { return From{At: phitest.Epoch.Add(d)} }
+	for name, c := range map[string]struct {
+		give From
+		want bool
+	}{
+		"always":              {From{Always: true}, true},
+		"never":               {From{}, false},
+		"from this second on": {at(0), true},
+		"since a while":       {at(-time.Hour), true},
+		"from the next on":    {at(time.Second), false},
+	} {
+		s := controltest.Baseline(control.Pods)
+		controltest.Protect(catalog.All(), &s)
+		created(s.Pod).Spec.HostIPC = true
+		p := inForce(controls, s)
+		p.Undeclared = c.give
+		p.Workloads[0].Holds["pod-hardening"] = c.give
+		if refused := server.create(s.Pod, p) != ""; refused != c.want {
+			t.Errorf("%s: a violation is refused: %t, want %t", name, refused, c.want)
+		}
+		stray := created(phitest.Pod("stray").Label("app", "nobody").Obj())
+		if refused := server.create(stray, p) != ""; refused != c.want {
+			t.Errorf("%s: an undeclared pod is refused: %t, want %t", name, refused, c.want)
+		}
+	}
+}
+
+func TestAStatementAboutDisksEndsByItself(t *testing.T) {
+	controls := stated()
+	server := newAPIServer(t, controls)
+	for name, c := range map[string]struct {
+		left time.Duration
+		want bool
+	}{"in force": {time.Second, false}, "at its end": {0, true}} {
+		s := controltest.Baseline(control.Pods)
+		s.Profile.Storage.NodeDisks = &hipaav1.Statement{Expires: metav1.NewTime(phitest.Epoch.Add(c.left))}
+		controltest.Protect(catalog.All(), &s)
+		created(s.Pod).Spec.Volumes = append(s.Pod.Spec.Volumes, corev1.Volume{Name: "scratch", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}})
+		if refused := strings.Contains(server.create(s.Pod, inForce(controls, s)), "ephemeral-storage ("); refused != c.want {
+			t.Errorf("%s: refused: %t, want %t", name, refused, c.want)
+		}
+	}
+}
+
+func TestOnlyNewEphemeralContainersAreJudgedLater(t *testing.T) {
+	controls := stated()
+	server := newAPIServer(t, controls)
+	s := controltest.Baseline(control.Pods)
+	old := created(phitest.Pod("old").Of(s.Workload).Unhardened().Debugged("before").Obj())
+	if refusal := server.debug(old, old, inForce(controls, s)); refusal != "" {
+		t.Errorf("what stood before is refused: %s", refusal)
+	}
+	updated := old.DeepCopy()
+	updated.Spec.EphemeralContainers = append(updated.Spec.EphemeralContainers, corev1.EphemeralContainer{EphemeralContainerCommon: corev1.EphemeralContainerCommon{Name: "tools"}})
+	want := []string{"pod-hardening", "privileged-access"}
+	p := inForce(controls, s)
+	if got := named(controls, server.debug(updated, old, p)); fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("of a new one %q are told, want %q", got, want)
+	}
+	for _, id := range want {
+		p.Workloads[0].Holds[id] = From{At: phitest.Epoch.Add(time.Hour)}
+	}
+	for name, c := range map[string]struct {
+		after time.Duration
+		want  bool
+	}{"before an exception ends": {time.Minute, true}, "after it": {2 * time.Hour, false}} {
+		updated.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "kubectl", Time: &metav1.Time{Time: phitest.Epoch.Add(c.after)}}, {Manager: "untimed"}}
+		if admitted := server.debug(updated, old, p) == ""; admitted != c.want {
+			t.Errorf("%s an ephemeral container of a pod from before is admitted: %t, want %t", name, admitted, c.want)
+		}
+	}
+}
+
+// The API server ends an expression that costs too much, and refuses then; so it does
+// by parameters that are too large to be written. 600 workloads in one namespace are
+// more than anybody has.
+func TestALargeNamespaceIsWithinTheLimitsOfTheAPIServer(t *testing.T) {
+	controls := stated()
+	server := newAPIServer(t, controls)
+	s := controltest.Baseline(control.Pods)
+	controltest.Protect(catalog.All(), &s)
+	p := inForce(controls, s)
+	mine := p.Workloads[0]
+	p.Workloads = nil
+	for i := range 600 {
+		w := mine
+		w.Name = fmt.Sprintf("a-workload-with-a-rather-long-name-%04d", i)
+		w.Selector = &metav1.LabelSelector{MatchLabels: map[string]string{"app.kubernetes.io/name": w.Name, "app.kubernetes.io/component": "server"}}
+		p.Workloads = append(p.Workloads, w)
+	}
+	p.Workloads = append(p.Workloads, mine)
+	for i := range 30 {
+		c := *s.Pod.Spec.Containers[0].DeepCopy()
+		c.Name = fmt.Sprintf("container-%d", i)
+		s.Pod.Spec.Containers = append(s.Pod.Spec.Containers, c)
+	}
+	if refusal := server.create(created(s.Pod), p); refusal != "" {
+		t.Errorf("refused: %s", refusal)
+	}
+	size := 0
+	for key, value := range p.ConfigMap("ehr").Data {
+		size += len(key) + len(value)
+	}
+	if limit := 1 << 20; size > limit*3/4 {
+		t.Errorf("the parameters take %d bytes of the %d that a ConfigMap may have", size, limit)
+	}
+}
+
+func BenchmarkPolicy(b *testing.B) {
+	controls := stated()
+	server := newAPIServer(b, controls)
+	s := controltest.Baseline(control.Pods)
+	controltest.Protect(catalog.All(), &s)
+	created(s.Pod)
+	p := inForce(controls, s)
+	b.ReportAllocs()
+	for b.Loop() {
+		if server.lacks(creation(s.Pod), p) {
+			b.Fatal("refused")
+		}
+	}
+}

@@ -1,0 +1,77 @@
+package backstop
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+)
+
+// AnnotationReflects lists the states that the parameters were made from, so that
+// admission knows whether the API server goes by what it has seen itself.
+const AnnotationReflects = hipaav1.GroupName + "/reflects"
+
+// States name workloads and exceptions as they stand.
+func States(workloads []*hipaav1.PHIWorkload, exceptions []*hipaav1.ControlException) []string {
+	states := make([]string, 0, len(workloads)+len(exceptions))
+	for _, w := range workloads {
+		states = append(states, fmt.Sprintf("%.8s.%d", w.UID, w.Generation))
+	}
+	for _, x := range exceptions {
+		decision := hipaav1.Decision("")
+		if x.Status.Approval != nil {
+			decision = x.Status.Approval.Decision
+		}
+		states = append(states, fmt.Sprintf("%.8s.%d%s", x.UID, x.Generation, decision))
+	}
+	return states
+}
+
+// Watch sees what the API server goes by. It is safe for concurrent use.
+type Watch struct {
+	// Cache answers.
+	Cache client.Reader
+	// Mutating is the name of the operator's own configuration.
+	Mutating string
+}
+
+// Knows reports whether the parameters of a namespace are there, and reflect some
+// states.
+func (w *Watch) Knows(ctx context.Context, namespace string, states []string) bool {
+	m := &metav1.PartialObjectMetadata{}
+	m.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("ConfigMap"))
+	if err := w.Cache.Get(ctx, types.NamespacedName{Namespace: namespace, Name: ParametersName}, m, client.UnsafeDisableDeepCopy); err != nil {
+		return false
+	}
+	reflects := strings.Fields(m.Annotations[AnnotationReflects])
+	return !slices.ContainsFunc(states, func(state string) bool { return !slices.Contains(reflects, state) })
+}
+
+// Last reports whether nobody can change a new pod once the operator has: the API
+// server calls mutating webhooks in the order of their configurations' names.
+func (w *Watch) Last(ctx context.Context) bool {
+	var configurations admissionregistrationv1.MutatingWebhookConfigurationList
+	if err := w.Cache.List(ctx, &configurations, client.UnsafeDisableDeepCopy); err != nil {
+		return false
+	}
+	return !slices.ContainsFunc(configurations.Items, func(c admissionregistrationv1.MutatingWebhookConfiguration) bool {
+		return c.Name > w.Mutating && slices.ContainsFunc(c.Webhooks, changesPods)
+	})
+}
+
+func changesPods(webhook admissionregistrationv1.MutatingWebhook) bool {
+	return slices.ContainsFunc(webhook.Rules, func(rule admissionregistrationv1.RuleWithOperations) bool {
+		creates := slices.Contains(rule.Operations, admissionregistrationv1.Create) || slices.Contains(rule.Operations, admissionregistrationv1.OperationAll)
+		pods := slices.ContainsFunc(rule.Resources, func(r string) bool { return r == "pods" || r == "*" || r == "*/*" })
+		core := slices.Contains(rule.APIGroups, "") || slices.Contains(rule.APIGroups, "*")
+		return creates && pods && core
+	})
+}

@@ -1,0 +1,43 @@
+package control
+
+// Backstop is what the API server can hold of a control by itself, without the
+// operator: the faults of an object that CEL can tell. It never says more than Check
+// says of the same object, so that it refuses nothing which the operator admits.
+type Backstop struct {
+	// Faults are asked one by one, and all that hold are told.
+	Faults []Fault
+	// Settings is what Faults know of a workload and of the profile in force for it:
+	// they read it as settings, a list of strings. None holds a space. Optional.
+	Settings func(Subject) []string
+	// Less says what Check finds and Faults do not; empty where they find the same.
+	Less string
+}
+
+// Fault is one way to violate a control.
+type Fault struct {
+	// When is a CEL expression that holds where the object has the fault. It reads
+	// object, and what [BackstopVariables] lists.
+	When string
+	// Says is path and finding, such as "spec.hostNetwork is true".
+	Says string
+}
+
+// Variable is a part of an object that faults of several controls look at.
+type Variable struct{ Name, Expression string }
+
+// BackstopVariables are what faults may name beside object, as variables.NAME. A
+// request that adds ephemeral containers is about these alone: whatever else the pod
+// has was judged when it was made. A fault reads the instant of the request as
+// variables.created; where it reads settings, workload is the name of theirs.
+var BackstopVariables = []Variable{
+	{"whole", "request.?subResource.orValue('') != 'ephemeralcontainers'"},
+	{"labels", "object.metadata.?labels.orValue({})"},
+	{"created", "timestamp(object.metadata.creationTimestamp)"},
+	{"containers", "variables.whole ? " +
+		"object.spec.containers + object.spec.?initContainers.orValue([]) + object.spec.?ephemeralContainers.orValue([]) : " +
+		"object.spec.?ephemeralContainers.orValue([]).filter(c, !oldObject.spec.?ephemeralContainers.orValue([]).exists(o, o.name == c.name))"},
+	{"volumes", "variables.whole ? object.spec.?volumes.orValue([]) : []"},
+	{"secured", "object.spec.?securityContext.orValue({})"},
+	{"windows", "object.spec.?os.?name.orValue('') == 'windows'"},
+	{"hostUsers", "object.spec.?hostUsers.orValue(true)"},
+}

@@ -1,0 +1,113 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/hipaa-operator/hipaa-operator/internal/backstop"
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
+	"github.com/hipaa-operator/hipaa-operator/internal/control/catalog"
+	"github.com/hipaa-operator/hipaa-operator/internal/control/controltest"
+	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
+	"github.com/hipaa-operator/hipaa-operator/test/cluster"
+)
+
+// backstopWorkloads is how many workloads the namespace has.
+const backstopWorkloads = 10
+
+// BenchmarkBackstop creates a three-container pod, as admission leaves it, by
+// server-side dry run in two namespaces without webhooks, turn by turn: one that no
+// policy of this benchmark looks at, and one under the backstop with all controls.
+// One iteration is one pod in each.
+func BenchmarkBackstop(b *testing.B) {
+	w := bench(b)
+	ctx := b.Context()
+	pod := w.backstopNamespaces(ctx, b)
+	samples := map[string]sample{}
+	for b.Loop() {
+		for _, scenario := range []string{"nopolicy", "backstop"} {
+			pod := pod.DeepCopy()
+			pod.Namespace = "bench-" + scenario
+			start := time.Now()
+			if err := w.admin.Create(ctx, pod, client.DryRunAll); err != nil {
+				b.Fatalf("creating a pod, %s: %v", scenario, err)
+			}
+			samples[scenario] = append(samples[scenario], time.Since(start))
+		}
+	}
+	for scenario, s := range samples {
+		s.report(b, scenario)
+	}
+	b.ReportMetric(samples["backstop"].at(0.5)/samples["nopolicy"].at(0.5), "backstop/nopolicy-p50")
+}
+
+// backstopNamespaces makes the namespaces, and the policy and its parameters for one
+// of them; it returns the pod to create.
+func (w *world) backstopNamespaces(ctx context.Context, b *testing.B) *corev1.Pod {
+	b.Helper()
+	for _, scenario := range []string{"nopolicy", "backstop"} {
+		if err := w.namespace(ctx, "bench-"+scenario, false, map[string]string{yardstickLabel: scenario}); err != nil {
+			b.Fatalf("making a namespace: %v", err)
+		}
+	}
+	parameters, pod := backstopParameters()
+	for _, scenario := range []string{"nopolicy", "backstop"} {
+		account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "bench-" + scenario, Name: pod.Spec.ServiceAccountName}}
+		if err := client.IgnoreAlreadyExists(w.admin.Create(ctx, account)); err != nil {
+			b.Fatalf("making a ServiceAccount: %v", err)
+		}
+	}
+	policy, binding := backstop.Pods(catalog.All())
+	policy.Name, binding.Name, binding.Spec.PolicyName = "bench-backstop", "bench-backstop", "bench-backstop"
+	policy.Spec.MatchConstraints.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{yardstickLabel: "backstop"}}
+	// By another name, and without the label of what the operator owns: it would take
+	// them away from a namespace without PHI.
+	given := parameters.ConfigMap("bench-backstop")
+	given.Name, given.Labels, binding.Spec.ParamRef.Name = "bench-backstop", nil, "bench-backstop"
+	for _, object := range []client.Object{given, policy, binding} {
+		if err := client.IgnoreAlreadyExists(w.admin.Create(ctx, object)); err != nil {
+			b.Fatalf("making the backstop: %v", err)
+		}
+	}
+	err := cluster.Eventually(ctx, "the API server to go by the policy", time.Minute, func() error {
+		bad := pod.DeepCopy()
+		bad.Namespace, bad.Spec.HostPID = "bench-backstop", true
+		if err := w.admin.Create(ctx, bad, client.DryRunAll); err == nil {
+			return fmt.Errorf("a violation is admitted")
+		}
+		pod := pod.DeepCopy()
+		pod.Namespace = "bench-backstop"
+		return w.admin.Create(ctx, pod, client.DryRunAll)
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return pod
+}
+
+// backstopParameters are those of some workloads under all controls, and a pod of the
+// last one as admission leaves it.
+func backstopParameters() (*backstop.Parameters, *corev1.Pod) {
+	parameters := &backstop.Parameters{Undeclared: backstop.From{Always: true}}
+	var s control.Subject
+	for i := range backstopWorkloads {
+		w := phitest.Workload(fmt.Sprintf("api-%d", i)).Namespace("bench-backstop").Jurisdictions("US-IL").Obj()
+		s = control.Subject{Profile: &control.Profile{Tagging: control.DefaultTagging()}, Workload: w, World: &control.World{}}
+		found, always := backstop.Workload{Name: w.Name, Selector: ptr.To(w.Spec.Selector)}, map[string]backstop.From{}
+		for _, c := range catalog.All() {
+			always[c.ID] = backstop.From{Always: true}
+		}
+		found.Hold(catalog.All(), s, always)
+		parameters.Workloads = append(parameters.Workloads, found)
+	}
+	s = s.Of(phitest.Pod("bench").Of(s.Workload).Container("second").Container("third").Obj())
+	controltest.Admit(catalog.All(), &s)
+	return parameters, s.Pod
+}
