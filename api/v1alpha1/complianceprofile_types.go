@@ -87,6 +87,10 @@ type ComplianceProfileSpec struct {
 	// +optional
 	Detection *DetectionParameters `json:"detection,omitempty"`
 
+	// platform says what stands under PHI.
+	// +optional
+	Platform *PlatformParameters `json:"platform,omitempty"`
+
 	// responsibility names who answers for safeguards and for privacy.
 	// +optional
 	Responsibility *ResponsibilityParameters `json:"responsibility,omitempty"`

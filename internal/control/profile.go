@@ -25,12 +25,30 @@ type Profile struct {
 	Session      SessionParameters
 	Residency    ResidencyParameters
 	// Sensors are those that profiles declare, the first of each name.
-	Sensors []hipaav1.Sensor
+	Sensors  []hipaav1.Sensor
+	Platform PlatformParameters
 	// Responsibility holds the first of each office that a profile names, by the
 	// profiles' names.
 	Responsibility hipaav1.ResponsibilityParameters
 	Access         AccessParameters
 }
+
+// PlatformParameters are the merged parameters of what stands under PHI.
+type PlatformParameters struct {
+	// TableAge is how old a table may be at most; zero where no profile says it.
+	TableAge time.Duration
+	// Supported are unexpired statements, by version.
+	Supported map[string]hipaav1.SupportStatement
+}
+
+const (
+	day             = 24 * time.Hour
+	defaultTableAge = 365 * day
+)
+
+// OldestTable is how old a table of ours may be for it to show that something is in
+// order.
+func (p PlatformParameters) OldestTable() time.Duration { return cmp.Or(p.TableAge, defaultTableAge) }
 
 // AccessParameters are the merged parameters of who may do what.
 type AccessParameters struct {

@@ -47,6 +47,9 @@ type Subject struct {
 
 	// World is the evidence; never nil.
 	World *World
+
+	// Now is the instant as of which is judged. The engine sets it.
+	Now time.Time
 }
 
 // World is the evidence that loaders read. A source that could not be read

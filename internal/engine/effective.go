@@ -221,6 +221,7 @@ func (m *merge) add(p *hipaav1.ComplianceProfile, paused time.Time) {
 	m.addTagging(p)
 	m.addResidency(p)
 	m.addSensors(p)
+	m.addPlatform(p)
 	m.addResponsibility(p)
 	m.addAccess(p)
 	m.addRollout(p)
@@ -438,6 +439,29 @@ func (m *merge) addSensors(p *hipaav1.ComplianceProfile) {
 			m.conflict("detection.sensors[%s] differs between profiles; the first by name counts", s.Name)
 		}
 	}
+}
+
+func (m *merge) addPlatform(p *hipaav1.ComplianceProfile) {
+	from := p.Spec.Platform
+	if from == nil {
+		return
+	}
+	into := &m.effective.Parameters.Platform
+	into.TableAge = fewestDays(into.TableAge, from.TableMaxAgeDays)
+	for _, s := range from.Supported {
+		if _, taken := into.Supported[s.Version]; taken || !m.stands(s.Statement) {
+			continue
+		}
+		if into.Supported == nil {
+			into.Supported = map[string]hipaav1.SupportStatement{}
+		}
+		into.Supported[s.Version] = s
+	}
+}
+
+// fewestDays is the shorter of two limits; zero is none.
+func fewestDays(a time.Duration, days int32) time.Duration {
+	return shortest(a, &metav1.Duration{Duration: time.Duration(days) * 24 * time.Hour})
 }
 
 func (m *merge) addRollout(p *hipaav1.ComplianceProfile) {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"time"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/control"
@@ -20,6 +21,9 @@ type Result struct {
 	// Exception excuses the workload from the control now, whether or not there is
 	// anything to excuse; nil is none. A grant of access is one as well.
 	Exception *hipaav1.ControlException
+	// Until is the first instant after the ruling's at which a finding may be another
+	// by itself; zero is never.
+	Until time.Time
 }
 
 // Judge gives the verdict of every control in force on a workload, sorted by
@@ -27,6 +31,7 @@ type Result struct {
 // own; each control is asked about every object of the kinds that it judges.
 func (e *Engine) Judge(s control.Subject, r Ruling) []Result {
 	var results []Result
+	s.Now = r.Now
 	for i := range r.Effective.controls {
 		if !r.inForce(i) {
 			continue
@@ -67,6 +72,7 @@ type tally struct {
 	met        []control.Finding
 	exempt     []control.Finding
 	class      hipaav1.EvidenceClass
+	until      time.Time
 }
 
 func (t *tally) ask(s control.Subject) {
@@ -94,6 +100,9 @@ func (t *tally) ask(s control.Subject) {
 
 func (t *tally) take(s *control.Subject, findings []control.Finding) {
 	for _, f := range findings {
+		if f.Until.After(s.Now) && (t.until.IsZero() || f.Until.Before(t.until)) {
+			t.until = f.Until
+		}
 		switch f.Verdict {
 		case hipaav1.VerdictPass:
 			t.met = append(t.met, f)
@@ -116,7 +125,7 @@ func classOf(f control.Finding) hipaav1.EvidenceClass {
 
 // conclude turns the tally into a verdict. Nothing judged is Unknown, never a pass.
 func (t *tally) conclude(result *Result) {
-	result.Violations = t.violations
+	result.Violations, result.Until = t.violations, t.until
 	switch {
 	case t.failed:
 		result.Verdict, result.Class = hipaav1.VerdictFail, hipaav1.EvidenceObserved

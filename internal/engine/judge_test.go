@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -168,6 +169,48 @@ func TestTheStrongestModeOfARuling(t *testing.T) {
 			r := engine.Ruling{Effective: resolve(t, e, tc.profile), Stage: tc.stage, Now: phitest.Epoch}
 			if got := r.StrongestMode(); got != tc.want {
 				t.Errorf("StrongestMode() = %s, want %s", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestAVerdictSaysWhenTimeAloneCanChangeIt(t *testing.T) {
+	pods := []*corev1.Pod{phitest.Pod("a").Obj(), phitest.Pod("b").Obj()}
+	at := func(d time.Duration) control.Finding {
+		return control.Met("spec", "is right").EndsAt(phitest.Epoch.Add(d))
+	}
+	for name, tc := range map[string]struct {
+		a, b []control.Finding
+		want time.Duration
+	}{
+		"never":                             {a: []control.Finding{control.Met("spec", "is right")}},
+		"at the end of its finding":         {a: []control.Finding{at(time.Hour)}, want: time.Hour},
+		"at the first end of several":       {a: []control.Finding{at(3 * time.Hour)}, b: []control.Finding{at(2 * time.Hour), at(4 * time.Hour)}, want: 2 * time.Hour},
+		"not at one that has passed":        {a: []control.Finding{at(-time.Hour)}, b: []control.Finding{at(time.Hour)}, want: time.Hour},
+		"not at the instant of the verdict": {a: []control.Finding{at(0)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var asked []time.Time
+			c := finding(first, control.Pods)
+			c.Check = func(s control.Subject) []control.Finding {
+				asked = append(asked, s.Now)
+				return map[string][]control.Finding{"Pod/a": tc.a, "Pod/b": tc.b}[s.Object()]
+			}
+			e := newEngine(t, c)
+			effective := resolve(t, e, phitest.Profile("a"))
+			s := podSubject(effective, nil)
+			s.World.Pods = pods
+			got := e.Judge(s, engine.Ruling{Effective: effective, Now: phitest.Epoch})[0].Until
+			want := time.Time{}
+			if tc.want != 0 {
+				want = phitest.Epoch.Add(tc.want)
+			}
+			if !got.Equal(want) {
+				t.Errorf("until %s, want %s", got, want)
+			}
+			e.Admit(s.Of(pods[0]), engine.Ruling{Effective: effective, Now: phitest.Epoch})
+			if diff := cmp.Diff([]time.Time{phitest.Epoch, phitest.Epoch, phitest.Epoch}, asked); diff != "" {
+				t.Errorf("the control is asked as of (-want +got):\n%s", diff)
 			}
 		})
 	}

@@ -471,3 +471,26 @@ func TestAnIDTwiceIsNoCatalogue(t *testing.T) {
 		t.Errorf("controls come as %s, %s, %s", controls[0].ID, controls[1].ID, controls[2].ID)
 	}
 }
+
+func TestThePlatformIsJudgedByTheStrictest(t *testing.T) {
+	stated := func(by string, ends metav1.Time) hipaav1.SupportStatement {
+		return hipaav1.SupportStatement{Version: "v1.33", Statement: hipaav1.Statement{StatedBy: by, Reason: "extended support", Expires: ends}}
+	}
+	hour, past := phitest.After(time.Hour), phitest.After(-time.Hour)
+	got := resolve(t, newEngine(t, pair()...),
+		phitest.Profile("a").Platform(hipaav1.PlatformParameters{TableMaxAgeDays: 90, Supported: []hipaav1.SupportStatement{stated("nobody any more", past)}}),
+		phitest.Profile("b").Platform(hipaav1.PlatformParameters{TableMaxAgeDays: 60, Supported: []hipaav1.SupportStatement{stated("Dana", hour)}}),
+		phitest.Profile("c").Platform(hipaav1.PlatformParameters{Supported: []hipaav1.SupportStatement{stated("Lee", hour)}}))
+	want := control.PlatformParameters{
+		TableAge: 60 * 24 * time.Hour, Supported: map[string]hipaav1.SupportStatement{"v1.33": stated("Dana", hour)},
+	}
+	if diff := cmp.Diff(want, got.Parameters.Platform); diff != "" {
+		t.Errorf("platform (-want +got):\n%s", diff)
+	}
+	if !got.ValidUntil.Equal(hour.Time) {
+		t.Errorf("the merge changes by itself at %s, want %s", got.ValidUntil, hour)
+	}
+	if limit := (control.PlatformParameters{}).OldestTable(); limit != 365*24*time.Hour {
+		t.Errorf("without a profile tables count for %s", limit)
+	}
+}

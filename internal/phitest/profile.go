@@ -177,6 +177,12 @@ func (b *ProfileBuilder) EmptyDirsInMemory(limit string) *ProfileBuilder {
 	return b
 }
 
+// Platform sets what is said of what stands under PHI.
+func (b *ProfileBuilder) Platform(p hipaav1.PlatformParameters) *ProfileBuilder {
+	b.profile.Spec.Platform = &p
+	return b
+}
+
 // Sensors declares DaemonSets that watch the nodes.
 func (b *ProfileBuilder) Sensors(sensors ...hipaav1.Sensor) *ProfileBuilder {
 	b.profile.Spec.Detection = &hipaav1.DetectionParameters{Sensors: sensors}

@@ -50,7 +50,7 @@ var _ = Describe("A violation", func() {
 					Eventually(func() map[string]hipaav1.Verdict { return verdicts(s.workload) }).Should(HaveKeyWithValue(c.ID, hipaav1.VerdictFail))
 					return
 				}
-				scene, known := scenes[name]
+				scene, known := sceneOf(name)
 				Expect(known).To(BeTrue(), "nothing stages this break: no object is it, and it has no scene")
 				workload := scene.stage(namespace)
 				Eventually(func() hipaav1.ControlResult { return resultOf(workload, c.ID) }).Should(And(

@@ -92,6 +92,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.PHIWorkloadSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("PHIWorkloadStatus"):
 		return &apiv1alpha1.PHIWorkloadStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("PlatformParameters"):
+		return &apiv1alpha1.PlatformParametersApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("PodPeer"):
 		return &apiv1alpha1.PodPeerApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Preview"):
@@ -122,6 +124,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.StorageParametersApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("StorageStatement"):
 		return &apiv1alpha1.StorageStatementApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("SupportStatement"):
+		return &apiv1alpha1.SupportStatementApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("TaggingParameters"):
 		return &apiv1alpha1.TaggingParametersApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("TransmissionParameters"):

@@ -176,6 +176,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: pause
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Pause
+    - name: platform
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.PlatformParameters
     - name: residency
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ResidencyParameters
@@ -807,6 +810,20 @@ var schemaYAML = typed.YAMLObject(`types:
       default: TCP
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Placement
   scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.PlatformParameters
+  map:
+    fields:
+    - name: supported
+      type:
+        list:
+          elementType:
+            namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.SupportStatement
+          elementRelationship: associative
+          keys:
+          - version
+    - name: tableMaxAgeDays
+      type:
+        scalar: numeric
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.PodPeer
   map:
     fields:
@@ -1055,6 +1072,21 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: string
     - name: storageClass
+      type:
+        scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.SupportStatement
+  map:
+    fields:
+    - name: expires
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: reason
+      type:
+        scalar: string
+    - name: statedBy
+      type:
+        scalar: string
+    - name: version
       type:
         scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.TaggingParameters
