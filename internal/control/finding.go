@@ -29,6 +29,9 @@ type Finding struct {
 	// Live marks what cannot decide at admission: the object under admission is
 	// not refused for it.
 	Live bool
+	// Soon marks evidence that will before long be against it, of which people should
+	// hear now.
+	Soon bool
 	// Until is the instant from which the finding may be another although nothing
 	// but time has passed; zero is never.
 	Until time.Time
@@ -74,6 +77,12 @@ func (f Finding) As(key string) Finding {
 // OnlyLive marks the finding as one that cannot decide at admission.
 func (f Finding) OnlyLive() Finding {
 	f.Live = true
+	return f
+}
+
+// Warning marks evidence of which people should hear before it is against them.
+func (f Finding) Warning() Finding {
+	f.Soon = true
 	return f
 }
 

@@ -119,6 +119,9 @@ type World struct {
 	// of the whole cluster that count for it, sorted by kind and name.
 	Resources []*unstructured.Unstructured
 
+	// Reports of the types that controls name, of the namespace, sorted by kind and name.
+	Reports []*unstructured.Unstructured
+
 	// Isolation is the latest result of the probe; nil if it never ran.
 	Isolation *IsolationResult
 

@@ -348,6 +348,10 @@ func (m *merge) addTransmission(p *hipaav1.ComplianceProfile) {
 		into.Transmission.DatabaseTLS = strictest(into.Transmission.DatabaseTLS, from.DatabaseTLS, hipaav1.DatabaseTLSRequire, hipaav1.DatabaseTLSVerifyFull)
 		into.Transmission.DatabaseSettings = strictest(into.Transmission.DatabaseSettings, from.DatabaseSettings,
 			hipaav1.DatabaseSettingsAsDeclared, hipaav1.DatabaseSettingsComplete)
+		into.Transmission.CertificateWarningDays = append(into.Transmission.CertificateWarningDays, from.CertificateWarningDays...)
+		if s := from.CertificatesElsewhere; s != nil && m.stands(*s) {
+			into.Transmission.CertificatesElsewhere = cmp.Or(into.Transmission.CertificatesElsewhere, s)
+		}
 	}
 	if from := p.Spec.Session; from != nil {
 		into.Session.IdleTimeout = shortest(into.Session.IdleTimeout, from.IdleTimeout)

@@ -16,6 +16,8 @@ type Result struct {
 	Mode    hipaav1.Mode
 	// Message is the evidence, the first violation, or why there is no verdict.
 	Message string
+	// Warning is evidence that will before long be against it; empty is none.
+	Warning string
 	// Violations are all findings against it.
 	Violations []Violation
 	// Exception excuses the workload from the control now, whether or not there is
@@ -72,6 +74,7 @@ type tally struct {
 	met        []control.Finding
 	exempt     []control.Finding
 	class      hipaav1.EvidenceClass
+	soon       []control.Finding
 	until      time.Time
 }
 
@@ -106,6 +109,9 @@ func (t *tally) take(s *control.Subject, findings []control.Finding) {
 		switch f.Verdict {
 		case hipaav1.VerdictPass:
 			t.met = append(t.met, f)
+			if f.Soon {
+				t.soon = append(t.soon, f)
+			}
 			t.class = weaker(t.class, classOf(f))
 		case hipaav1.VerdictNotApplicable:
 			t.exempt = append(t.exempt, f)
@@ -126,6 +132,9 @@ func classOf(f control.Finding) hipaav1.EvidenceClass {
 // conclude turns the tally into a verdict. Nothing judged is Unknown, never a pass.
 func (t *tally) conclude(result *Result) {
 	result.Violations, result.Until = t.violations, t.until
+	if len(t.soon) > 0 {
+		result.Warning = listed(t.soon)
+	}
 	switch {
 	case t.failed:
 		result.Verdict, result.Class = hipaav1.VerdictFail, hipaav1.EvidenceObserved
@@ -173,13 +182,18 @@ func (t *tally) evidence() string {
 	if len(t.met) == 0 {
 		return fmt.Sprintf("%d judged, nothing found", t.judged)
 	}
-	first := t.met[0]
+	return listed(t.met)
+}
+
+// listed is the first finding, and how many more there are.
+func listed(findings []control.Finding) string {
+	first := findings[0]
 	text := first.Message
 	if first.Path != "" {
 		text = first.Path + " " + text
 	}
-	if len(t.met) > 1 {
-		text = fmt.Sprintf("%s (+%d more)", text, len(t.met)-1)
+	if len(findings) > 1 {
+		text = fmt.Sprintf("%s (+%d more)", text, len(findings)-1)
 	}
 	return text
 }

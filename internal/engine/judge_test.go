@@ -215,3 +215,39 @@ func TestAVerdictSaysWhenTimeAloneCanChangeIt(t *testing.T) {
 		})
 	}
 }
+
+func TestAVerdictWarnsOfWhatWillBeAgainstIt(t *testing.T) {
+	right := control.Met("spec", "is right")
+	for name, tc := range map[string]struct {
+		finds []control.Finding
+		want  string
+	}{
+		"not of evidence that lasts":           {finds: []control.Finding{right}},
+		"of the first that does not":           {finds: []control.Finding{right, control.Met("data", "ends").Warning(), control.Met("", "ends too").Warning()}, want: "data ends (+1 more)"},
+		"also where something else is against": {finds: []control.Finding{control.Failed("spec", "is wrong"), control.Met("", "ends too").Warning()}, want: "ends too"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := newEngine(t, finding(first, control.Workloads, tc.finds...))
+			effective := resolve(t, e, phitest.Profile("a"))
+			if got := e.Judge(podSubject(effective, nil), engine.Ruling{Effective: effective, Now: phitest.Epoch})[0].Warning; got != tc.want {
+				t.Errorf("the warning is %q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
+// Each would take away what the other reads.
+func TestOnlyOneControlReadsAType(t *testing.T) {
+	reads := func(id, resource string) control.Control {
+		c := finding(id, control.Workloads)
+		c.Reports = []control.ReportType{{ResourceType: control.ResourceType{Group: "example.org", Version: "v1", Resource: resource, Kind: "Report"}}}
+		return c
+	}
+	e, err := engine.New([]control.Control{reads(first, "scans"), reads(second, "probes")})
+	if err != nil || len(e.ReportTypes()) != 2 || e.ReportTypes()[0].Resource != "probes" {
+		t.Errorf("two types: %v", err)
+	}
+	if _, err := engine.New([]control.Control{reads(first, "scans"), reads(second, "scans")}); err == nil {
+		t.Error("two controls may trim one type")
+	}
+}

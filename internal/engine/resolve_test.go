@@ -395,17 +395,21 @@ func TestTheShortestSessionAndTheBestTLSCount(t *testing.T) {
 	if silent.Idle() != 15*time.Minute || silent.Absolute() != 12*time.Hour {
 		t.Errorf("where no profile sets them the limits are %v and %v", silent.Idle(), silent.Absolute())
 	}
+	past, still := &hipaav1.Statement{StatedBy: "a", Expires: phitest.After(0)}, &hipaav1.Statement{StatedBy: "b", Expires: phitest.After(time.Hour)}
 	got := resolve(t, newEngine(t, pair()...),
-		phitest.Profile("a").Sessions(10*time.Minute, 0).DatabaseTLS(hipaav1.DatabaseTLSVerifyFull),
-		phitest.Profile("b").Sessions(30*time.Minute, 8*time.Hour).DatabaseTLS(hipaav1.DatabaseTLSRequire).DatabaseSettingsCompleted(),
+		phitest.Profile("a").Sessions(10*time.Minute, 0).DatabaseTLS(hipaav1.DatabaseTLSVerifyFull).Certificates(past, 30),
+		phitest.Profile("b").Certificates(still, 14, 30).Sessions(30*time.Minute, 8*time.Hour).DatabaseTLS(hipaav1.DatabaseTLSRequire).DatabaseSettingsCompleted(),
 		phitest.Profile("c").Sessions(0, 10*time.Hour),
 	).Parameters
 	if got.Session.Idle() != 10*time.Minute || got.Session.Absolute() != 8*time.Hour {
 		t.Errorf("limits = %v and %v", got.Session.Idle(), got.Session.Absolute())
 	}
-	want := hipaav1.TransmissionParameters{DatabaseTLS: hipaav1.DatabaseTLSVerifyFull, DatabaseSettings: hipaav1.DatabaseSettingsComplete}
-	if got.Transmission != want {
-		t.Errorf("transmission = %+v, want %+v", got.Transmission, want)
+	want := hipaav1.TransmissionParameters{
+		DatabaseTLS: hipaav1.DatabaseTLSVerifyFull, DatabaseSettings: hipaav1.DatabaseSettingsComplete,
+		CertificateWarningDays: []int32{30, 14, 30}, CertificatesElsewhere: still,
+	}
+	if diff := cmp.Diff(want, got.Transmission); diff != "" {
+		t.Errorf("transmission (-want +got):\n%s", diff)
 	}
 }
 

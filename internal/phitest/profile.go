@@ -256,6 +256,12 @@ func (b *ProfileBuilder) DatabaseSettingsCompleted() *ProfileBuilder {
 	return b
 }
 
+// Certificates sets what is said of certificates.
+func (b *ProfileBuilder) Certificates(elsewhere *hipaav1.Statement, warningDays ...int32) *ProfileBuilder {
+	b.transmission().CertificatesElsewhere, b.transmission().CertificateWarningDays = elsewhere, warningDays
+	return b
+}
+
 // Sessions sets the limits of people's sessions; zero is none.
 func (b *ProfileBuilder) Sessions(idle, absolute time.Duration) *ProfileBuilder {
 	b.profile.Spec.Session = &hipaav1.SessionParameters{}

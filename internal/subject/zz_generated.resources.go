@@ -2,7 +2,7 @@
 
 package subject
 
-// What rules match may be read, and nothing more.
+// What rules match and others report may be read, and nothing more.
 //
 // +kubebuilder:rbac:groups=backup.aws.m.upbound.io,resources=vaults,verbs=get;list;watch
 // +kubebuilder:rbac:groups=backup.aws.upbound.io,resources=vaults,verbs=get;list;watch
@@ -50,3 +50,5 @@ package subject
 // +kubebuilder:rbac:groups=sqs.aws.m.upbound.io,resources=queues,verbs=get;list;watch
 // +kubebuilder:rbac:groups=sqs.aws.upbound.io,resources=queues,verbs=get;list;watch
 // +kubebuilder:rbac:groups=sqs.services.k8s.aws,resources=queues,verbs=get;list;watch
+// +kubebuilder:rbac:groups=cert-manager.io,resources=certificates,verbs=get;list;watch
+// +kubebuilder:rbac:groups=gateway.networking.k8s.io,resources=gateways,verbs=get;list;watch

@@ -1,11 +1,17 @@
 package e2e_test
 
 import (
+	"os"
+	"path/filepath"
+
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
@@ -34,6 +40,21 @@ var platformScenes = map[string]scene{
 	},
 	"a node that reports no version of its kubelet": {
 		onNode(func(i *corev1.NodeSystemInfo) { i.KubeletVersion = "" }), hipaav1.VerdictUnknown, "status.nodeInfo.kubeletVersion is not reported",
+	},
+	"a certificate that has ended": {
+		reporting("certificates.cert-manager.io", certificateWith(map[string]any{"notAfter": "2025-12-01T00:00:00Z"})), hipaav1.VerdictFail, "is 2025-12-01, which has passed",
+	},
+	"a certificate that was never issued": {
+		reporting("certificates.cert-manager.io", certificateWith(nil)), hipaav1.VerdictUnknown, "cert-manager has not issued it",
+	},
+	"no certificate that can be seen": {closed, hipaav1.VerdictUnknown, "no certificate of the workload can be seen"},
+	"an Ingress with a certificate that came otherwise": {
+		func(namespace string) *hipaav1.PHIWorkload {
+			service := phitest.Service("api").Port("http", 80, intstr.FromString("http")).Obj()
+			workload := phitest.Workload("api").Namespace(namespace).Obj()
+			service.Spec.Selector = workload.Spec.Selector.MatchLabels
+			return later(namespace, workload, service, phitest.Ingress("web", "a.example.org", service.Name).Obj())
+		}, hipaav1.VerdictUnknown, `Ingress/web spec.tls[0] names Secret "web-tls", which no Certificate`,
 	},
 }
 
@@ -64,14 +85,49 @@ func onNode(change func(*corev1.NodeSystemInfo)) func(string) *hipaav1.PHIWorklo
 	}
 }
 
-// later is a workload over pods that ran before people declared the namespace.
-func later(namespace string, workload *hipaav1.PHIWorkload, pods ...*corev1.Pod) *hipaav1.PHIWorkload {
+// reporting is a workload in whose namespace another system reports. The CRD goes with
+// the spec.
+func reporting(crd string, report *unstructured.Unstructured) func(string) *hipaav1.PHIWorkload {
+	return func(namespace string) *hipaav1.PHIWorkload {
+		GinkgoHelper()
+		text, err := os.ReadFile(filepath.Join(root, "internal", "control", "catalog", "testdata", "crds", crd+".yaml"))
+		Expect(err).NotTo(HaveOccurred())
+		definition := &unstructured.Unstructured{}
+		Expect(yaml.Unmarshal(text, &definition.Object)).To(Succeed())
+		Eventually(func() error { return admin.Create(ctx, definition) }).Should(Succeed(), "the one of the spec before has to go first")
+		DeferCleanup(func() { Expect(admin.Delete(ctx, definition)).To(Succeed()) })
+		workload := closed(namespace)
+		made := fresh(report.DeepCopy(), namespace)
+		status, reported := made.Object["status"]
+		Eventually(func() error { return admin.Create(ctx, made) }).Should(Succeed())
+		if reported {
+			before := made.DeepCopy()
+			made.Object["status"] = status
+			Expect(admin.Status().Patch(ctx, made, client.MergeFrom(before))).To(Succeed())
+		}
+		return workload
+	}
+}
+
+func certificateWith(status map[string]any) *unstructured.Unstructured {
+	c := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "cert-manager.io/v1", "kind": "Certificate", "metadata": map[string]any{"name": "web"},
+		"spec": map[string]any{"secretName": "web-tls", "issuerRef": map[string]any{"name": "ca"}, "dnsNames": []any{"a.example.org"}},
+	}}
+	if status != nil {
+		c.Object["status"] = status
+	}
+	return c
+}
+
+// later is a workload in a namespace that held some objects before people declared it.
+func later(namespace string, workload *hipaav1.PHIWorkload, before ...client.Object) *hipaav1.PHIWorkload {
 	GinkgoHelper()
 	undeclared := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
 	Expect(admin.Create(ctx, undeclared)).To(Succeed())
 	DeferCleanup(func() { Expect(admin.Delete(ctx, undeclared)).To(Succeed()) })
-	for _, pod := range pods {
-		run(fresh(pod, namespace))
+	for _, object := range before {
+		Eventually(func() error { return admin.Create(ctx, fresh(object, namespace)) }).Should(Succeed())
 	}
 	declared := client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"labels":{"`+hipaav1.LabelPHI+`":"true"}}}`))
 	Expect(admin.Patch(ctx, undeclared, declared)).To(Succeed())

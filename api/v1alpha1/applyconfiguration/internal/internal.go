@@ -323,6 +323,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: verdict
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Verdict
+    - name: warning
+      type:
+        scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ControlSetting
   map:
     fields:
@@ -1115,6 +1118,15 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.TransmissionParameters
   map:
     fields:
+    - name: certificateWarningDays
+      type:
+        list:
+          elementType:
+            scalar: numeric
+          elementRelationship: associative
+    - name: certificatesElsewhere
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Statement
     - name: databaseSettings
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.DatabaseSettings
