@@ -87,6 +87,10 @@ type ComplianceProfileSpec struct {
 	// +optional
 	Detection *DetectionParameters `json:"detection,omitempty"`
 
+	// vulnerabilities holds the limits of known holes in images.
+	// +optional
+	Vulnerabilities *VulnerabilityParameters `json:"vulnerabilities,omitempty"`
+
 	// platform says what stands under PHI.
 	// +optional
 	Platform *PlatformParameters `json:"platform,omitempty"`

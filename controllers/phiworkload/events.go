@@ -76,6 +76,11 @@ func (r *Reconciler) announceTransitions(w *hipaav1.PHIWorkload, before, after *
 			driftResolved(w, d).About(w, r.Events)
 		}
 	}
+	r.announceVerdicts(w, before, after)
+}
+
+// announceVerdicts tells of verdicts that changed, and of what will change them.
+func (r *Reconciler) announceVerdicts(w *hipaav1.PHIWorkload, before, after *hipaav1.PHIWorkloadStatus) {
 	earlier := make(map[string]hipaav1.ControlResult, len(before.Controls))
 	for i := range before.Controls {
 		earlier[before.Controls[i].ID] = before.Controls[i]

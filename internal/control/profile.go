@@ -25,8 +25,9 @@ type Profile struct {
 	Session      SessionParameters
 	Residency    ResidencyParameters
 	// Sensors are those that profiles declare, the first of each name.
-	Sensors  []hipaav1.Sensor
-	Platform PlatformParameters
+	Sensors         []hipaav1.Sensor
+	Platform        PlatformParameters
+	Vulnerabilities VulnerabilityParameters
 	// Responsibility holds the first of each office that a profile names, by the
 	// profiles' names.
 	Responsibility hipaav1.ResponsibilityParameters
@@ -49,6 +50,23 @@ const (
 // OldestTable is how old a table of ours may be for it to show that something is in
 // order.
 func (p PlatformParameters) OldestTable() time.Duration { return cmp.Or(p.TableAge, defaultTableAge) }
+
+// VulnerabilityParameters are the merged limits of known holes: the shortest that a
+// profile sets, zero where none does.
+type VulnerabilityParameters struct{ CriticalAge, ReportAge time.Duration }
+
+const (
+	defaultCriticalAge = 30 * day
+	defaultReportAge   = 7 * day
+)
+
+// Critical is how long a critical vulnerability may have been public.
+func (p VulnerabilityParameters) Critical() time.Duration {
+	return cmp.Or(p.CriticalAge, defaultCriticalAge)
+}
+
+// Report is how old a scanner's report may be.
+func (p VulnerabilityParameters) Report() time.Duration { return cmp.Or(p.ReportAge, defaultReportAge) }
 
 // AccessParameters are the merged parameters of who may do what.
 type AccessParameters struct {

@@ -222,6 +222,11 @@ func (m *merge) add(p *hipaav1.ComplianceProfile, paused time.Time) {
 	m.addResidency(p)
 	m.addSensors(p)
 	m.addPlatform(p)
+	if from := p.Spec.Vulnerabilities; from != nil {
+		into := &m.effective.Parameters.Vulnerabilities
+		into.CriticalAge = fewestDays(into.CriticalAge, from.CriticalMaxAgeDays)
+		into.ReportAge = fewestDays(into.ReportAge, from.ReportMaxAgeDays)
+	}
 	m.addResponsibility(p)
 	m.addAccess(p)
 	m.addRollout(p)

@@ -498,3 +498,16 @@ func TestThePlatformIsJudgedByTheStrictest(t *testing.T) {
 		t.Errorf("without a profile tables count for %s", limit)
 	}
 }
+
+func TestTheShortestLimitsOfHolesCount(t *testing.T) {
+	got := resolve(t, newEngine(t, pair()...),
+		phitest.Profile("a").Vulnerabilities(hipaav1.VulnerabilityParameters{CriticalMaxAgeDays: 15}),
+		phitest.Profile("b").Vulnerabilities(hipaav1.VulnerabilityParameters{CriticalMaxAgeDays: 20, ReportMaxAgeDays: 3}),
+		phitest.Profile("c")).Parameters.Vulnerabilities
+	if got.Critical() != 15*24*time.Hour || got.Report() != 3*24*time.Hour {
+		t.Errorf("limits = %s and %s", got.Critical(), got.Report())
+	}
+	if silent := (control.VulnerabilityParameters{}); silent.Critical() != 30*24*time.Hour || silent.Report() != 7*24*time.Hour {
+		t.Errorf("where no profile sets them the limits are %s and %s", silent.Critical(), silent.Report())
+	}
+}

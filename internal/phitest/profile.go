@@ -177,6 +177,12 @@ func (b *ProfileBuilder) EmptyDirsInMemory(limit string) *ProfileBuilder {
 	return b
 }
 
+// Vulnerabilities sets the limits of known holes.
+func (b *ProfileBuilder) Vulnerabilities(p hipaav1.VulnerabilityParameters) *ProfileBuilder {
+	b.profile.Spec.Vulnerabilities = &p
+	return b
+}
+
 // Platform sets what is said of what stands under PHI.
 func (b *ProfileBuilder) Platform(p hipaav1.PlatformParameters) *ProfileBuilder {
 	b.profile.Spec.Platform = &p

@@ -50,5 +50,6 @@ package subject
 // +kubebuilder:rbac:groups=sqs.aws.m.upbound.io,resources=queues,verbs=get;list;watch
 // +kubebuilder:rbac:groups=sqs.aws.upbound.io,resources=queues,verbs=get;list;watch
 // +kubebuilder:rbac:groups=sqs.services.k8s.aws,resources=queues,verbs=get;list;watch
+// +kubebuilder:rbac:groups=aquasecurity.github.io,resources=vulnerabilityreports,verbs=get;list;watch
 // +kubebuilder:rbac:groups=cert-manager.io,resources=certificates,verbs=get;list;watch
 // +kubebuilder:rbac:groups=gateway.networking.k8s.io,resources=gateways,verbs=get;list;watch

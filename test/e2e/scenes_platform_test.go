@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"os"
 	"path/filepath"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -47,6 +48,15 @@ var platformScenes = map[string]scene{
 	"a certificate that was never issued": {
 		reporting("certificates.cert-manager.io", certificateWith(nil)), hipaav1.VerdictUnknown, "cert-manager has not issued it",
 	},
+	"an image with an old critical hole":             {scanned(0, "2025-06-01T00:00:00Z"), hipaav1.VerdictFail, "CVE-2025-0001 is public since 2025-06-01: longer than 30 days"},
+	"an image with a critical hole that has no date": {scanned(0, ""), hipaav1.VerdictUnknown, "CVE-2025-0001 is critical, and the report does not say since when"},
+	"an image that was scanned long ago":             {scanned(60), hipaav1.VerdictUnknown, "older than 7 days"},
+	"an image that nobody scanned": {
+		func(namespace string) *hipaav1.PHIWorkload {
+			workload := phitest.Workload("api").Namespace(namespace).Obj()
+			return later(namespace, workload, phitest.Pod("api-0").Of(workload).Obj())
+		}, hipaav1.VerdictUnknown, "of which no VulnerabilityReport tells",
+	},
 	"no certificate that can be seen": {closed, hipaav1.VerdictUnknown, "no certificate of the workload can be seen"},
 	"an Ingress with a certificate that came otherwise": {
 		func(namespace string) *hipaav1.PHIWorkload {
@@ -90,12 +100,7 @@ func onNode(change func(*corev1.NodeSystemInfo)) func(string) *hipaav1.PHIWorklo
 func reporting(crd string, report *unstructured.Unstructured) func(string) *hipaav1.PHIWorkload {
 	return func(namespace string) *hipaav1.PHIWorkload {
 		GinkgoHelper()
-		text, err := os.ReadFile(filepath.Join(root, "internal", "control", "catalog", "testdata", "crds", crd+".yaml"))
-		Expect(err).NotTo(HaveOccurred())
-		definition := &unstructured.Unstructured{}
-		Expect(yaml.Unmarshal(text, &definition.Object)).To(Succeed())
-		Eventually(func() error { return admin.Create(ctx, definition) }).Should(Succeed(), "the one of the spec before has to go first")
-		DeferCleanup(func() { Expect(admin.Delete(ctx, definition)).To(Succeed()) })
+		serve(crd)
 		workload := closed(namespace)
 		made := fresh(report.DeepCopy(), namespace)
 		status, reported := made.Object["status"]
@@ -106,6 +111,46 @@ func reporting(crd string, report *unstructured.Unstructured) func(string) *hipa
 			Expect(admin.Status().Patch(ctx, made, client.MergeFrom(before))).To(Succeed())
 		}
 		return workload
+	}
+}
+
+// serve creates a CRD for the time of a spec.
+func serve(crd string) {
+	GinkgoHelper()
+	text, err := os.ReadFile(filepath.Join(root, "internal", "control", "catalog", "testdata", "crds", crd+".yaml"))
+	Expect(err).NotTo(HaveOccurred())
+	definition := &unstructured.Unstructured{}
+	Expect(yaml.Unmarshal(text, &definition.Object)).To(Succeed())
+	Eventually(func() error { return admin.Create(ctx, definition) }).Should(Succeed(), "the one of the spec before has to go first")
+	DeferCleanup(func() { Expect(admin.Delete(ctx, definition)).To(Succeed()) })
+}
+
+// scanned is a workload with a pod whose image was scanned some days ago, and since when
+// its one critical hole is public; a scan without an age has no time.
+func scanned(daysAgo int, published ...string) func(string) *hipaav1.PHIWorkload {
+	return func(namespace string) *hipaav1.PHIWorkload {
+		GinkgoHelper()
+		serve("vulnerabilityreports.aquasecurity.github.io")
+		workload := phitest.Workload("api").Namespace(namespace).Obj()
+		running := phitest.Pod("api-0").Of(workload).Obj()
+		running.Spec.Containers[0].Image = "registry.example.org/scanned:1.0.0"
+		holes := []any{}
+		for _, since := range published {
+			holes = append(holes, map[string]any{
+				"severity": "CRITICAL", "vulnerabilityID": "CVE-2025-0001", "publishedDate": since, "lastModifiedDate": since,
+				"fixedVersion": "", "installedVersion": "1", "resource": "lib", "title": "",
+			})
+		}
+		at := time.Now().AddDate(0, 0, -daysAgo).UTC().Format(time.RFC3339)
+		return later(namespace, workload, running, &unstructured.Unstructured{Object: map[string]any{
+			"apiVersion": "aquasecurity.github.io/v1alpha1", "kind": "VulnerabilityReport", "metadata": map[string]any{"name": "api"},
+			"report": map[string]any{
+				"artifact": map[string]any{"repository": "scanned", "tag": "1.0.0"}, "registry": map[string]any{"server": "registry.example.org"},
+				"os": map[string]any{"family": "debian", "name": "13"}, "scanner": map[string]any{"name": "Trivy", "vendor": "Aqua Security", "version": "0"},
+				"summary":         map[string]any{"criticalCount": int64(len(holes)), "highCount": int64(0), "lowCount": int64(0), "mediumCount": int64(0), "unknownCount": int64(0)},
+				"updateTimestamp": at, "vulnerabilities": holes,
+			},
+		}})
 	}
 }
 

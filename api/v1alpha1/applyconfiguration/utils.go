@@ -136,6 +136,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.UndeclaredInApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("VendorPeer"):
 		return &apiv1alpha1.VendorPeerApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("VulnerabilityParameters"):
+		return &apiv1alpha1.VulnerabilityParametersApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("WorkloadPort"):
 		return &apiv1alpha1.WorkloadPortApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("WorkloadReference"):

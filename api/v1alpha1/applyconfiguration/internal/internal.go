@@ -207,6 +207,9 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.UndeclaredPods
       default: Deny
+    - name: vulnerabilities
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.VulnerabilityParameters
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ComplianceProfileStatus
   map:
     fields:
@@ -1176,6 +1179,15 @@ var schemaYAML = typed.YAMLObject(`types:
         scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Verdict
   scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.VulnerabilityParameters
+  map:
+    fields:
+    - name: criticalMaxAgeDays
+      type:
+        scalar: numeric
+    - name: reportMaxAgeDays
+      type:
+        scalar: numeric
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.WorkloadPort
   map:
     fields:
