@@ -16,6 +16,8 @@ type ReportType struct {
 	ResourceType
 	// Trim takes out of a report what nobody reads. It may change what it is given.
 	Trim func(*unstructured.Unstructured)
+	// Everywhere says that a report may be about any namespace, wherever it is itself.
+	Everywhere bool
 }
 
 // LabelClaimNamespace is what Crossplane writes on resources of the whole cluster that

@@ -30,6 +30,8 @@ type Resources struct {
 	// that controls look at.
 	trim    func(control.ResourceType) toolscache.TransformFunc
 	differs func(old, updated *unstructured.Unstructured) bool
+	// everywhere are types whose objects may be about any namespace.
+	everywhere map[control.ResourceType]bool
 	// ctx and changed are those of Start.
 	ctx     context.Context //nolint:containedctx // a type is watched from when its CRD comes, long after Start
 	changed func(*unstructured.Unstructured)
@@ -70,9 +72,10 @@ func WatchReports(types []control.ReportType, cluster dynamic.Interface) *Resour
 	r := &Resources{
 		cluster: cluster, watched: map[control.ResourceType]watchedType{},
 		trim:    func(t control.ResourceType) toolscache.TransformFunc { return trimReport(types, t) },
-		differs: reportsOther,
+		differs: reportsOther, everywhere: map[control.ResourceType]bool{},
 	}
 	for _, t := range types {
+		r.everywhere[t.ResourceType] = t.Everywhere
 		r.types = append(r.types, t.ResourceType)
 	}
 	return r
@@ -177,22 +180,31 @@ func (r *Resources) set(t control.ResourceType, served bool) bool {
 }
 
 func (r *Resources) watch(t control.ResourceType) watchedType {
-	indexers := toolscache.Indexers{byServed: servedNamespace}
+	served, tell := servedNamespace, r.tell
+	if r.everywhere[t] {
+		served = func(any) ([]string, error) { return []string{everywhere}, nil }
+		tell = func(any) { r.changed(nil) }
+	}
+	indexers := toolscache.Indexers{byServed: served}
 	informer := dynamicinformer.NewFilteredDynamicInformer(r.cluster, t.GroupVersionResource(), "", 0, indexers, nil).Informer()
 	ctx, stop := context.WithCancel(r.ctx)
 	// Neither can fail before the informer runs.
 	_ = informer.SetTransform(r.trim(t))
-	registration, _ := informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
-		AddFunc: r.tell,
+	registration, _ := informer.AddEventHandler(toolscache.ResourceEventHandlerDetailedFuncs{
+		AddFunc: func(object any, initially bool) {
+			if !initially || !r.everywhere[t] { // what is there at first is told of as a whole, below
+				tell(object)
+			}
+		},
 		UpdateFunc: func(old, updated any) {
 			was, isResource := old.(*unstructured.Unstructured)
 			is, alsoResource := updated.(*unstructured.Unstructured)
 			if !isResource || !alsoResource || r.differs(was, is) {
-				r.tell(old)
-				r.tell(updated)
+				tell(old)
+				tell(updated)
 			}
 		},
-		DeleteFunc: r.tell,
+		DeleteFunc: tell,
 	})
 	go informer.RunWithContext(ctx)
 	go func() {

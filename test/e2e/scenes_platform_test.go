@@ -57,6 +57,13 @@ var platformScenes = map[string]scene{
 			return later(namespace, workload, phitest.Pod("api-0").Of(workload).Obj())
 		}, hipaav1.VerdictUnknown, "of which no VulnerabilityReport tells",
 	},
+	"a Velero schedule into a place without a key": {
+		veleroBrings(map[string]any{"region": "us-east-1"}), hipaav1.VerdictFail, "BackupStorageLocation/offsite spec.config names no key of your own",
+	},
+	"a Velero schedule into a place that is not there": {
+		veleroBrings(nil), hipaav1.VerdictUnknown, "BackupStorageLocation/offsite is not there, and a Schedule of Velero names it",
+	},
+	"no backup that can be seen":      {closed, hipaav1.VerdictUnknown, "no backup of the namespace is declared"},
 	"no certificate that can be seen": {closed, hipaav1.VerdictUnknown, "no certificate of the workload can be seen"},
 	"an Ingress with a certificate that came otherwise": {
 		func(namespace string) *hipaav1.PHIWorkload {
@@ -151,6 +158,34 @@ func scanned(daysAgo int, published ...string) func(string) *hipaav1.PHIWorkload
 				"updateTimestamp": at, "vulnerabilities": holes,
 			},
 		}})
+	}
+}
+
+// veleroBrings is a workload whose namespace Velero backs up, from a namespace of its
+// own, into a place of AWS; nil is none.
+func veleroBrings(config map[string]any) func(string) *hipaav1.PHIWorkload {
+	return func(namespace string) *hipaav1.PHIWorkload {
+		GinkgoHelper()
+		serve("schedules.velero.io")
+		serve("backupstoragelocations.velero.io")
+		velero := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace + "-velero"}}
+		Expect(admin.Create(ctx, velero)).To(Succeed())
+		DeferCleanup(func() { Expect(admin.Delete(ctx, velero)).To(Succeed()) })
+		of := func(kind, name string, spec map[string]any) {
+			Eventually(func() error {
+				return admin.Create(ctx, &unstructured.Unstructured{Object: map[string]any{
+					"apiVersion": "velero.io/v1", "kind": kind, "metadata": map[string]any{"namespace": velero.Name, "name": name}, "spec": spec,
+				}})
+			}).Should(Succeed())
+		}
+		workload := closed(namespace)
+		of("Schedule", "nightly", map[string]any{
+			"schedule": "0 3 * * *", "template": map[string]any{"includedNamespaces": []any{namespace}, "storageLocation": "offsite"},
+		})
+		if config != nil {
+			of("BackupStorageLocation", "offsite", map[string]any{"provider": "aws", "objectStorage": map[string]any{"bucket": "backups"}, "config": config})
+		}
+		return workload
 	}
 }
 
