@@ -58,6 +58,12 @@ func (b *ProfileBuilder) Mode(m hipaav1.Mode) *ProfileBuilder {
 	return b
 }
 
+// With changes what no other method does.
+func (b *ProfileBuilder) With(change func(*hipaav1.ComplianceProfileSpec)) *ProfileBuilder {
+	change(&b.profile.Spec)
+	return b
+}
+
 // Control sets one control apart.
 func (b *ProfileBuilder) Control(id string, m hipaav1.Mode) *ProfileBuilder {
 	b.profile.Spec.Controls = append(b.profile.Spec.Controls, hipaav1.ControlSetting{ID: id, Mode: m, Reason: reason})

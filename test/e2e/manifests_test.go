@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -44,11 +45,14 @@ var _ = Describe("Real applications", Ordered, func() {
 		Expect(admin.Create(ctx, workload)).To(Succeed())
 		chart := filepath.Join(manifests, "hapi-fhir", "rendered.yaml")
 		Expect(applyFiles(namespace, chart)).To(Equal(map[string][]string{
-			"Deployment/hapi-hapi-fhir-jpaserver":         {"unique-service-identity"},
+			"Deployment/hapi-hapi-fhir-jpaserver":         {"database-tls", "unique-service-identity"},
+			"Ingress/hapi-hapi-fhir-jpaserver":            {"https-redirect"},
 			"Pod/hapi-hapi-fhir-jpaserver-test-endpoints": {"unique-service-identity"},
-		}), "the chart is well hardened, but for the identity that its values leave out")
-		By("giving it a ServiceAccount, as the chart does on request")
-		Expect(applyUnder(namespace, "hapi", chart)).To(BeEmpty())
+		}), "the chart is well hardened, but for what its values leave out")
+		By("giving it values for a ServiceAccount, TLS to its database and TLS for its host")
+		own := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "hapi"}}
+		Expect(admin.Create(ctx, own)).To(Succeed())
+		Expect(apply(namespace, []string{chart}, withValues)).To(BeEmpty())
 
 		By("its Deployment runs, and its helm-test pod, which the selector matches, is admitted as one of its pods")
 		Eventually(func(g Gomega) {
@@ -84,14 +88,18 @@ var _ = Describe("Real applications", Ordered, func() {
 		Expect(err).NotTo(HaveOccurred())
 		Expect(files).NotTo(BeEmpty())
 		Expect(applyFiles(namespace, files...)).To(Equal(map[string][]string{
-			"Deployment/openemr":    {"pod-hardening", "unique-service-identity"},
-			"Deployment/phpmyadmin": {"pod-hardening", "unique-service-identity"},
-			"Deployment/redisproxy": {"pod-hardening", "unique-service-identity"},
-			"StatefulSet/mysql-sts": {"pod-hardening", "unique-service-identity"},
-			"StatefulSet/redis":     {"pod-hardening", "unique-service-identity"},
-			"StatefulSet/sentinel":  {"pod-hardening", "unique-service-identity"},
-			"Service/openemr":       {"no-public-exposure"}, // a load balancer for callers that nobody declares
-			"Service/phpmyadmin":    {"no-public-exposure"}, // the database's console on a port of every node
+			"ConfigMap/mysql-configmap": {"no-embedded-credentials"},
+			"ConfigMap/pipy-config":     {"database-tls", "no-embedded-credentials"}, // a proxy, which asks its Redis for no TLS
+			"ConfigMap/redis-acl":       {"no-embedded-credentials"},
+			"ConfigMap/redis-config":    {"no-embedded-credentials"},
+			"Deployment/openemr":        {"no-embedded-credentials", "pod-hardening", "unique-service-identity"},
+			"Deployment/phpmyadmin":     {"pod-hardening", "unique-service-identity"},
+			"Deployment/redisproxy":     {"pod-hardening", "unique-service-identity"},
+			"StatefulSet/mysql-sts":     {"pod-hardening", "unique-service-identity"},
+			"StatefulSet/redis":         {"database-tls", "pod-hardening", "unique-service-identity"},
+			"StatefulSet/sentinel":      {"database-tls", "no-embedded-credentials", "pod-hardening", "unique-service-identity"},
+			"Service/openemr":           {"no-public-exposure"}, // a load balancer for callers that nobody declares
+			"Service/phpmyadmin":        {"no-public-exposure"}, // the database's console on a port of every node
 		}))
 
 		By("its claims, written without a class, got the profile's encrypted one")
@@ -132,20 +140,53 @@ func apply(namespace string, files []string, change func(*unstructured.Unstructu
 	return refusals
 }
 
-// applyUnder is applyFiles with a ServiceAccount named in pods and templates. What
-// stands already stays.
-func applyUnder(namespace, account string, files ...string) map[string][]string {
+// withValues is what further values of the chart of HAPI FHIR come to.
+func withValues(object *unstructured.Unstructured) {
 	GinkgoHelper()
-	own := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: account}}
-	Expect(admin.Create(ctx, own)).To(Succeed())
-	return apply(namespace, files, func(object *unstructured.Unstructured) {
-		for _, spec := range [][]string{{"spec", "containers"}, {"spec", "template", "spec", "containers"}} {
-			if _, found, err := unstructured.NestedSlice(object.Object, spec...); found && err == nil {
-				path := append(spec[:len(spec)-1:len(spec)-1], "serviceAccountName")
-				Expect(unstructured.SetNestedField(object.Object, account, path...)).To(Succeed())
-			}
+	switch object.GetKind() {
+	case "Ingress":
+		tls := []any{map[string]any{"hosts": []any{"fhir.example.org"}, "secretName": "fhir-tls"}}
+		Expect(unstructured.SetNestedSlice(object.Object, tls, "spec", "tls")).To(Succeed())
+		Expect(unstructured.SetNestedField(object.Object, "nginx", "spec", "ingressClassName")).To(Succeed())
+	case "Deployment":
+		withSettings(object.Object, "spec", "template", "spec")
+	case "Pod":
+		withSettings(object.Object, "spec")
+	}
+}
+
+// withSettings has a pod run under the ServiceAccount hapi, and every container ask
+// its database for TLS.
+func withSettings(object map[string]any, path ...string) {
+	GinkgoHelper()
+	spec, found, err := unstructured.NestedMap(object, path...)
+	Expect(err).NotTo(HaveOccurred())
+	Expect(found).To(BeTrue())
+	spec["serviceAccountName"] = "hapi"
+	for _, list := range []string{"initContainers", "containers"} {
+		containers, _, err := unstructured.NestedSlice(spec, list)
+		Expect(err).NotTo(HaveOccurred())
+		for _, container := range containers {
+			askForTLS(container)
 		}
-	})
+		Expect(unstructured.SetNestedSlice(spec, containers, list)).To(Succeed())
+	}
+	Expect(unstructured.SetNestedMap(object, spec, path...)).To(Succeed())
+}
+
+func askForTLS(container any) {
+	GinkgoHelper()
+	c, is := container.(map[string]any)
+	Expect(is).To(BeTrue())
+	settings, _, err := unstructured.NestedSlice(c, "env")
+	Expect(err).NotTo(HaveOccurred())
+	for _, setting := range settings {
+		if s, is := setting.(map[string]any); is && s["name"] == "SPRING_DATASOURCE_URL" {
+			s["value"] = fmt.Sprint(s["value"], "&sslmode=require")
+		}
+	}
+	settings = append(settings, map[string]any{"name": "PGSSLMODE", "value": "require"})
+	Expect(unstructured.SetNestedSlice(c, settings, "env")).To(Succeed())
 }
 
 func documents(content []byte) []*unstructured.Unstructured {

@@ -125,14 +125,16 @@ func impersonating(user string, groups ...string) *rest.Config {
 	return c
 }
 
-// phiNamespace makes a namespace for one spec, and deletes it afterwards.
+// phiNamespace makes a namespace for one spec, and deletes it afterwards. Nobody
+// waits until it is gone, which takes the API server many seconds: the spec of a
+// namespace's end does.
 func phiNamespace(name string) string {
 	GinkgoHelper()
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
 		Name: name, Labels: map[string]string{hipaav1.LabelPHI: hipaav1.LabelPHIValue},
 	}}
 	Expect(admin.Create(ctx, namespace)).To(Succeed())
-	DeferCleanup(func() { deleteNamespace(name) })
+	DeferCleanup(func() { Expect(client.IgnoreNotFound(admin.Delete(ctx, namespace))).To(Succeed()) })
 	return name
 }
 
