@@ -286,7 +286,7 @@ func (p veleroPlace) judge(s *control.Subject) control.Finding {
 		value, _, _ := unstructured.NestedString(location.Object, "spec", "config", name)
 		return value
 	}
-	key, encryption := "", ""
+	var key, encryption string
 	switch strings.TrimPrefix(provider, "velero.io/") {
 	case "aws":
 		key, encryption = setting("kmsKeyId"), setting("serverSideEncryption")
