@@ -34,7 +34,7 @@ var _ = add(control.Control{
 		"in whatever namespace Velero runs, by config.kmsKeyId (AWS) and config.kmsKeyName (Google); other providers show no key, and a Backup " +
 		"that nobody scheduled is not looked at. " +
 		"A snapshot of a volume is encrypted as the volume is, which volume-encryption judges; so VolumeSnapshotClasses and backups by snapshot are not " +
-		"judged here. Where no backup is declared the verdict is Unknown: it may be made outside this cluster.",
+		"judged here. Where nothing is declared that says where a backup goes the verdict is Unknown: it may be made outside this cluster.",
 	Parameters: []control.Parameter{{
 		Path: "storage.cloudKeys", Basis: control.BasisProfile,
 		Meaning: "Whose key must encrypt what is declared: Customer, also where no profile says it, is one of your own; Provider takes the provider's as " +
@@ -156,13 +156,20 @@ func backedUp(s *control.Subject) control.Finding {
 	case objectStores.Is(s.Resource):
 		return stored(s, "spec", "configuration")
 	case cnpgClusters.Is(s.Resource):
-		if _, there, _ := unstructured.NestedMap(s.Resource.Object, "spec", "backup", "barmanObjectStore"); there {
+		if namesStore(s.Resource) {
 			return stored(s, "spec", "backup", "barmanObjectStore")
 		}
 		return control.NotApplicable("names no object store itself: a plugin's is judged by itself, and snapshots are encrypted as their volumes are")
 	default:
 		return control.NotApplicable("is not of a type that this control judges")
 	}
+}
+
+// namesStore reports whether a resource tells of an object store. A cluster without one
+// is no evidence that backups are encrypted, whatever else there is.
+func namesStore(r *unstructured.Unstructured) bool {
+	_, there, _ := unstructured.NestedMap(r.Object, "spec", "backup", "barmanObjectStore")
+	return objectStores.Is(r) || cnpgClusters.Is(r) && there
 }
 
 // stored judges an object store by what Barman is told: of data and of WAL, the weaker.
@@ -213,8 +220,8 @@ func keyOf(arguments []string) string {
 	return ""
 }
 
-// taken judges the places into which Velero brings the namespace, each once. Where no
-// backup of any kind is declared that is all there is to say.
+// taken judges the places into which Velero brings the namespace, each once. Where
+// nothing tells where any backup goes that is all there is to say.
 func taken(s *control.Subject) []control.Finding {
 	var findings []control.Finding
 	judged := map[veleroPlace]bool{}
@@ -229,9 +236,9 @@ func taken(s *control.Subject) []control.Finding {
 		}
 	}
 	if len(findings) == 0 && !slices.ContainsFunc(s.World.Resources, func(r *unstructured.Unstructured) bool {
-		return r != nil && control.NamespaceOf(r) == s.Namespace.Name && (objectStores.Is(r) || cnpgClusters.Is(r))
+		return r != nil && control.NamespaceOf(r) == s.Namespace.Name && namesStore(r)
 	}) {
-		return []control.Finding{control.Undecided("", "no backup of the namespace is declared, and it may be made outside this cluster").
+		return []control.Finding{control.Undecided("", "no backup of the namespace is declared that says where it goes, and it may be made outside this cluster").
 			But("declare it as Cluster of postgresql.cnpg.io or as Schedule of velero.io; or show by other means how it is encrypted").OnlyLive()}
 	}
 	return findings

@@ -71,8 +71,10 @@ func TestVeleroBringsBackupsToPlacesWithAKey(t *testing.T) {
 	const (
 		met     = "Pass: BackupStorageLocation/offsite spec.config names a key of your own"
 		keyless = "BackupStorageLocation/offsite spec.config names no key of your own, and the profile asks for one (live)"
-		nothing = "Unknown: no backup of the namespace is declared, and it may be made outside this cluster (live)"
+		nothing = "Unknown: no backup of the namespace is declared that says where it goes, and it may be made outside this cluster (live)"
 	)
+	unbacked := clusterWith("")
+	unstructured.RemoveNestedField(unbacked.Object, "spec", "backup")
 	list := func(r ...*unstructured.Unstructured) []*unstructured.Unstructured { return r }
 	for name, tc := range map[string]struct {
 		reports, resources []*unstructured.Unstructured
@@ -81,6 +83,7 @@ func TestVeleroBringsBackupsToPlacesWithAKey(t *testing.T) {
 	}{
 		"nothing declared":                      {want: []string{nothing}},
 		"a database that is backed up":          {resources: list(clusterWith("")), want: nil},
+		"a database that is not":                {resources: list(unbacked), want: []string{nothing}},
 		"under a key of AWS KMS":                {reports: list(into("offsite"), offsite("aws", kms)), want: []string{met}},
 		"by the plugin's full name":             {reports: list(into("offsite"), offsite("velero.io/aws", kms)), want: []string{met}},
 		"under a key of Google":                 {reports: list(into("offsite"), offsite("gcp", map[string]any{"kmsKeyName": "projects/p/k"})), want: []string{met}},
