@@ -57,6 +57,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, d Dependencies) error {
 	loader := &subject.Loader{
 		Cache: mgr.GetCache(), Live: live, ConfigMaps: subject.KeepConfigMaps(),
 		Resources: subject.WatchResources(d.Engine.ResourceTypes(), cluster),
+		Reports:   subject.WatchReports(d.Engine.ReportTypes(), cluster),
 	}
 	corrector := &repair.Corrector{Client: c, Live: live, Witness: d.Witness, Clock: d.Clock}
 	recorder := mgr.GetEventRecorder(eventSource)

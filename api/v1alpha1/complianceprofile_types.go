@@ -100,6 +100,14 @@ type ComplianceProfileSpec struct {
 	// +optional
 	Detection *DetectionParameters `json:"detection,omitempty"`
 
+	// vulnerabilities holds the limits of known holes in images.
+	// +optional
+	Vulnerabilities *VulnerabilityParameters `json:"vulnerabilities,omitempty"`
+
+	// platform says what stands under PHI.
+	// +optional
+	Platform *PlatformParameters `json:"platform,omitempty"`
+
 	// responsibility names who answers for safeguards and for privacy.
 	// +optional
 	Responsibility *ResponsibilityParameters `json:"responsibility,omitempty"`
@@ -426,6 +434,22 @@ type TransmissionParameters struct {
 	// +optional
 	// +default="AsDeclared"
 	DatabaseSettings DatabaseSettings `json:"databaseSettings,omitempty"`
+
+	// certificateWarningDays are how many days before the end of a certificate people
+	// are warned, each once. Where several profiles set some all count; where none does
+	// they are 30, 14 and 3.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=8
+	// +kubebuilder:validation:items:Minimum=1
+	// +kubebuilder:validation:items:Maximum=365
+	CertificateWarningDays []int32 `json:"certificateWarningDays,omitempty"`
+
+	// certificatesElsewhere states that certificates which no object of the cluster
+	// shows, such as those of load balancers, are watched and renewed in time.
+	// +optional
+	CertificatesElsewhere *Statement `json:"certificatesElsewhere,omitempty"`
 }
 
 // DatabaseSettings says what becomes of settings that leave TLS open.

@@ -318,6 +318,9 @@ const (
 	// EventVerdictChanged reports that the verdict of a control changed.
 	EventVerdictChanged = "VerdictChanged"
 
+	// EventSafeguardEnding reports that what a verdict rests on will end before long.
+	EventSafeguardEnding = "SafeguardEnding"
+
 	// EventStageChanged reports that a workload entered or left Enforce.
 	EventStageChanged = "StageChanged"
 

@@ -257,6 +257,13 @@ type ControlResult struct {
 	// +kubebuilder:validation:MinLength=1
 	Message string `json:"message,omitempty"`
 
+	// warning names evidence that will before long be against the workload, such as a
+	// certificate that ends in a few days. Absent if there is none.
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:MinLength=1
+	Warning string `json:"warning,omitempty"`
+
 	// exception is the ControlException that excuses the workload from the control
 	// now, whether or not there is anything to excuse. For the control of
 	// connections it is the grant that lets people in. Absent if there is none.

@@ -76,14 +76,23 @@ func (r *Reconciler) announceTransitions(w *hipaav1.PHIWorkload, before, after *
 			driftResolved(w, d).About(w, r.Events)
 		}
 	}
-	verdicts := make(map[string]hipaav1.Verdict, len(before.Controls))
+	r.announceVerdicts(w, before, after)
+}
+
+// announceVerdicts tells of verdicts that changed, and of what will change them.
+func (r *Reconciler) announceVerdicts(w *hipaav1.PHIWorkload, before, after *hipaav1.PHIWorkloadStatus) {
+	earlier := make(map[string]hipaav1.ControlResult, len(before.Controls))
 	for i := range before.Controls {
-		verdicts[before.Controls[i].ID] = before.Controls[i].Verdict
+		earlier[before.Controls[i].ID] = before.Controls[i]
 	}
 	for i := range after.Controls {
 		c := &after.Controls[i]
-		if was, known := verdicts[c.ID]; known && was != c.Verdict {
-			verdictChanged(c, was).About(w, r.Events)
+		was, known := earlier[c.ID]
+		if known && was.Verdict != c.Verdict {
+			verdictChanged(c, was.Verdict).About(w, r.Events)
+		}
+		if c.Warning != "" && c.Warning != was.Warning {
+			endsSoon(c).About(w, r.Events)
 		}
 	}
 }
@@ -102,6 +111,12 @@ func verdictChanged(c *hipaav1.ControlResult, was hipaav1.Verdict) outcome.Event
 		Warning: c.Verdict != hipaav1.VerdictPass && c.Verdict != hipaav1.VerdictNotApplicable,
 		Reason:  hipaav1.EventVerdictChanged, Action: action(c.ID, c.Verdict),
 		Note: fmt.Sprintf("%s: %s, was %s: %s", c.ID, c.Verdict, was, c.Message),
+	}
+}
+
+func endsSoon(c *hipaav1.ControlResult) outcome.Event {
+	return outcome.Event{
+		Warning: true, Reason: hipaav1.EventSafeguardEnding, Action: action(c.ID, "Ending"), Note: c.ID + ": " + c.Warning,
 	}
 }
 

@@ -32,6 +32,9 @@ func (r *Reconciler) judge(ctx context.Context, s *scope) error {
 		s.raised, s.preview = nil, nil
 	}
 	s.results = r.Engine.Judge(s.subject, s.ruling)
+	for i := range s.results {
+		s.endsAt(s.results[i].Until)
+	}
 	s.owned = r.Engine.Owned(s.subject, s.ruling)
 	s.unresolved = r.Engine.Unresolved(s.subject, s.ruling)
 	s.overlaps = overlaps(s)

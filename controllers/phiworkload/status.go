@@ -81,7 +81,7 @@ func controlsOf(s *scope, now metav1.Time) []hipaav1.ControlResult {
 	for _, r := range bound(s.results, maxControls) {
 		one := hipaav1.ControlResult{
 			ID: r.ID, Verdict: r.Verdict, Class: r.Class, Mode: r.Mode, Stage: stages.of(r.ID),
-			Message: outcome.Shorten(r.Message, maxText), Since: now,
+			Message: outcome.Shorten(r.Message, maxText), Warning: outcome.Shorten(r.Warning, maxText), Since: now,
 		}
 		if r.Exception != nil {
 			one.Exception = &hipaav1.ExceptionReference{Name: r.Exception.Name, Expires: r.Exception.Spec.Expires}

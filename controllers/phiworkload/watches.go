@@ -2,6 +2,7 @@ package phiworkload
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -62,7 +63,8 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, opt
 		Watches(&rbacv1.ClusterRoleBinding{}, m.to(m.everywhere), changed).
 		Watches(&corev1.Node{}, m.to(m.node), builder.WithPredicates(nodeMatters())).
 		WatchesRawSource(source.Func(func(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
-			return r.Loader.Resources.Start(ctx, m.resourceTo(ctx, queue))
+			changed := m.resourceTo(ctx, queue)
+			return errors.Join(r.Loader.Resources.Start(ctx, changed), r.Loader.Reports.Start(ctx, changed))
 		})).
 		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
 	if err != nil {

@@ -3,6 +3,7 @@ package admission_test
 import (
 	"context"
 	"path/filepath"
+	"slices"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -16,7 +17,9 @@ import (
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/control"
 	"github.com/hipaa-operator/hipaa-operator/internal/control/catalog"
+	"github.com/hipaa-operator/hipaa-operator/internal/control/controltest"
 	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
+	"github.com/hipaa-operator/hipaa-operator/internal/rule"
 )
 
 // declared is a resource of a rule in a namespace of a spec. Crossplane's elder
@@ -54,12 +57,35 @@ var _ = Describe("A resource that declares infrastructure", Ordered, func() {
 				Expect(admin.Create(ctx, object, client.DryRunAll)).To(Succeed(), "%s %s", object.GetKind(), object.GetName())
 			}
 		})
-		for what, broken := range r.Breaks {
-			It("is refused by "+r.ID+": "+what, func(ctx SpecContext) {
-				Expect(admin.Create(ctx, declared(broken, ns), client.DryRunAll)).To(MatchError(ContainSubstring("\n  " + r.ID + " ")))
+	}
+	for _, c := range catalog.All() {
+		for what, violation := range c.Breaks {
+			if violation.Kind != control.Resources {
+				continue
+			}
+			It("is refused by "+c.ID+": "+what, func(ctx SpecContext) {
+				s := controltest.Baseline(control.Resources)
+				violation.Apply(&s)
+				Expect(admin.Create(ctx, declared(s.Resource.Object, ns), client.DryRunAll)).To(MatchError(ContainSubstring("\n  " + c.ID + " ")))
 			})
 		}
 	}
+
+	It("is admitted where controls that are code call it good", func(ctx SpecContext) {
+		var tried int
+		for _, c := range catalog.All() {
+			if !c.Judges.Has(control.Resources) || slices.ContainsFunc(catalog.Rules(), func(r *rule.Rule) bool { return r.ID == c.ID }) {
+				continue
+			}
+			s := controltest.Baseline(control.Workloads)
+			c.Satisfy(&s)
+			for _, good := range s.World.Resources {
+				Expect(admin.Create(ctx, declared(good.Object, ns), client.DryRunAll)).To(Succeed(), "%s %s", good.GetKind(), good.GetName())
+				tried++
+			}
+		}
+		Expect(tried).NotTo(BeZero())
+	})
 
 	// key is a key of AWS Controllers for Kubernetes, and claim one of Crossplane.
 	key := func(ns string, spec map[string]any) *unstructured.Unstructured {

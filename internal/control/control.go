@@ -38,6 +38,10 @@ type Control struct {
 	// Resources are the types that Judges stands for where it has Resources.
 	Resources []ResourceType
 
+	// Reports are types in which other systems report what Check reads from the world.
+	// Nobody asks admission about them.
+	Reports []ReportType
+
 	// Judges are the kinds of object that Check is given one at a time.
 	Judges Kinds
 	// Needs is the evidence beside the object without which there is no verdict,

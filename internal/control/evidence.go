@@ -33,6 +33,8 @@ const (
 	// Infrastructure is the custom resources that declare infrastructure for the
 	// namespace.
 	Infrastructure
+	// Reports is what other systems report in custom resources.
+	Reports
 	// Resolvers and APIServer are read with FlowPeers. They stand in World.Missing
 	// by themselves where nothing was found although every cluster has it: where
 	// names are resolved, and the API server that a workload declares to call.
@@ -57,6 +59,7 @@ var evidenceNames = map[Evidence]string{
 	Nodes:           "the nodes of running pods",
 	Agents:          "the agents on the nodes of running pods",
 	Infrastructure:  "the custom resources that declare infrastructure",
+	Reports:         "the reports of other systems",
 	Resolvers:       "where names are resolved",
 	APIServer:       "the addresses of the API server",
 }

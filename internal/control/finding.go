@@ -2,6 +2,7 @@ package control
 
 import (
 	"fmt"
+	"time"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 )
@@ -28,6 +29,12 @@ type Finding struct {
 	// Live marks what cannot decide at admission: the object under admission is
 	// not refused for it.
 	Live bool
+	// Soon marks evidence that will before long be against it, of which people should
+	// hear now.
+	Soon bool
+	// Until is the instant from which the finding may be another although nothing
+	// but time has passed; zero is never.
+	Until time.Time
 }
 
 // Failed is a violation at a path.
@@ -70,6 +77,18 @@ func (f Finding) As(key string) Finding {
 // OnlyLive marks the finding as one that cannot decide at admission.
 func (f Finding) OnlyLive() Finding {
 	f.Live = true
+	return f
+}
+
+// Warning marks evidence of which people should hear before it is against them.
+func (f Finding) Warning() Finding {
+	f.Soon = true
+	return f
+}
+
+// EndsAt says from when on the finding may be another by itself.
+func (f Finding) EndsAt(at time.Time) Finding {
+	f.Until = at
 	return f
 }
 

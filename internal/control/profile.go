@@ -25,12 +25,48 @@ type Profile struct {
 	Session      SessionParameters
 	Residency    ResidencyParameters
 	// Sensors are those that profiles declare, the first of each name.
-	Sensors []hipaav1.Sensor
+	Sensors         []hipaav1.Sensor
+	Platform        PlatformParameters
+	Vulnerabilities VulnerabilityParameters
 	// Responsibility holds the first of each office that a profile names, by the
 	// profiles' names.
 	Responsibility hipaav1.ResponsibilityParameters
 	Access         AccessParameters
 }
+
+// PlatformParameters are the merged parameters of what stands under PHI.
+type PlatformParameters struct {
+	// TableAge is how old a table may be at most; zero where no profile says it.
+	TableAge time.Duration
+	// Supported are unexpired statements, by version.
+	Supported map[string]hipaav1.SupportStatement
+}
+
+const (
+	day             = 24 * time.Hour
+	defaultTableAge = 365 * day
+)
+
+// OldestTable is how old a table of ours may be for it to show that something is in
+// order.
+func (p PlatformParameters) OldestTable() time.Duration { return cmp.Or(p.TableAge, defaultTableAge) }
+
+// VulnerabilityParameters are the merged limits of known holes: the shortest that a
+// profile sets, zero where none does.
+type VulnerabilityParameters struct{ CriticalAge, ReportAge time.Duration }
+
+const (
+	defaultCriticalAge = 30 * day
+	defaultReportAge   = 7 * day
+)
+
+// Critical is how long a critical vulnerability may have been public.
+func (p VulnerabilityParameters) Critical() time.Duration {
+	return cmp.Or(p.CriticalAge, defaultCriticalAge)
+}
+
+// Report is how old a scanner's report may be.
+func (p VulnerabilityParameters) Report() time.Duration { return cmp.Or(p.ReportAge, defaultReportAge) }
 
 // AccessParameters are the merged parameters of who may do what.
 type AccessParameters struct {

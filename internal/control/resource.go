@@ -10,6 +10,16 @@ import (
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 )
 
+// ReportType is a type of custom resource in which another system reports. It is read
+// with its status.
+type ReportType struct {
+	ResourceType
+	// Trim takes out of a report what nobody reads. It may change what it is given.
+	Trim func(*unstructured.Unstructured)
+	// Everywhere says that a report may be about any namespace, wherever it is itself.
+	Everywhere bool
+}
+
 // LabelClaimNamespace is what Crossplane writes on resources of the whole cluster that
 // it makes for a claim.
 const LabelClaimNamespace = "crossplane.io/claim-namespace"

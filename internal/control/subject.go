@@ -47,6 +47,9 @@ type Subject struct {
 
 	// World is the evidence; never nil.
 	World *World
+
+	// Now is the instant as of which is judged. The engine sets it.
+	Now time.Time
 }
 
 // World is the evidence that loaders read. A source that could not be read
@@ -115,6 +118,9 @@ type World struct {
 	// Resources of the types that controls name: those of the namespace, and those
 	// of the whole cluster that count for it, sorted by kind and name.
 	Resources []*unstructured.Unstructured
+
+	// Reports of the types that controls name, of the namespace, sorted by kind and name.
+	Reports []*unstructured.Unstructured
 
 	// Isolation is the latest result of the probe; nil if it never ran.
 	Isolation *IsolationResult

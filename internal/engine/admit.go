@@ -25,6 +25,7 @@ type Decision struct {
 func (e *Engine) Admit(s control.Subject, r Ruling) Decision {
 	var d Decision
 	kind := s.Kind()
+	s.Now = r.Now
 	for i := range r.Effective.controls {
 		c := &r.Effective.controls[i]
 		if !c.Judges.Has(kind) || !r.inForce(i) || r.mode(i) == hipaav1.ModeOff {

@@ -246,6 +246,12 @@ func (m *merge) add(p *hipaav1.ComplianceProfile, paused time.Time) {
 	m.addTagging(p)
 	m.addResidency(p)
 	m.addSensors(p)
+	m.addPlatform(p)
+	if from := p.Spec.Vulnerabilities; from != nil {
+		into := &m.effective.Parameters.Vulnerabilities
+		into.CriticalAge = fewestDays(into.CriticalAge, from.CriticalMaxAgeDays)
+		into.ReportAge = fewestDays(into.ReportAge, from.ReportMaxAgeDays)
+	}
 	m.addResponsibility(p)
 	m.addAccess(p)
 	m.addExceptions(p)
@@ -373,6 +379,10 @@ func (m *merge) addTransmission(p *hipaav1.ComplianceProfile) {
 		into.Transmission.DatabaseTLS = strictest(into.Transmission.DatabaseTLS, from.DatabaseTLS, hipaav1.DatabaseTLSRequire, hipaav1.DatabaseTLSVerifyFull)
 		into.Transmission.DatabaseSettings = strictest(into.Transmission.DatabaseSettings, from.DatabaseSettings,
 			hipaav1.DatabaseSettingsAsDeclared, hipaav1.DatabaseSettingsComplete)
+		into.Transmission.CertificateWarningDays = append(into.Transmission.CertificateWarningDays, from.CertificateWarningDays...)
+		if s := from.CertificatesElsewhere; s != nil && m.stands(*s) {
+			into.Transmission.CertificatesElsewhere = cmp.Or(into.Transmission.CertificatesElsewhere, s)
+		}
 	}
 	if from := p.Spec.Session; from != nil {
 		into.Session.IdleTimeout = shortest(into.Session.IdleTimeout, from.IdleTimeout)
@@ -464,6 +474,29 @@ func (m *merge) addSensors(p *hipaav1.ComplianceProfile) {
 			m.conflict("detection.sensors[%s] differs between profiles; the first by name counts", s.Name)
 		}
 	}
+}
+
+func (m *merge) addPlatform(p *hipaav1.ComplianceProfile) {
+	from := p.Spec.Platform
+	if from == nil {
+		return
+	}
+	into := &m.effective.Parameters.Platform
+	into.TableAge = fewestDays(into.TableAge, from.TableMaxAgeDays)
+	for _, s := range from.Supported {
+		if _, taken := into.Supported[s.Version]; taken || !m.stands(s.Statement) {
+			continue
+		}
+		if into.Supported == nil {
+			into.Supported = map[string]hipaav1.SupportStatement{}
+		}
+		into.Supported[s.Version] = s
+	}
+}
+
+// fewestDays is the shorter of two limits; zero is none.
+func fewestDays(a time.Duration, days int32) time.Duration {
+	return shortest(a, &metav1.Duration{Duration: time.Duration(days) * 24 * time.Hour})
 }
 
 func (m *merge) addRollout(p *hipaav1.ComplianceProfile) {

@@ -32,7 +32,7 @@ func (e *Engine) Accepting(compile Compile) *Engine {
 	return &accepting
 }
 
-// New builds an engine. It fails if two controls have one ID.
+// New builds an engine. It fails if two controls have one ID, or read one type of report.
 func New(controls []control.Control) (*Engine, error) {
 	sorted := slices.Clone(controls)
 	slices.SortFunc(sorted, func(a, b control.Control) int { return cmp.Compare(a.ID, b.ID) })
@@ -43,6 +43,12 @@ func New(controls []control.Control) (*Engine, error) {
 			return nil, fmt.Errorf("registering control %q: it is registered twice", id)
 		}
 		e.byID[id] = i
+	}
+	types := e.ReportTypes()
+	for i := range types[min(1, len(types)):] {
+		if types[i].ResourceType == types[i+1].ResourceType {
+			return nil, fmt.Errorf("registering the reports of controls: two controls read %s, and each trims it", types[i])
+		}
 	}
 	return e, nil
 }
@@ -85,6 +91,16 @@ func (e *Engine) ResourceTypes() []control.ResourceType {
 	}
 	slices.SortFunc(types, control.ResourceType.Compare)
 	return slices.Compact(types)
+}
+
+// ReportTypes lists the types in which other systems report to some control, sorted.
+func (e *Engine) ReportTypes() []control.ReportType {
+	var types []control.ReportType
+	for i := range e.controls {
+		types = append(types, e.controls[i].Reports...)
+	}
+	slices.SortFunc(types, func(a, b control.ReportType) int { return a.Compare(b.ResourceType) })
+	return types
 }
 
 // AdmissionEvidence is what must be loaded to judge one kind at admission.

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"time"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/control"
@@ -15,11 +16,16 @@ type Result struct {
 	Mode    hipaav1.Mode
 	// Message is the evidence, the first violation, or why there is no verdict.
 	Message string
+	// Warning is evidence that will before long be against it; empty is none.
+	Warning string
 	// Violations are all findings against it.
 	Violations []Violation
 	// Exception excuses the workload from the control now, whether or not there is
 	// anything to excuse; nil is none. A grant of access is one as well.
 	Exception *hipaav1.ControlException
+	// Until is the first instant after the ruling's at which a finding may be another
+	// by itself; zero is never.
+	Until time.Time
 }
 
 // Judge gives the verdict of every control in force on a workload, sorted by
@@ -27,6 +33,7 @@ type Result struct {
 // own; each control is asked about every object of the kinds that it judges.
 func (e *Engine) Judge(s control.Subject, r Ruling) []Result {
 	var results []Result
+	s.Now = r.Now
 	for i := range r.Effective.controls {
 		if !r.inForce(i) {
 			continue
@@ -68,6 +75,8 @@ type tally struct {
 	met        []control.Finding
 	exempt     []control.Finding
 	class      hipaav1.EvidenceClass
+	soon       []control.Finding
+	until      time.Time
 }
 
 func (t *tally) ask(s control.Subject) {
@@ -95,9 +104,15 @@ func (t *tally) ask(s control.Subject) {
 
 func (t *tally) take(s *control.Subject, findings []control.Finding) {
 	for _, f := range findings {
+		if f.Until.After(s.Now) && (t.until.IsZero() || f.Until.Before(t.until)) {
+			t.until = f.Until
+		}
 		switch f.Verdict {
 		case hipaav1.VerdictPass:
 			t.met = append(t.met, f)
+			if f.Soon {
+				t.soon = append(t.soon, f)
+			}
 			t.class = weaker(t.class, classOf(f))
 		case hipaav1.VerdictNotApplicable:
 			t.exempt = append(t.exempt, f)
@@ -117,7 +132,10 @@ func classOf(f control.Finding) hipaav1.EvidenceClass {
 
 // conclude turns the tally into a verdict. Nothing judged is Unknown, never a pass.
 func (t *tally) conclude(result *Result) {
-	result.Violations = t.violations
+	result.Violations, result.Until = t.violations, t.until
+	if len(t.soon) > 0 {
+		result.Warning = listed(t.soon)
+	}
 	switch {
 	case t.failed:
 		result.Verdict, result.Class = hipaav1.VerdictFail, hipaav1.EvidenceObserved
@@ -165,13 +183,18 @@ func (t *tally) evidence() string {
 	if len(t.met) == 0 {
 		return fmt.Sprintf("%d judged, nothing found", t.judged)
 	}
-	first := t.met[0]
+	return listed(t.met)
+}
+
+// listed is the first finding, and how many more there are.
+func listed(findings []control.Finding) string {
+	first := findings[0]
 	text := first.Message
 	if first.Path != "" {
 		text = first.Path + " " + text
 	}
-	if len(t.met) > 1 {
-		text = fmt.Sprintf("%s (+%d more)", text, len(t.met)-1)
+	if len(findings) > 1 {
+		text = fmt.Sprintf("%s (+%d more)", text, len(findings)-1)
 	}
 	return text
 }

@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -170,5 +171,83 @@ func TestTheStrongestModeOfARuling(t *testing.T) {
 				t.Errorf("StrongestMode() = %s, want %s", got, tc.want)
 			}
 		})
+	}
+}
+
+func TestAVerdictSaysWhenTimeAloneCanChangeIt(t *testing.T) {
+	pods := []*corev1.Pod{phitest.Pod("a").Obj(), phitest.Pod("b").Obj()}
+	at := func(d time.Duration) control.Finding {
+		return control.Met("spec", "is right").EndsAt(phitest.Epoch.Add(d))
+	}
+	for name, tc := range map[string]struct {
+		a, b []control.Finding
+		want time.Duration
+	}{
+		"never":                             {a: []control.Finding{control.Met("spec", "is right")}},
+		"at the end of its finding":         {a: []control.Finding{at(time.Hour)}, want: time.Hour},
+		"at the first end of several":       {a: []control.Finding{at(3 * time.Hour)}, b: []control.Finding{at(2 * time.Hour), at(4 * time.Hour)}, want: 2 * time.Hour},
+		"not at one that has passed":        {a: []control.Finding{at(-time.Hour)}, b: []control.Finding{at(time.Hour)}, want: time.Hour},
+		"not at the instant of the verdict": {a: []control.Finding{at(0)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var asked []time.Time
+			c := finding(first, control.Pods)
+			c.Check = func(s control.Subject) []control.Finding {
+				asked = append(asked, s.Now)
+				return map[string][]control.Finding{"Pod/a": tc.a, "Pod/b": tc.b}[s.Object()]
+			}
+			e := newEngine(t, c)
+			effective := resolve(t, e, phitest.Profile("a"))
+			s := podSubject(effective, nil)
+			s.World.Pods = pods
+			got := e.Judge(s, engine.Ruling{Effective: effective, Now: phitest.Epoch})[0].Until
+			want := time.Time{}
+			if tc.want != 0 {
+				want = phitest.Epoch.Add(tc.want)
+			}
+			if !got.Equal(want) {
+				t.Errorf("until %s, want %s", got, want)
+			}
+			e.Admit(s.Of(pods[0]), engine.Ruling{Effective: effective, Now: phitest.Epoch})
+			if diff := cmp.Diff([]time.Time{phitest.Epoch, phitest.Epoch, phitest.Epoch}, asked); diff != "" {
+				t.Errorf("the control is asked as of (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestAVerdictWarnsOfWhatWillBeAgainstIt(t *testing.T) {
+	right := control.Met("spec", "is right")
+	for name, tc := range map[string]struct {
+		finds []control.Finding
+		want  string
+	}{
+		"not of evidence that lasts":           {finds: []control.Finding{right}},
+		"of the first that does not":           {finds: []control.Finding{right, control.Met("data", "ends").Warning(), control.Met("", "ends too").Warning()}, want: "data ends (+1 more)"},
+		"also where something else is against": {finds: []control.Finding{control.Failed("spec", "is wrong"), control.Met("", "ends too").Warning()}, want: "ends too"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := newEngine(t, finding(first, control.Workloads, tc.finds...))
+			effective := resolve(t, e, phitest.Profile("a"))
+			if got := e.Judge(podSubject(effective, nil), engine.Ruling{Effective: effective, Now: phitest.Epoch})[0].Warning; got != tc.want {
+				t.Errorf("the warning is %q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
+// Each would take away what the other reads.
+func TestOnlyOneControlReadsAType(t *testing.T) {
+	reads := func(id, resource string) control.Control {
+		c := finding(id, control.Workloads)
+		c.Reports = []control.ReportType{{ResourceType: control.ResourceType{Group: "example.org", Version: "v1", Resource: resource, Kind: "Report"}}}
+		return c
+	}
+	e, err := engine.New([]control.Control{reads(first, "scans"), reads(second, "probes")})
+	if err != nil || len(e.ReportTypes()) != 2 || e.ReportTypes()[0].Resource != "probes" {
+		t.Errorf("two types: %v", err)
+	}
+	if _, err := engine.New([]control.Control{reads(first, "scans"), reads(second, "scans")}); err == nil {
+		t.Error("two controls may trim one type")
 	}
 }

@@ -431,17 +431,21 @@ func TestTheShortestSessionAndTheBestTLSCount(t *testing.T) {
 	if silent.Idle() != 15*time.Minute || silent.Absolute() != 12*time.Hour {
 		t.Errorf("where no profile sets them the limits are %v and %v", silent.Idle(), silent.Absolute())
 	}
+	past, still := &hipaav1.Statement{StatedBy: "a", Expires: phitest.After(0)}, &hipaav1.Statement{StatedBy: "b", Expires: phitest.After(time.Hour)}
 	got := resolve(t, newEngine(t, pair()...),
-		phitest.Profile("a").Sessions(10*time.Minute, 0).DatabaseTLS(hipaav1.DatabaseTLSVerifyFull),
-		phitest.Profile("b").Sessions(30*time.Minute, 8*time.Hour).DatabaseTLS(hipaav1.DatabaseTLSRequire).DatabaseSettingsCompleted(),
+		phitest.Profile("a").Sessions(10*time.Minute, 0).DatabaseTLS(hipaav1.DatabaseTLSVerifyFull).Certificates(past, 30),
+		phitest.Profile("b").Certificates(still, 14, 30).Sessions(30*time.Minute, 8*time.Hour).DatabaseTLS(hipaav1.DatabaseTLSRequire).DatabaseSettingsCompleted(),
 		phitest.Profile("c").Sessions(0, 10*time.Hour),
 	).Parameters
 	if got.Session.Idle() != 10*time.Minute || got.Session.Absolute() != 8*time.Hour {
 		t.Errorf("limits = %v and %v", got.Session.Idle(), got.Session.Absolute())
 	}
-	want := hipaav1.TransmissionParameters{DatabaseTLS: hipaav1.DatabaseTLSVerifyFull, DatabaseSettings: hipaav1.DatabaseSettingsComplete}
-	if got.Transmission != want {
-		t.Errorf("transmission = %+v, want %+v", got.Transmission, want)
+	want := hipaav1.TransmissionParameters{
+		DatabaseTLS: hipaav1.DatabaseTLSVerifyFull, DatabaseSettings: hipaav1.DatabaseSettingsComplete,
+		CertificateWarningDays: []int32{30, 14, 30}, CertificatesElsewhere: still,
+	}
+	if diff := cmp.Diff(want, got.Transmission); diff != "" {
+		t.Errorf("transmission (-want +got):\n%s", diff)
 	}
 }
 
@@ -505,5 +509,41 @@ func TestAnIDTwiceIsNoCatalogue(t *testing.T) {
 	controls := e.Controls()
 	if controls[0].ID != first || controls[1].ID != second || controls[2].ID != later {
 		t.Errorf("controls come as %s, %s, %s", controls[0].ID, controls[1].ID, controls[2].ID)
+	}
+}
+
+func TestThePlatformIsJudgedByTheStrictest(t *testing.T) {
+	stated := func(by string, ends metav1.Time) hipaav1.SupportStatement {
+		return hipaav1.SupportStatement{Version: "v1.33", Statement: hipaav1.Statement{StatedBy: by, Reason: "extended support", Expires: ends}}
+	}
+	hour, past := phitest.After(time.Hour), phitest.After(-time.Hour)
+	got := resolve(t, newEngine(t, pair()...),
+		phitest.Profile("a").Platform(hipaav1.PlatformParameters{TableMaxAgeDays: 90, Supported: []hipaav1.SupportStatement{stated("nobody any more", past)}}),
+		phitest.Profile("b").Platform(hipaav1.PlatformParameters{TableMaxAgeDays: 60, Supported: []hipaav1.SupportStatement{stated("Dana", hour)}}),
+		phitest.Profile("c").Platform(hipaav1.PlatformParameters{Supported: []hipaav1.SupportStatement{stated("Lee", hour)}}))
+	want := control.PlatformParameters{
+		TableAge: 60 * 24 * time.Hour, Supported: map[string]hipaav1.SupportStatement{"v1.33": stated("Dana", hour)},
+	}
+	if diff := cmp.Diff(want, got.Parameters.Platform); diff != "" {
+		t.Errorf("platform (-want +got):\n%s", diff)
+	}
+	if !got.ValidUntil.Equal(hour.Time) {
+		t.Errorf("the merge changes by itself at %s, want %s", got.ValidUntil, hour)
+	}
+	if limit := (control.PlatformParameters{}).OldestTable(); limit != 365*24*time.Hour {
+		t.Errorf("without a profile tables count for %s", limit)
+	}
+}
+
+func TestTheShortestLimitsOfHolesCount(t *testing.T) {
+	got := resolve(t, newEngine(t, pair()...),
+		phitest.Profile("a").Vulnerabilities(hipaav1.VulnerabilityParameters{CriticalMaxAgeDays: 15}),
+		phitest.Profile("b").Vulnerabilities(hipaav1.VulnerabilityParameters{CriticalMaxAgeDays: 20, ReportMaxAgeDays: 3}),
+		phitest.Profile("c")).Parameters.Vulnerabilities
+	if got.Critical() != 15*24*time.Hour || got.Report() != 3*24*time.Hour {
+		t.Errorf("limits = %s and %s", got.Critical(), got.Report())
+	}
+	if silent := (control.VulnerabilityParameters{}); silent.Critical() != 30*24*time.Hour || silent.Report() != 7*24*time.Hour {
+		t.Errorf("where no profile sets them the limits are %s and %s", silent.Critical(), silent.Report())
 	}
 }

@@ -18,6 +18,7 @@ var (
 	ContingencyCriticality    = cite("164.308(a)(7)(ii)(E)", "Applications and data criticality analysis", Addressable)
 	MediaReuse                = cite("164.310(d)(2)(ii)", "Media re-use", Required)
 	Accountability            = cite("164.310(d)(2)(iii)", "Accountability", Addressable)
+	DataBackupAndStorage      = cite("164.310(d)(2)(iv)", "Data backup and storage", Addressable)
 	AccessControl             = cite("164.312(a)(1)", "Access control", Standard)
 	UniqueUserIdentification  = cite("164.312(a)(2)(i)", "Unique user identification", Required)
 	EmergencyAccess           = cite("164.312(a)(2)(ii)", "Emergency access procedure", Required)

@@ -16,11 +16,20 @@ const (
 // NodeBuilder builds a Node.
 type NodeBuilder struct{ node corev1.Node }
 
-// Node stands in Region.
+// Node stands in Region and runs what is supported.
 func Node(name string) *NodeBuilder {
 	return &NodeBuilder{corev1.Node{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{corev1.LabelHostname: name, corev1.LabelTopologyRegion: Region}},
+		Status: corev1.NodeStatus{NodeInfo: corev1.NodeSystemInfo{
+			KubeletVersion: "v1.36.4", OSImage: "Ubuntu 24.04.4 LTS", ContainerRuntimeVersion: "containerd://2.3.1",
+		}},
 	}}
+}
+
+// Runs changes what the node reports of its software.
+func (b *NodeBuilder) Runs(change func(*corev1.NodeSystemInfo)) *NodeBuilder {
+	change(&b.node.Status.NodeInfo)
+	return b
 }
 
 // Region moves it; empty takes the label away.

@@ -218,6 +218,18 @@ func (b *ProfileBuilder) EmptyDirsInMemory(limit string) *ProfileBuilder {
 	return b
 }
 
+// Vulnerabilities sets the limits of known holes.
+func (b *ProfileBuilder) Vulnerabilities(p hipaav1.VulnerabilityParameters) *ProfileBuilder {
+	b.profile.Spec.Vulnerabilities = &p
+	return b
+}
+
+// Platform sets what is said of what stands under PHI.
+func (b *ProfileBuilder) Platform(p hipaav1.PlatformParameters) *ProfileBuilder {
+	b.profile.Spec.Platform = &p
+	return b
+}
+
 // Sensors declares DaemonSets that watch the nodes.
 func (b *ProfileBuilder) Sensors(sensors ...hipaav1.Sensor) *ProfileBuilder {
 	b.profile.Spec.Detection = &hipaav1.DetectionParameters{Sensors: sensors}
@@ -288,6 +300,12 @@ func (b *ProfileBuilder) DatabaseTLS(least hipaav1.DatabaseTLS) *ProfileBuilder 
 // DatabaseSettingsCompleted adds to containers what asks for TLS.
 func (b *ProfileBuilder) DatabaseSettingsCompleted() *ProfileBuilder {
 	b.transmission().DatabaseSettings = hipaav1.DatabaseSettingsComplete
+	return b
+}
+
+// Certificates sets what is said of certificates.
+func (b *ProfileBuilder) Certificates(elsewhere *hipaav1.Statement, warningDays ...int32) *ProfileBuilder {
+	b.transmission().CertificatesElsewhere, b.transmission().CertificateWarningDays = elsewhere, warningDays
 	return b
 }
 

@@ -25,6 +25,9 @@ type Loader struct {
 	// Resources watches what declares infrastructure; without it that is not known.
 	// Only live judgement asks.
 	Resources *Resources
+	// Reports watches what other systems report; without it that is not known. Only
+	// live judgement asks.
+	Reports *Resources
 	// kept is nil where every scene is read anew.
 	kept *keptScenes
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"sync"
 
@@ -25,6 +26,12 @@ import (
 type Resources struct {
 	types   []control.ResourceType
 	cluster dynamic.Interface
+	// trim is what the cache keeps of a type, and differs whether anything has changed
+	// that controls look at.
+	trim    func(control.ResourceType) toolscache.TransformFunc
+	differs func(old, updated *unstructured.Unstructured) bool
+	// everywhere are types whose objects may be about any namespace.
+	everywhere map[control.ResourceType]bool
 	// ctx and changed are those of Start.
 	ctx     context.Context //nolint:containedctx // a type is watched from when its CRD comes, long after Start
 	changed func(*unstructured.Unstructured)
@@ -52,7 +59,26 @@ var definitions = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Ver
 
 // WatchResources prepares to watch; Start begins.
 func WatchResources(types []control.ResourceType, cluster dynamic.Interface) *Resources {
-	return &Resources{types: types, cluster: cluster, watched: map[control.ResourceType]watchedType{}}
+	return &Resources{
+		types: types, cluster: cluster, watched: map[control.ResourceType]watchedType{},
+		trim:    func(control.ResourceType) toolscache.TransformFunc { return trimResource },
+		differs: declaresOther,
+	}
+}
+
+// WatchReports prepares to watch what other systems report; Start begins. Of a report
+// the status counts.
+func WatchReports(types []control.ReportType, cluster dynamic.Interface) *Resources {
+	r := &Resources{
+		cluster: cluster, watched: map[control.ResourceType]watchedType{},
+		trim:    func(t control.ResourceType) toolscache.TransformFunc { return trimReport(types, t) },
+		differs: reportsOther, everywhere: map[control.ResourceType]bool{},
+	}
+	for _, t := range types {
+		r.everywhere[t.ResourceType] = t.Everywhere
+		r.types = append(r.types, t.ResourceType)
+	}
+	return r
 }
 
 // Start begins to watch, until the context ends, and returns at once. Changed is told
@@ -154,20 +180,31 @@ func (r *Resources) set(t control.ResourceType, served bool) bool {
 }
 
 func (r *Resources) watch(t control.ResourceType) watchedType {
-	indexers := toolscache.Indexers{byServed: servedNamespace}
+	served, tell := servedNamespace, r.tell
+	if r.everywhere[t] {
+		served = func(any) ([]string, error) { return []string{everywhere}, nil }
+		tell = func(any) { r.changed(nil) }
+	}
+	indexers := toolscache.Indexers{byServed: served}
 	informer := dynamicinformer.NewFilteredDynamicInformer(r.cluster, t.GroupVersionResource(), "", 0, indexers, nil).Informer()
 	ctx, stop := context.WithCancel(r.ctx)
 	// Neither can fail before the informer runs.
-	_ = informer.SetTransform(trimResource)
-	registration, _ := informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
-		AddFunc: r.tell,
-		UpdateFunc: func(old, updated any) {
-			if differs(old, updated) {
-				r.tell(old)
-				r.tell(updated)
+	_ = informer.SetTransform(r.trim(t))
+	registration, _ := informer.AddEventHandler(toolscache.ResourceEventHandlerDetailedFuncs{
+		AddFunc: func(object any, initially bool) {
+			if !initially || !r.everywhere[t] { // what is there at first is told of as a whole, below
+				tell(object)
 			}
 		},
-		DeleteFunc: r.tell,
+		UpdateFunc: func(old, updated any) {
+			was, isResource := old.(*unstructured.Unstructured)
+			is, alsoResource := updated.(*unstructured.Unstructured)
+			if !isResource || !alsoResource || r.differs(was, is) {
+				tell(old)
+				tell(updated)
+			}
+		},
+		DeleteFunc: tell,
 	})
 	go informer.RunWithContext(ctx)
 	go func() {
@@ -188,11 +225,20 @@ func (r *Resources) tell(object any) {
 	}
 }
 
-// differs reports whether anything has changed that controls look at.
-func differs(old, updated any) bool {
-	was, isResource := old.(*unstructured.Unstructured)
-	is, alsoResource := updated.(*unstructured.Unstructured)
-	return !isResource || !alsoResource || was.GetGeneration() != is.GetGeneration() || !maps.Equal(was.GetLabels(), is.GetLabels())
+// declaresOther reports whether a resource declares something else than it did.
+func declaresOther(was, is *unstructured.Unstructured) bool {
+	return was.GetGeneration() != is.GetGeneration() || !maps.Equal(was.GetLabels(), is.GetLabels())
+}
+
+// reportsOther reports whether what is kept of a report says something else than it did.
+func reportsOther(was, is *unstructured.Unstructured) bool {
+	return !reflect.DeepEqual(withoutMetadata(was), withoutMetadata(is))
+}
+
+func withoutMetadata(r *unstructured.Unstructured) map[string]any {
+	rest := maps.Clone(r.Object)
+	delete(rest, "metadata")
+	return rest
 }
 
 // trimResource is Trim, and drops the status: controls judge what is declared.
@@ -201,6 +247,17 @@ func trimResource(object any) (any, error) {
 		delete(resource.Object, "status")
 	}
 	return Trim(object)
+}
+
+// trimReport keeps of a report what controls read.
+func trimReport(types []control.ReportType, t control.ResourceType) toolscache.TransformFunc {
+	i := slices.IndexFunc(types, func(r control.ReportType) bool { return r.ResourceType == t })
+	return func(object any) (any, error) {
+		if report, is := object.(*unstructured.Unstructured); is && types[i].Trim != nil {
+			types[i].Trim(report)
+		}
+		return Trim(object)
+	}
 }
 
 func servedNamespace(object any) ([]string, error) {
@@ -253,5 +310,15 @@ func (l *Loader) infrastructure(w *world, namespace string) error {
 	}
 	var err error
 	w.Resources, err = l.Resources.of(namespace)
+	return err
+}
+
+// reports reads what other systems report about a namespace.
+func (l *Loader) reports(w *world, namespace string) error {
+	if l.Reports == nil {
+		return fmt.Errorf("listing reports about namespace %q: nothing watches them", namespace)
+	}
+	var err error
+	w.Reports, err = l.Reports.of(namespace)
 	return err
 }

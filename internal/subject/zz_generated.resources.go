@@ -2,10 +2,11 @@
 
 package subject
 
-// What rules match may be read, and nothing more.
+// What rules match and others report may be read, and nothing more.
 //
 // +kubebuilder:rbac:groups=backup.aws.m.upbound.io,resources=vaults,verbs=get;list;watch
 // +kubebuilder:rbac:groups=backup.aws.upbound.io,resources=vaults,verbs=get;list;watch
+// +kubebuilder:rbac:groups=barmancloud.cnpg.io,resources=objectstores,verbs=get;list;watch
 // +kubebuilder:rbac:groups=cloudtrail.aws.m.upbound.io,resources=trails,verbs=get;list;watch
 // +kubebuilder:rbac:groups=cloudtrail.aws.upbound.io,resources=trails,verbs=get;list;watch
 // +kubebuilder:rbac:groups=cloudtrail.services.k8s.aws,resources=eventdatastores;trails,verbs=get;list;watch
@@ -32,6 +33,7 @@ package subject
 // +kubebuilder:rbac:groups=opensearch.aws.m.upbound.io,resources=domains,verbs=get;list;watch
 // +kubebuilder:rbac:groups=opensearch.aws.upbound.io,resources=domains,verbs=get;list;watch
 // +kubebuilder:rbac:groups=opensearchservice.services.k8s.aws,resources=domains,verbs=get;list;watch
+// +kubebuilder:rbac:groups=postgresql.cnpg.io,resources=clusters,verbs=get;list;watch
 // +kubebuilder:rbac:groups=rds.aws.m.upbound.io,resources=clusters;instances,verbs=get;list;watch
 // +kubebuilder:rbac:groups=rds.aws.upbound.io,resources=clusters,verbs=get;list;watch
 // +kubebuilder:rbac:groups=rds.aws.upbound.io,resources=instances,verbs=get;list;watch
@@ -50,3 +52,7 @@ package subject
 // +kubebuilder:rbac:groups=sqs.aws.m.upbound.io,resources=queues,verbs=get;list;watch
 // +kubebuilder:rbac:groups=sqs.aws.upbound.io,resources=queues,verbs=get;list;watch
 // +kubebuilder:rbac:groups=sqs.services.k8s.aws,resources=queues,verbs=get;list;watch
+// +kubebuilder:rbac:groups=aquasecurity.github.io,resources=vulnerabilityreports,verbs=get;list;watch
+// +kubebuilder:rbac:groups=cert-manager.io,resources=certificates,verbs=get;list;watch
+// +kubebuilder:rbac:groups=gateway.networking.k8s.io,resources=gateways,verbs=get;list;watch
+// +kubebuilder:rbac:groups=velero.io,resources=backupstoragelocations;schedules,verbs=get;list;watch

@@ -45,7 +45,7 @@ var _ = Describe("A violation", func() {
 				continue
 			}
 			It("of "+c.ID+" is reported: "+name, func() {
-				scene, set := scenes[name]
+				scene, set := sceneOf(name)
 				if !set {
 					scene.verdict = hipaav1.VerdictFail
 					scene.stage = func(namespace string) *hipaav1.PHIWorkload { return stage(c.ID, violation, namespace).workload }

@@ -14,7 +14,7 @@ import (
 )
 
 // groups are the fields of a profile that only hold parameters together.
-var groups = map[string]bool{"network": true, "storage": true, "transmission": true, "session": true, "tagging": true, "exceptions": true, "rollout": true, "residency": true}
+var groups = map[string]bool{"network": true, "storage": true, "transmission": true, "session": true, "tagging": true, "platform": true, "vulnerabilities": true, "exceptions": true, "rollout": true, "residency": true}
 
 var basis = regexp.MustCompile(`^# (Regulation|Guidance|Proposed|State|Profile) \(.+?\): \S`)
 

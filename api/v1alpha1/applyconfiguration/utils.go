@@ -98,6 +98,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.PHIWorkloadSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("PHIWorkloadStatus"):
 		return &apiv1alpha1.PHIWorkloadStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("PlatformParameters"):
+		return &apiv1alpha1.PlatformParametersApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("PodPeer"):
 		return &apiv1alpha1.PodPeerApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Preview"):
@@ -128,6 +130,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.StorageParametersApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("StorageStatement"):
 		return &apiv1alpha1.StorageStatementApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("SupportStatement"):
+		return &apiv1alpha1.SupportStatementApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("TaggingParameters"):
 		return &apiv1alpha1.TaggingParametersApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("TransmissionParameters"):
@@ -138,6 +142,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.UndeclaredInApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("VendorPeer"):
 		return &apiv1alpha1.VendorPeerApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("VulnerabilityParameters"):
+		return &apiv1alpha1.VulnerabilityParametersApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("WorkloadPort"):
 		return &apiv1alpha1.WorkloadPortApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("WorkloadReference"):

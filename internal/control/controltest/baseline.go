@@ -238,10 +238,10 @@ func Protect(catalog []control.Control, s *control.Subject) {
 	slices.SortFunc(s.World.Policies, func(a, b *networkingv1.NetworkPolicy) int { return strings.Compare(a.Name, b.Name) })
 }
 
-// declare adds resources that satisfy the controls which judge some.
+// declare adds resources and reports that satisfy the controls which read some.
 func declare(catalog []control.Control, s *control.Subject) {
 	for i := range catalog {
-		if c := &catalog[i]; c.Judges.Has(control.Resources) && c.Satisfy != nil {
+		if c := &catalog[i]; (c.Judges.Has(control.Resources) || len(c.Reports) > 0) && c.Satisfy != nil {
 			c.Satisfy(s)
 		}
 	}

@@ -20,7 +20,7 @@ import (
 )
 
 var (
-	idPattern  = regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)+$`)
+	idPattern  = regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
 	severities = []control.Severity{control.Low, control.Medium, control.High, control.Critical}
 	bases      = []control.Basis{
 		control.BasisRegulation, control.BasisGuidance, control.BasisProposed, control.BasisState, control.BasisProfile,
@@ -30,7 +30,7 @@ var (
 // complete is the first half of law 1.
 func complete(c *control.Control) (broken complaints) {
 	demand := broken.unless
-	demand(idPattern.MatchString(c.ID) && len(c.ID) <= 63, "ID is not two words or more in lower case, joined by dashes")
+	demand(idPattern.MatchString(c.ID) && len(c.ID) <= 63, "ID is not words in lower case, joined by dashes")
 	demand(isSentence(c.Title) && !strings.HasSuffix(c.Title, "."), "Title does not begin with a capital, or ends in a stop")
 	demand(isSentence(c.Why) && strings.HasSuffix(c.Why, "."), "Why is not a sentence")
 	demand(isSentence(c.Decides) && strings.HasSuffix(c.Decides, "."), "Decides is not a sentence")

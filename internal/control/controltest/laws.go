@@ -211,6 +211,8 @@ func empty(w *control.World, source control.Evidence) {
 		w.Agents = nil
 	case control.Infrastructure:
 		w.Resources = nil
+	case control.Reports:
+		w.Reports = nil
 	}
 }
 

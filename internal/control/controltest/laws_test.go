@@ -88,7 +88,7 @@ func TestLawsFindWhatBreaksThem(t *testing.T) {
 		"no word on what decides":         {func(c *control.Control) { c.Decides = "" }, "Decides is not a sentence"},
 		"a title that ends in a stop":     {func(c *control.Control) { c.Title = "Stop." }, "Title does not begin"},
 		"a remedy that is a sentence":     {func(c *control.Control) { c.Remedy = "Say how long." }, "Remedy does not continue"},
-		"an ID of one word":               {func(c *control.Control) { c.ID = "stop" }, "ID is not two words"},
+		"an ID in capitals":               {func(c *control.Control) { c.ID = "Stop" }, "ID is not words in lower case"},
 		"a severity of its own":           {func(c *control.Control) { c.Severity = "Dire" }, "Severity is not known"},
 		"a ruleset that is not out":       {func(c *control.Control) { c.Since = control.LatestRuleset() + 1 }, "Since is not"},
 		"no citation":                     {func(c *control.Control) { c.Cites = nil }, "cites nothing"},

@@ -194,6 +194,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: pause
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Pause
+    - name: platform
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.PlatformParameters
     - name: residency
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ResidencyParameters
@@ -222,6 +225,9 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.UndeclaredPods
       default: Deny
+    - name: vulnerabilities
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.VulnerabilityParameters
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ComplianceProfileStatus
   map:
     fields:
@@ -344,6 +350,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: verdict
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Verdict
+    - name: warning
+      type:
+        scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ControlSetting
   map:
     fields:
@@ -855,6 +864,20 @@ var schemaYAML = typed.YAMLObject(`types:
       default: TCP
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Placement
   scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.PlatformParameters
+  map:
+    fields:
+    - name: supported
+      type:
+        list:
+          elementType:
+            namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.SupportStatement
+          elementRelationship: associative
+          keys:
+          - version
+    - name: tableMaxAgeDays
+      type:
+        scalar: numeric
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.PodPeer
   map:
     fields:
@@ -1105,6 +1128,21 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: storageClass
       type:
         scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.SupportStatement
+  map:
+    fields:
+    - name: expires
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: reason
+      type:
+        scalar: string
+    - name: statedBy
+      type:
+        scalar: string
+    - name: version
+      type:
+        scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.TaggingParameters
   map:
     fields:
@@ -1131,6 +1169,15 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.TransmissionParameters
   map:
     fields:
+    - name: certificateWarningDays
+      type:
+        list:
+          elementType:
+            scalar: numeric
+          elementRelationship: associative
+    - name: certificatesElsewhere
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Statement
     - name: databaseSettings
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.DatabaseSettings
@@ -1180,6 +1227,15 @@ var schemaYAML = typed.YAMLObject(`types:
         scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Verdict
   scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.VulnerabilityParameters
+  map:
+    fields:
+    - name: criticalMaxAgeDays
+      type:
+        scalar: numeric
+    - name: reportMaxAgeDays
+      type:
+        scalar: numeric
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.WorkloadPort
   map:
     fields:

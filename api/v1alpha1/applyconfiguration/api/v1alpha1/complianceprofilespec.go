@@ -52,6 +52,10 @@ type ComplianceProfileSpecApplyConfiguration struct {
 	Residency *ResidencyParametersApplyConfiguration `json:"residency,omitempty"`
 	// detection says what watches the nodes.
 	Detection *DetectionParametersApplyConfiguration `json:"detection,omitempty"`
+	// vulnerabilities holds the limits of known holes in images.
+	Vulnerabilities *VulnerabilityParametersApplyConfiguration `json:"vulnerabilities,omitempty"`
+	// platform says what stands under PHI.
+	Platform *PlatformParametersApplyConfiguration `json:"platform,omitempty"`
 	// responsibility names who answers for safeguards and for privacy.
 	Responsibility *ResponsibilityParametersApplyConfiguration `json:"responsibility,omitempty"`
 	// access holds the parameters of who may do what.
@@ -204,6 +208,22 @@ func (b *ComplianceProfileSpecApplyConfiguration) WithResidency(value *Residency
 // If called multiple times, the Detection field is set to the value of the last call.
 func (b *ComplianceProfileSpecApplyConfiguration) WithDetection(value *DetectionParametersApplyConfiguration) *ComplianceProfileSpecApplyConfiguration {
 	b.Detection = value
+	return b
+}
+
+// WithVulnerabilities sets the Vulnerabilities field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Vulnerabilities field is set to the value of the last call.
+func (b *ComplianceProfileSpecApplyConfiguration) WithVulnerabilities(value *VulnerabilityParametersApplyConfiguration) *ComplianceProfileSpecApplyConfiguration {
+	b.Vulnerabilities = value
+	return b
+}
+
+// WithPlatform sets the Platform field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Platform field is set to the value of the last call.
+func (b *ComplianceProfileSpecApplyConfiguration) WithPlatform(value *PlatformParametersApplyConfiguration) *ComplianceProfileSpecApplyConfiguration {
+	b.Platform = value
 	return b
 }
 

@@ -26,6 +26,9 @@ type ControlResultApplyConfiguration struct {
 	Stage *apiv1alpha1.Stage `json:"stage,omitempty"`
 	// message names the evidence or the first finding.
 	Message *string `json:"message,omitempty"`
+	// warning names evidence that will before long be against the workload, such as a
+	// certificate that ends in a few days. Absent if there is none.
+	Warning *string `json:"warning,omitempty"`
 	// exception is the ControlException that excuses the workload from the control
 	// now, whether or not there is anything to excuse. For the control of
 	// connections it is the grant that lets people in. Absent if there is none.
@@ -85,6 +88,14 @@ func (b *ControlResultApplyConfiguration) WithStage(value apiv1alpha1.Stage) *Co
 // If called multiple times, the Message field is set to the value of the last call.
 func (b *ControlResultApplyConfiguration) WithMessage(value string) *ControlResultApplyConfiguration {
 	b.Message = &value
+	return b
+}
+
+// WithWarning sets the Warning field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Warning field is set to the value of the last call.
+func (b *ControlResultApplyConfiguration) WithWarning(value string) *ControlResultApplyConfiguration {
+	b.Warning = &value
 	return b
 }
 

@@ -20,6 +20,13 @@ type TransmissionParametersApplyConfiguration struct {
 	// container off from a server that speaks no TLS. AsDeclared, the default, leaves
 	// them.
 	DatabaseSettings *apiv1alpha1.DatabaseSettings `json:"databaseSettings,omitempty"`
+	// certificateWarningDays are how many days before the end of a certificate people
+	// are warned, each once. Where several profiles set some all count; where none does
+	// they are 30, 14 and 3.
+	CertificateWarningDays []int32 `json:"certificateWarningDays,omitempty"`
+	// certificatesElsewhere states that certificates which no object of the cluster
+	// shows, such as those of load balancers, are watched and renewed in time.
+	CertificatesElsewhere *StatementApplyConfiguration `json:"certificatesElsewhere,omitempty"`
 }
 
 // TransmissionParametersApplyConfiguration constructs a declarative configuration of the TransmissionParameters type for use with
@@ -41,5 +48,23 @@ func (b *TransmissionParametersApplyConfiguration) WithDatabaseTLS(value apiv1al
 // If called multiple times, the DatabaseSettings field is set to the value of the last call.
 func (b *TransmissionParametersApplyConfiguration) WithDatabaseSettings(value apiv1alpha1.DatabaseSettings) *TransmissionParametersApplyConfiguration {
 	b.DatabaseSettings = &value
+	return b
+}
+
+// WithCertificateWarningDays adds the given value to the CertificateWarningDays field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the CertificateWarningDays field.
+func (b *TransmissionParametersApplyConfiguration) WithCertificateWarningDays(values ...int32) *TransmissionParametersApplyConfiguration {
+	for i := range values {
+		b.CertificateWarningDays = append(b.CertificateWarningDays, values[i])
+	}
+	return b
+}
+
+// WithCertificatesElsewhere sets the CertificatesElsewhere field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the CertificatesElsewhere field is set to the value of the last call.
+func (b *TransmissionParametersApplyConfiguration) WithCertificatesElsewhere(value *StatementApplyConfiguration) *TransmissionParametersApplyConfiguration {
+	b.CertificatesElsewhere = value
 	return b
 }

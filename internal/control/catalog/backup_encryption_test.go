@@ -1,0 +1,113 @@
+package catalog
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+)
+
+func TestDatabasesAreBackedUpUnderAKey(t *testing.T) {
+	const (
+		store    = "spec.configuration"
+		inClear  = ".data asks for no encryption"
+		noKey    = ".data names no key of your own, and the profile asks for one"
+		argument = "--sse-kms-key-id"
+	)
+	without := func(r *unstructured.Unstructured, path ...string) *unstructured.Unstructured {
+		unstructured.RemoveNestedField(r.Object, path...)
+		return r
+	}
+	wal := objectStoreWith("aws:kms", argument+"=alias/ehr")
+	if err := unstructured.SetNestedField(wal.Object, "AES256", "spec", "configuration", "wal", "encryption"); err != nil {
+		t.Fatal(err)
+	}
+	const exempt = "NotApplicable: names no object store itself: a plugin's is judged by itself, and snapshots are encrypted as their volumes are"
+	for name, tc := range map[string]struct {
+		give *unstructured.Unstructured
+		keys hipaav1.KeyHolder
+		want string
+	}{
+		"under a key":                          {give: objectStoreWith("aws:kms", argument+"=alias/ehr"), want: "Pass: " + store + " is encrypted for data and WAL"},
+		"under a key, in two arguments":        {give: objectStoreWith("aws:kms", "--jobs", "2", argument, "alias/ehr"), want: "Pass: " + store + " is encrypted for data and WAL"},
+		"under no key":                         {give: objectStoreWith("aws:kms"), want: store + noKey},
+		"with the argument and nothing behind": {give: objectStoreWith("aws:kms", argument), want: store + noKey},
+		"under AWS's key":                      {give: objectStoreWith("aws:kms", argument, "alias/aws/s3"), want: store + noKey},
+		"with a key that AES256 does not take": {give: objectStoreWith("AES256", argument, "alias/ehr"), want: store + noKey},
+		"where the provider's key will do":     {give: objectStoreWith("AES256"), keys: hipaav1.KeyHolderProvider, want: "Pass: " + store + " is encrypted for data and WAL"},
+		"in the clear, whatever will do":       {give: objectStoreWith(""), keys: hipaav1.KeyHolderProvider, want: store + inClear},
+		"with WAL under none":                  {give: wal, want: store + ".wal names no key of your own, and the profile asks for one"},
+		"with WAL in the clear":                {give: without(objectStoreWith("aws:kms", argument, "alias/ehr"), "spec", "configuration", "wal"), want: store + ".wal asks for no encryption"},
+		"in a store that is not S3":            {give: without(objectStoreWith("aws:kms", argument, "alias/ehr"), "spec", "configuration", "s3Credentials"), want: "Unknown: " + store + " is not in S3, and no field names the key (live)"},
+		"a cluster by its own store":           {give: clusterWith(""), want: "spec.backup.barmanObjectStore" + inClear},
+		"a cluster that names no store":        {give: without(clusterWith(""), "spec", "backup"), want: exempt},
+		"a location of Velero":                 {give: veleroLocation("offsite", "aws", nil, true), want: "NotApplicable: is not of a type that this control judges"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := cabinet{}.subject()
+			s.Profile.Storage.CloudKeys = tc.keys
+			if diff := cmp.Diff([]string{tc.want}, sentences(controlOf("backup-encryption").Check(s.Of(tc.give)))); diff != "" {
+				t.Errorf("findings (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestVeleroBringsBackupsToPlacesWithAKey(t *testing.T) {
+	offsite := func(provider string, config map[string]any) *unstructured.Unstructured {
+		return veleroLocation("offsite", provider, config, false)
+	}
+	into := func(place string) *unstructured.Unstructured {
+		return veleroSchedule(map[string]any{"includedNamespaces": []any{"ehr"}, "storageLocation": place})
+	}
+	of := func(included, excluded []any) *unstructured.Unstructured {
+		return veleroSchedule(map[string]any{"includedNamespaces": included, "excludedNamespaces": excluded, "storageLocation": "offsite"})
+	}
+	kms := map[string]any{"kmsKeyId": "alias/velero"}
+	others := offsite("aws", kms)
+	others.SetNamespace("other-velero")
+	const (
+		met     = "Pass: BackupStorageLocation/offsite spec.config names a key of your own"
+		keyless = "BackupStorageLocation/offsite spec.config names no key of your own, and the profile asks for one (live)"
+		nothing = "Unknown: no backup of the namespace is declared that says where it goes, and it may be made outside this cluster (live)"
+	)
+	unbacked := clusterWith("")
+	unstructured.RemoveNestedField(unbacked.Object, "spec", "backup")
+	list := func(r ...*unstructured.Unstructured) []*unstructured.Unstructured { return r }
+	for name, tc := range map[string]struct {
+		reports, resources []*unstructured.Unstructured
+		keys               hipaav1.KeyHolder
+		want               []string
+	}{
+		"nothing declared":                      {want: []string{nothing}},
+		"a database that is backed up":          {resources: list(clusterWith("")), want: nil},
+		"a database that is not":                {resources: list(unbacked), want: []string{nothing}},
+		"under a key of AWS KMS":                {reports: list(into("offsite"), offsite("aws", kms)), want: []string{met}},
+		"by the plugin's full name":             {reports: list(into("offsite"), offsite("velero.io/aws", kms)), want: []string{met}},
+		"under a key of Google":                 {reports: list(into("offsite"), offsite("gcp", map[string]any{"kmsKeyName": "projects/p/k"})), want: []string{met}},
+		"under AWS's own key":                   {reports: list(into("offsite"), offsite("aws", map[string]any{"kmsKeyId": "alias/aws/s3"})), want: []string{keyless}},
+		"under no key":                          {reports: list(into("offsite"), offsite("aws", nil)), want: []string{keyless}},
+		"under the provider's key":              {reports: list(into("offsite"), offsite("aws", map[string]any{"serverSideEncryption": "AES256"})), keys: hipaav1.KeyHolderProvider, want: []string{"Pass: BackupStorageLocation/offsite spec.config is encrypted under the provider's key"}},
+		"at a provider that shows no key":       {reports: list(into("offsite"), offsite("azure", nil)), want: []string{`Unknown: BackupStorageLocation/offsite spec.config is of provider "azure", which shows no key (live)`}},
+		"into a place that is not there":        {reports: list(into("offsite"), others), want: []string{"Unknown: BackupStorageLocation/offsite is not there, and a Schedule of Velero names it (live)"}},
+		"into the default":                      {reports: list(into(""), veleroLocation("main", "aws", kms, true)), want: []string{"Pass: BackupStorageLocation/main spec.config names a key of your own"}},
+		"into the one that is called default":   {reports: list(into(""), veleroLocation("default", "aws", kms, false)), want: []string{"Pass: BackupStorageLocation/default spec.config names a key of your own"}},
+		"one place is told of once":             {reports: list(into("offsite"), into("offsite"), offsite("aws", nil)), want: []string{keyless}},
+		"of every namespace":                    {reports: list(of(nil, nil), offsite("aws", nil)), want: []string{keyless}},
+		"of namespaces by a pattern":            {reports: list(of([]any{"e*"}, nil), offsite("aws", nil)), want: []string{keyless}},
+		"of namespaces by a broken pattern":     {reports: list(of([]any{"[e"}, nil), offsite("aws", nil)), want: []string{keyless}},
+		"of another namespace":                  {reports: list(of([]any{"lab"}, nil), offsite("aws", nil)), want: []string{nothing}},
+		"of every namespace, without this one":  {reports: list(of(nil, []any{"ehr"}), offsite("aws", nil)), want: []string{nothing}},
+		"a schedule that holds what it may not": {reports: list(veleroSchedule(map[string]any{"includedNamespaces": "ehr", "storageLocation": int64(1)})), want: []string{"Unknown: BackupStorageLocation/ is not there, and a Schedule of Velero names it (live)"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := cabinet{}.subject()
+			s.Profile.Storage.CloudKeys, s.World.Reports, s.World.Resources = tc.keys, tc.reports, tc.resources
+			if diff := cmp.Diff(tc.want, sentences(controlOf("backup-encryption").Check(s))); diff != "" {
+				t.Errorf("findings (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

@@ -1,0 +1,216 @@
+package e2e_test
+
+import (
+	"os"
+	"path/filepath"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
+)
+
+// scene stages a break and says what becomes of it.
+type scene = struct {
+	stage   func(namespace string) *hipaav1.PHIWorkload
+	verdict hipaav1.Verdict
+	says    string
+}
+
+// platformScenes stage what stands under PHI: nodes, and what other systems report.
+var platformScenes = map[string]scene{
+	"a kubelet that nobody supports any more": {
+		onNode(func(i *corev1.NodeSystemInfo) { i.KubeletVersion = "v1.30.14" }), hipaav1.VerdictFail, "is v1.30.14, whose support ended",
+	},
+	"an operating system that nobody supports any more": {
+		onNode(func(i *corev1.NodeSystemInfo) { i.OSImage = "Ubuntu 20.04.6 LTS" }), hipaav1.VerdictFail, "is Ubuntu 20.04.6 LTS, whose support ended",
+	},
+	"a container runtime that nobody supports any more": {
+		onNode(func(i *corev1.NodeSystemInfo) { i.ContainerRuntimeVersion = "containerd://1.6.39" }), hipaav1.VerdictFail, "is containerd://1.6.39, whose support ended",
+	},
+	"an operating system that the table does not know": {
+		onNode(func(i *corev1.NodeSystemInfo) { i.OSImage = "Homegrown Linux 7" }), hipaav1.VerdictUnknown, "is Homegrown Linux 7, which the operator's table",
+	},
+	"a node that reports no version of its kubelet": {
+		onNode(func(i *corev1.NodeSystemInfo) { i.KubeletVersion = "" }), hipaav1.VerdictUnknown, "status.nodeInfo.kubeletVersion is not reported",
+	},
+	"a certificate that has ended": {
+		reporting("certificates.cert-manager.io", certificateWith(map[string]any{"notAfter": "2025-12-01T00:00:00Z"})), hipaav1.VerdictFail, "is 2025-12-01, which has passed",
+	},
+	"a certificate that was never issued": {
+		reporting("certificates.cert-manager.io", certificateWith(nil)), hipaav1.VerdictUnknown, "cert-manager has not issued it",
+	},
+	"an image with an old critical hole":             {scanned(0, "2025-06-01T00:00:00Z"), hipaav1.VerdictFail, "CVE-2025-0001 is public since 2025-06-01: longer than 30 days"},
+	"an image with a critical hole that has no date": {scanned(0, ""), hipaav1.VerdictUnknown, "CVE-2025-0001 is critical, and the report does not say since when"},
+	"an image that was scanned long ago":             {scanned(60), hipaav1.VerdictUnknown, "older than 7 days"},
+	"an image that nobody scanned": {
+		func(namespace string) *hipaav1.PHIWorkload {
+			workload := phitest.Workload("api").Namespace(namespace).Obj()
+			return later(namespace, workload, phitest.Pod("api-0").Of(workload).Obj())
+		}, hipaav1.VerdictUnknown, "of which no VulnerabilityReport tells",
+	},
+	"a Velero schedule into a place without a key": {
+		veleroBrings(map[string]any{"region": "us-east-1"}), hipaav1.VerdictFail, "BackupStorageLocation/offsite spec.config names no key of your own",
+	},
+	"a Velero schedule into a place that is not there": {
+		veleroBrings(nil), hipaav1.VerdictUnknown, "BackupStorageLocation/offsite is not there, and a Schedule of Velero names it",
+	},
+	"no backup that can be seen":      {closed, hipaav1.VerdictUnknown, "no backup of the namespace is declared"},
+	"no certificate that can be seen": {closed, hipaav1.VerdictUnknown, "no certificate of the workload can be seen"},
+	"an Ingress with a certificate that came otherwise": {
+		func(namespace string) *hipaav1.PHIWorkload {
+			service := phitest.Service("api").Port("http", 80, intstr.FromString("http")).Obj()
+			workload := phitest.Workload("api").Namespace(namespace).Obj()
+			service.Spec.Selector = workload.Spec.Selector.MatchLabels
+			return later(namespace, workload, service, phitest.Ingress("web", "a.example.org", service.Name).Obj())
+		}, hipaav1.VerdictUnknown, `Ingress/web spec.tls[0] names Secret "web-tls", which no Certificate`,
+	},
+}
+
+// sceneOf finds the scene of a break.
+func sceneOf(name string) (scene, bool) {
+	if found, known := scenes[name]; known {
+		return found, true
+	}
+	found, known := platformScenes[name]
+	return found, known
+}
+
+// onNode is a workload whose pod was on a node before people declared the namespace.
+func onNode(change func(*corev1.NodeSystemInfo)) func(string) *hipaav1.PHIWorkload {
+	return func(namespace string) *hipaav1.PHIWorkload {
+		GinkgoHelper()
+		node := phitest.Node(namespace).Runs(change).Obj()
+		reports := node.Status
+		Expect(admin.Create(ctx, node)).To(Succeed())
+		DeferCleanup(func() { Expect(client.IgnoreNotFound(admin.Delete(ctx, node))).To(Succeed()) })
+		before := node.DeepCopy()
+		node.Status.NodeInfo = reports.NodeInfo
+		Expect(admin.Status().Patch(ctx, node, client.MergeFrom(before))).To(Succeed())
+		workload := phitest.Workload("api").Namespace(namespace).Obj()
+		running := phitest.Pod("api-0").Of(workload).Obj()
+		running.Spec.NodeName = node.Name
+		return later(namespace, workload, running)
+	}
+}
+
+// reporting is a workload in whose namespace another system reports. The CRD goes with
+// the spec.
+func reporting(crd string, report *unstructured.Unstructured) func(string) *hipaav1.PHIWorkload {
+	return func(namespace string) *hipaav1.PHIWorkload {
+		GinkgoHelper()
+		serve(crd)
+		workload := closed(namespace)
+		made := fresh(report.DeepCopy(), namespace)
+		status, reported := made.Object["status"]
+		Eventually(func() error { return admin.Create(ctx, made) }).Should(Succeed())
+		if reported {
+			before := made.DeepCopy()
+			made.Object["status"] = status
+			Expect(admin.Status().Patch(ctx, made, client.MergeFrom(before))).To(Succeed())
+		}
+		return workload
+	}
+}
+
+// serve creates a CRD for the time of a spec.
+func serve(crd string) {
+	GinkgoHelper()
+	text, err := os.ReadFile(filepath.Join(root, "internal", "control", "catalog", "testdata", "crds", crd+".yaml"))
+	Expect(err).NotTo(HaveOccurred())
+	definition := &unstructured.Unstructured{}
+	Expect(yaml.Unmarshal(text, &definition.Object)).To(Succeed())
+	Eventually(func() error { return admin.Create(ctx, definition) }).Should(Succeed(), "the one of the spec before has to go first")
+	DeferCleanup(func() { Expect(admin.Delete(ctx, definition)).To(Succeed()) })
+}
+
+// scanned is a workload with a pod whose image was scanned some days ago, and since when
+// its one critical hole is public; a scan without an age has no time.
+func scanned(daysAgo int, published ...string) func(string) *hipaav1.PHIWorkload {
+	return func(namespace string) *hipaav1.PHIWorkload {
+		GinkgoHelper()
+		serve("vulnerabilityreports.aquasecurity.github.io")
+		workload := phitest.Workload("api").Namespace(namespace).Obj()
+		running := phitest.Pod("api-0").Of(workload).Obj()
+		running.Spec.Containers[0].Image = "registry.example.org/scanned:1.0.0"
+		holes := []any{}
+		for _, since := range published {
+			holes = append(holes, map[string]any{
+				"severity": "CRITICAL", "vulnerabilityID": "CVE-2025-0001", "publishedDate": since, "lastModifiedDate": since,
+				"fixedVersion": "", "installedVersion": "1", "resource": "lib", "title": "",
+			})
+		}
+		at := time.Now().AddDate(0, 0, -daysAgo).UTC().Format(time.RFC3339)
+		return later(namespace, workload, running, &unstructured.Unstructured{Object: map[string]any{
+			"apiVersion": "aquasecurity.github.io/v1alpha1", "kind": "VulnerabilityReport", "metadata": map[string]any{"name": "api"},
+			"report": map[string]any{
+				"artifact": map[string]any{"repository": "scanned", "tag": "1.0.0"}, "registry": map[string]any{"server": "registry.example.org"},
+				"os": map[string]any{"family": "debian", "name": "13"}, "scanner": map[string]any{"name": "Trivy", "vendor": "Aqua Security", "version": "0"},
+				"summary":         map[string]any{"criticalCount": int64(len(holes)), "highCount": int64(0), "lowCount": int64(0), "mediumCount": int64(0), "unknownCount": int64(0)},
+				"updateTimestamp": at, "vulnerabilities": holes,
+			},
+		}})
+	}
+}
+
+// veleroBrings is a workload whose namespace Velero backs up, from a namespace of its
+// own, into a place of AWS; nil is none.
+func veleroBrings(config map[string]any) func(string) *hipaav1.PHIWorkload {
+	return func(namespace string) *hipaav1.PHIWorkload {
+		GinkgoHelper()
+		serve("schedules.velero.io")
+		serve("backupstoragelocations.velero.io")
+		velero := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace + "-velero"}}
+		Expect(admin.Create(ctx, velero)).To(Succeed())
+		DeferCleanup(func() { Expect(admin.Delete(ctx, velero)).To(Succeed()) })
+		of := func(kind, name string, spec map[string]any) {
+			Eventually(func() error {
+				return admin.Create(ctx, &unstructured.Unstructured{Object: map[string]any{
+					"apiVersion": "velero.io/v1", "kind": kind, "metadata": map[string]any{"namespace": velero.Name, "name": name}, "spec": spec,
+				}})
+			}).Should(Succeed())
+		}
+		workload := closed(namespace)
+		of("Schedule", "nightly", map[string]any{
+			"schedule": "0 3 * * *", "template": map[string]any{"includedNamespaces": []any{namespace}, "storageLocation": "offsite"},
+		})
+		if config != nil {
+			of("BackupStorageLocation", "offsite", map[string]any{"provider": "aws", "objectStorage": map[string]any{"bucket": "backups"}, "config": config})
+		}
+		return workload
+	}
+}
+
+func certificateWith(status map[string]any) *unstructured.Unstructured {
+	c := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "cert-manager.io/v1", "kind": "Certificate", "metadata": map[string]any{"name": "web"},
+		"spec": map[string]any{"secretName": "web-tls", "issuerRef": map[string]any{"name": "ca"}, "dnsNames": []any{"a.example.org"}},
+	}}
+	if status != nil {
+		c.Object["status"] = status
+	}
+	return c
+}
+
+// later is a workload in a namespace that held some objects before people declared it.
+func later(namespace string, workload *hipaav1.PHIWorkload, before ...client.Object) *hipaav1.PHIWorkload {
+	GinkgoHelper()
+	undeclared := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
+	Expect(admin.Create(ctx, undeclared)).To(Succeed())
+	DeferCleanup(func() { Expect(admin.Delete(ctx, undeclared)).To(Succeed()) })
+	for _, object := range before {
+		Eventually(func() error { return admin.Create(ctx, fresh(object, namespace)) }).Should(Succeed())
+	}
+	declared := client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"labels":{"`+hipaav1.LabelPHI+`":"true"}}}`))
+	Expect(admin.Patch(ctx, undeclared, declared)).To(Succeed())
+	Eventually(func() error { return admin.Create(ctx, workload) }).Should(Succeed())
+	return workload
+}
