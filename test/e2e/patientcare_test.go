@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/backstop"
 	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
 )
 
@@ -79,6 +80,13 @@ var _ = Describe("Patient care", Serial, Ordered, func() {
 			}
 			return names
 		}).Should(And(HaveLen(2), Not(ContainElement(lost.Name))))
+	})
+
+	It("refuses bare pods all the same, by the policy inside the API server", func() {
+		bare := phitest.Pod("bare").Namespace(care).Label("app", "vitals")
+		refused(admin.Create(ctx, bare.Obj()), backstop.PodPolicy, "data-classification (45 CFR")
+		refused(admin.Create(ctx, bare.Unhardened().Obj()), backstop.PodPolicy, "pod-hardening (45 CFR")
+		refused(admin.Create(ctx, phitest.Pod("stray").Namespace(care).Obj()), backstop.PodPolicy, "undeclared-pod")
 	})
 
 	It("keeps pods of other PHI namespaces waiting meanwhile", func() {

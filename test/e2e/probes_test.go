@@ -15,10 +15,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/backstop"
+	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
 )
 
-// bypass does something while the operator is held and its webhooks are gone,
-// and waits until they are back.
+// bypass does something while the operator is held, and its webhooks and the backstop
+// are gone, and waits until they are back.
 func bypass(do func()) {
 	GinkgoHelper()
 	Expect(operator.Pause()).To(Succeed())
@@ -30,6 +32,12 @@ func bypass(do func()) {
 	}()
 	Expect(admin.DeleteAllOf(ctx, &admissionregistrationv1.ValidatingWebhookConfiguration{})).To(Succeed())
 	Expect(admin.DeleteAllOf(ctx, &admissionregistrationv1.MutatingWebhookConfiguration{})).To(Succeed())
+	backstopped := &admissionregistrationv1.ValidatingAdmissionPolicyBinding{ObjectMeta: metav1.ObjectMeta{Name: backstop.PodPolicy}}
+	Expect(admin.Delete(ctx, backstopped)).To(Succeed())
+	Eventually(func() error {
+		return admin.Create(ctx, phitest.Pod("anybodys").Namespace("ehr").Obj(), client.DryRunAll)
+	}).Should(
+		Succeed(), "the API server has forgotten webhooks and backstop")
 	do()
 	Expect(operator.Resume()).To(Succeed())
 	resumed = true
@@ -43,6 +51,7 @@ func webhooksServe(g Gomega) {
 	for _, w := range validating.Webhooks {
 		g.Expect(w.ClientConfig.CABundle).NotTo(BeEmpty())
 	}
+	g.Expect(admin.Get(ctx, client.ObjectKey{Name: backstop.PodPolicy}, &admissionregistrationv1.ValidatingAdmissionPolicyBinding{})).To(Succeed())
 	mutating := &admissionregistrationv1.MutatingWebhookConfiguration{}
 	g.Expect(admin.Get(ctx, client.ObjectKey{Name: "hipaa-operator-mutating"}, mutating)).To(Succeed())
 	for _, w := range mutating.Webhooks {
