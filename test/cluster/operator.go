@@ -49,8 +49,11 @@ func (c *Cluster) NewOperator(ctx context.Context) (*Operator, error) {
 
 // Start runs the manager, with the rights of its ServiceAccount and no others,
 // and waits until it is ready. Where it ends before, because what it needs is not
-// there yet, it is run again, as a kubelet would.
+// there yet, it is run again, as a kubelet would. One that runs is left alone.
 func (o *Operator) Start(ctx context.Context) error {
+	if o.process != nil && o.process.Alive() == nil {
+		return nil
+	}
 	kubeconfig, err := o.identity(ctx)
 	if err != nil {
 		return err
