@@ -78,7 +78,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, d Dependencies) error {
 	if err := namespaces.SetupWithManager(ctx, mgr, controller.Options{}); err != nil {
 		return fmt.Errorf("adding controllers: %w", err)
 	}
-	backstops := &backstop.Reconciler{Client: c, Live: live, Loader: loader, Engine: d.Engine, Clock: d.Clock}
+	backstops := &backstop.Reconciler{Client: c, Loader: loader, Engine: d.Engine, Clock: d.Clock}
 	if err := backstops.SetupWithManager(ctx, mgr); err != nil {
 		return fmt.Errorf("adding controllers: %w", err)
 	}

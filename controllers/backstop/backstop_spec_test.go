@@ -2,6 +2,7 @@ package backstop_test
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -15,6 +16,7 @@ import (
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/controllers"
 	"github.com/hipaa-operator/hipaa-operator/controllers/controllerstest"
+	"github.com/hipaa-operator/hipaa-operator/internal/backstop"
 	"github.com/hipaa-operator/hipaa-operator/internal/control/catalog"
 	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
 )
@@ -73,7 +75,7 @@ var _ = Describe("The API server by itself", func() {
 			b.Spec.DefaultMode = hipaav1.ModeEnforce
 			b.Spec.Rollout = &hipaav1.RolloutParameters{EnforceBy: &metav1.Time{Time: time.Now().Add(-time.Minute)}}
 		})
-		Eventually(p.parameters(ctx), patience, interval).Should(HaveKeyWithValue("pod-hardening.api", "always"))
+		Eventually(p.held(ctx), patience, interval).Should(HaveKeyWithValue("api/pod-hardening", "already"))
 		debug := corev1.EphemeralContainer{EphemeralContainerCommon: corev1.EphemeralContainerCommon{Name: "debug", Image: "registry.example.org/debug:1.0.0"}}
 		with := func(c *corev1.SecurityContext) func() error {
 			return func() error {
@@ -95,18 +97,21 @@ var _ = Describe("The API server by itself", func() {
 var _ = Describe("What the API server goes by", Serial, func() {
 	It("is put right when somebody changes, adds to or deletes it, and nothing is written while all is well", func(ctx context.Context) {
 		p := newPlace(ctx)
-		Eventually(p.parameters(ctx), patience, interval).Should(HaveKeyWithValue("pod-hardening.api", "always"))
-		controllerstest.Update(ctx, cluster, p.configMap(), func(m *corev1.ConfigMap) { m.Data["pod-hardening.api"] = "never" })
-		Eventually(p.parameters(ctx), patience, interval).Should(HaveKeyWithValue("pod-hardening.api", "always"))
-		controllerstest.Update(ctx, cluster, p.configMap(), func(m *corev1.ConfigMap) { m.Data["more"] = "of it" })
-		Eventually(p.parameters(ctx), patience, interval).ShouldNot(HaveKey("more"))
-		Expect(cluster.Admin.Delete(ctx, p.configMap())).To(Succeed())
-		Eventually(p.parameters(ctx), patience, interval).Should(HaveKeyWithValue("pod-hardening.api", "always"))
-		Expect(cluster.Admin.Get(ctx, client.ObjectKeyFromObject(p.configMap()), p.configMap())).To(Succeed())
+		Eventually(p.held(ctx), patience, interval).Should(HaveKeyWithValue("api/pod-hardening", "already"))
+		controllerstest.Update(ctx, cluster, p.parameters(), func(b *hipaav1.Backstop) { b.Spec.Workloads[0].Controls = nil })
+		Eventually(p.held(ctx), patience, interval).Should(HaveKeyWithValue("api/pod-hardening", "already"))
+		controllerstest.Update(ctx, cluster, p.parameters(), func(b *hipaav1.Backstop) { b.Spec.Ungoverned = true })
+		Eventually(func(g Gomega) {
+			live := p.parameters()
+			g.Expect(cluster.Admin.Get(ctx, client.ObjectKeyFromObject(live), live)).To(Succeed())
+			g.Expect(live.Spec.Ungoverned).To(BeFalse())
+		}, patience, interval).Should(Succeed())
+		Expect(cluster.Admin.Delete(ctx, p.parameters())).To(Succeed())
+		Eventually(p.held(ctx), patience, interval).Should(HaveKeyWithValue("api/pod-hardening", "already"))
 		written := func() int {
 			n := 0
 			for _, write := range cluster.Writes() {
-				if write == "PATCH /api/v1/namespaces/"+p.name+"/configmaps/hipaa-operator-backstop" || write == "PUT /api/v1/namespaces/"+p.name+"/configmaps/hipaa-operator-backstop" {
+				if strings.HasSuffix(write, "/namespaces/"+p.name+"/backstops/"+hipaav1.BackstopName) {
 					n++
 				}
 			}
@@ -116,11 +121,26 @@ var _ = Describe("What the API server goes by", Serial, func() {
 		Consistently(written, awhile, interval).Should(Equal(before))
 	})
 
+	// The API server cannot watch parameters of a built-in kind again once no binding
+	// has used the kind for a second: then no namespace that is new would admit a pod.
+	It("is heeded again where its binding was away, as between two installations", func(ctx context.Context) {
+		bare := phitest.Pod("bare").Namespace(newPlace(ctx).name).Obj()
+		_, binding := backstop.Pods(catalog.All())
+		Expect(cluster.Admin.Delete(ctx, binding.DeepCopy())).To(Succeed())
+		Eventually(attempt(ctx, bare), patience, interval).Should(Succeed())
+		Consistently(attempt(ctx, bare), "3s", interval).Should(Succeed(), "the API server looks for what it no longer needs every second")
+		Expect(cluster.Admin.Create(ctx, binding)).To(Succeed())
+		Eventually(attempt(ctx, bare), patience, interval).Should(refusal(backstop.PodPolicy, "undeclared-pod ("))
+		later := newPlace(ctx)
+		Eventually(attempt(ctx, later.admitted("whole")), patience, interval).Should(Succeed())
+		Expect(attempt(ctx, later.written("bare"))()).To(refusal("data-classification ("))
+	})
+
 	It("goes with the namespace's label", func(ctx context.Context) {
 		p := newPlace(ctx)
 		n := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: p.name}}
 		controllerstest.Update(ctx, cluster, n, func(n *corev1.Namespace) { delete(n.Labels, hipaav1.LabelPHI) })
-		Eventually(p.parameters(ctx), patience, interval).Should(HaveKeyWithValue("error", ContainSubstring("not found")))
+		Eventually(p.held(ctx), patience, interval).Should(HaveKeyWithValue("error", ContainSubstring("not found")))
 	})
 
 	It("ends exceptions and pauses when they end, whether or not an operator is there", func(ctx context.Context) {
@@ -137,7 +157,7 @@ var _ = Describe("What the API server goes by", Serial, func() {
 		Eventually(attempt(ctx, bad), patience, interval).Should(Succeed())
 		Eventually(attempt(ctx, paused.written("bare")), patience, interval).Should(Succeed())
 		Eventually(attempt(ctx, phitest.Pod("stray").Namespace(paused.name).Obj()), patience, interval).Should(Succeed())
-		Expect(excused.parameters(ctx)()).To(HaveKeyWithValue("pod-hardening.api", end.UTC().Format(time.RFC3339)))
+		Expect(excused.held(ctx)()).To(HaveKeyWithValue("api/pod-hardening", end.UTC().Format(time.RFC3339)))
 
 		Expect(operator.Stop()).To(Succeed())
 		Expect(time.Now()).To(BeTemporally("<", end.Time), "the operator is gone before the end")
@@ -146,6 +166,6 @@ var _ = Describe("What the API server goes by", Serial, func() {
 		Expect(attempt(ctx, paused.written("bare"))()).To(refusal("data-classification ("))
 		Expect(attempt(ctx, phitest.Pod("stray").Namespace(paused.name).Obj())()).To(refusal("undeclared-pod ("))
 		operator = cluster.StartOperator(catalog.All(), controllers.Dependencies{})
-		Eventually(excused.parameters(ctx), patience, interval).Should(HaveKeyWithValue("pod-hardening.api", "always"))
+		Eventually(excused.held(ctx), patience, interval).Should(HaveKeyWithValue("api/pod-hardening", "already"))
 	})
 })

@@ -7,7 +7,6 @@ import (
 	"context"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -21,31 +20,17 @@ import (
 type Reconciler struct {
 	// Client reads from the cache and writes.
 	Client client.Client
-	// Live asks the API server.
-	Live client.Reader
 	// Loader gathers evidence.
 	Loader *subject.Loader
 	// Engine tells what is enforced.
 	Engine *engine.Engine
 	Clock  clock.PassiveClock
-
-	// written are the parameters as the API server had them last, by namespace. The
-	// cache knows of ConfigMaps no more than their version.
-	written map[string]written
-}
-
-// written is a version of the parameters and what stands in it.
-type written struct {
-	uid     types.UID
-	version string
-	wanted  *corev1.ConfigMap
 }
 
 // Reconcile writes the parameters of a namespace that holds PHI, if they are others
 // than before, and takes them away from one that no longer does.
 func (r *Reconciler) Reconcile(ctx context.Context, n *corev1.Namespace) (ctrl.Result, error) {
 	if !n.DeletionTimestamp.IsZero() {
-		delete(r.written, n.Name)
 		return ctrl.Result{}, nil // the API server takes everything away
 	}
 	s := &scope{namespace: n, now: r.Clock.Now()}

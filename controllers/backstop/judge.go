@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"k8s.io/utils/ptr"
+
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/backstop"
 	"github.com/hipaa-operator/hipaa-operator/internal/control"
@@ -17,7 +19,7 @@ import (
 // answer now and at every instant at which something ends by itself. Whoever is there
 // to see it writes it anew then; the API server needs nobody.
 func (r *Reconciler) judge(_ context.Context, s *scope) error {
-	s.parameters = &backstop.Parameters{Reflects: backstop.States(s.scene.Workloads, s.scene.Exceptions)}
+	s.parameters = &hipaav1.BackstopSpec{Reflects: backstop.States(s.scene.Workloads, s.scene.Exceptions)}
 	for _, w := range s.scene.Workloads {
 		found, err := r.workload(s, w)
 		if err != nil {
@@ -27,39 +29,42 @@ func (r *Reconciler) judge(_ context.Context, s *scope) error {
 	}
 	return r.eachInstant(s, nil, func(at time.Time, ruling engine.Ruling) {
 		answer := engine.AdmitUndeclared(control.Subject{}, ruling)
-		if len(answer.Denied) > 0 {
-			s.parameters.Undeclared = s.earlier(s.parameters.Undeclared, at)
+		if len(answer.Denied) > 0 && s.parameters.UndeclaredPods == nil {
+			s.parameters.UndeclaredPods = ptr.To(backstop.From(s.past(at)))
 		}
 	})
 }
 
 // workload is what the API server has to know of one.
-func (r *Reconciler) workload(s *scope, w *hipaav1.PHIWorkload) (backstop.Workload, error) {
-	found := backstop.Workload{Name: w.Name, Selector: &w.Spec.Selector}
+func (r *Reconciler) workload(s *scope, w *hipaav1.PHIWorkload) (hipaav1.BackstopWorkload, error) {
+	found := hipaav1.BackstopWorkload{Name: w.Name, Selector: w.Spec.Selector}
 	one := control.Subject{Namespace: s.namespace, Workload: w, World: &control.World{}}
-	from := map[string]backstop.From{}
+	from := backstop.Instants{}
 	err := r.eachInstant(s, w, func(at time.Time, ruling engine.Ruling) {
 		if one.Profile == nil {
 			one.Profile = ruling.Effective.Parameters
 		}
 		for _, id := range r.Engine.Enforcing(control.Pods, one, ruling) {
-			from[id] = s.earlier(from[id], at)
+			// The first instant counts: afterwards nothing excuses that is known now.
+			if _, holds := from[id]; !holds {
+				from[id] = s.past(at)
+			}
 		}
 	})
 	if err != nil || s.parameters.Ungoverned {
 		return found, err
 	}
-	found.Hold(r.Engine.Controls(), one, from)
+	found.Controls = backstop.Holding(r.Engine.Controls(), one, from)
 	return found, nil
 }
 
-// earlier keeps the first instant from which something refuses: afterwards nothing
-// excuses it that is known now.
-func (s *scope) earlier(known backstop.From, at time.Time) backstop.From {
-	if known != (backstop.From{}) {
-		return known
+// past is zero for now, and what is to come as it is: what is refused already does not
+// change as time goes by.
+func (s *scope) past(at time.Time) time.Time {
+	if !at.After(s.now) {
+		return time.Time{}
 	}
-	return backstop.From{Always: !at.After(s.now), At: at}
+	return at
 }
 
 // foreseen bounds how many ends are looked at: there are as many as people wrote.

@@ -6,7 +6,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
-	"github.com/hipaa-operator/hipaa-operator/internal/backstop"
 	"github.com/hipaa-operator/hipaa-operator/internal/outcome"
 	"github.com/hipaa-operator/hipaa-operator/internal/subject"
 )
@@ -26,7 +25,7 @@ type scope struct {
 	occupied  map[string]bool
 
 	// judge
-	parameters *backstop.Parameters
+	parameters *hipaav1.BackstopSpec
 	// changes is the next instant at which the parameters do; zero is never.
 	changes time.Time
 }

@@ -72,7 +72,7 @@ func newPlace(ctx context.Context, changes ...func(*phitest.ProfileBuilder) *phi
 	DeferCleanup(func(ctx context.Context) { _ = cluster.Admin.Delete(ctx, p.profile) })
 	controllerstest.Create(ctx, cluster, phitest.Namespace(p.name).Label("place", p.name).Obj())
 	p.workload = controllerstest.Create(ctx, cluster, phitest.Workload("api").Namespace(p.name).Jurisdictions("US-IL").Obj())
-	Eventually(p.parameters(ctx), patience, interval).Should(HaveKeyWithValue("workloads", "api"))
+	Eventually(p.reflected(ctx), patience, interval).Should(BeTrue())
 	return p
 }
 
@@ -87,17 +87,26 @@ func (p *place) admitted(name string) *corev1.Pod {
 	return s.Pod
 }
 
-func (p *place) configMap() *corev1.ConfigMap {
-	return &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: p.name, Name: backstop.ParametersName}}
+// reflected reports whether the parameters were made with the workload.
+func (p *place) reflected(ctx context.Context) func() bool {
+	return func() bool {
+		live := p.parameters()
+		return cluster.Admin.Get(ctx, client.ObjectKeyFromObject(live), live) == nil && len(live.Spec.Workloads) > 0
+	}
 }
 
-func (p *place) parameters(ctx context.Context) func() map[string]string {
+func (p *place) parameters() *hipaav1.Backstop {
+	return &hipaav1.Backstop{ObjectMeta: metav1.ObjectMeta{Namespace: p.name, Name: hipaav1.BackstopName}}
+}
+
+// held is what the parameters hold, or why there are none.
+func (p *place) held(ctx context.Context) func() map[string]string {
 	return func() map[string]string {
-		live := p.configMap()
+		live := p.parameters()
 		if err := cluster.Admin.Get(ctx, client.ObjectKeyFromObject(live), live); err != nil {
 			return map[string]string{"error": err.Error()}
 		}
-		return live.Data
+		return phitest.Held(live)
 	}
 }
 

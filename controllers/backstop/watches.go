@@ -12,7 +12,6 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/log"
@@ -20,35 +19,30 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
-	"github.com/hipaa-operator/hipaa-operator/internal/backstop"
 	"github.com/hipaa-operator/hipaa-operator/internal/subject"
 )
 
-// SetupWithManager watches the parameters and what they follow from. There is one
-// worker, which alone knows what was written.
+// SetupWithManager watches the parameters and what they follow from.
 func (r *Reconciler) SetupWithManager(_ context.Context, mgr ctrl.Manager) error {
-	r.written = map[string]written{}
 	its := handler.EnqueueRequestsFromMapFunc(func(_ context.Context, object client.Object) []reconcile.Request {
 		return []reconcile.Request{{NamespacedName: types.NamespacedName{Name: object.GetNamespace()}}}
 	})
 	phi := handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, _ client.Object) []reconcile.Request {
 		return phiNamespaces(ctx, mgr.GetCache())
 	})
-	err := ctrl.NewControllerManagedBy(mgr).Named("backstop").WithOptions(controller.Options{MaxConcurrentReconciles: 1}).
+	err := ctrl.NewControllerManagedBy(mgr).Named("backstop").
 		For(&corev1.Namespace{}, builder.WithPredicates(labelsOrDeletion())).
 		Watches(&hipaav1.PHIWorkload{}, its, builder.WithPredicates(claimOrStage())).
 		Watches(&hipaav1.ControlException{}, its, builder.WithPredicates(specOrDecision())).
 		Watches(&hipaav1.ComplianceProfile{}, phi, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&networkingv1.NetworkPolicy{}, its, builder.WithPredicates(closing())).
-		WatchesMetadata(&corev1.ConfigMap{}, its, builder.WithPredicates(predicate.NewPredicateFuncs(isParameters))).
+		Watches(&hipaav1.Backstop{}, its).
 		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
 	if err != nil {
 		return fmt.Errorf("setting up the backstop controller: %w", err)
 	}
 	return nil
 }
-
-func isParameters(object client.Object) bool { return object.GetName() == backstop.ParametersName }
 
 // phiNamespaces are all that a profile may govern; there are few of them.
 func phiNamespaces(ctx context.Context, cache client.Reader) []reconcile.Request {

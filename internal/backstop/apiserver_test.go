@@ -7,6 +7,7 @@ import (
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apiserver/pkg/admission"
 	"k8s.io/apiserver/pkg/admission/plugin/cel"
@@ -16,6 +17,7 @@ import (
 	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/apiserver/pkg/cel/environment"
 
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/control"
 	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
 )
@@ -62,7 +64,7 @@ func newAPIServer(tb testing.TB, controls []control.Control) *apiServer {
 }
 
 // create is what the API server says to a new pod, empty where it admits it.
-func (s *apiServer) create(pod *corev1.Pod, p *Parameters) string {
+func (s *apiServer) create(pod *corev1.Pod, p *hipaav1.BackstopSpec) string {
 	s.tb.Helper()
 	return s.ask(creation(pod), p)
 }
@@ -72,7 +74,7 @@ func creation(pod *corev1.Pod) admission.Attributes {
 }
 
 // debug is what it says to ephemeral containers that are added to a pod.
-func (s *apiServer) debug(pod, old *corev1.Pod, p *Parameters) string {
+func (s *apiServer) debug(pod, old *corev1.Pod, p *hipaav1.BackstopSpec) string {
 	s.tb.Helper()
 	return s.ask(admission.NewAttributesRecord(pod, old, podKind, pod.Namespace, pod.Name, podResource, "ephemeralcontainers", admission.Update, nil, false, somebody), p)
 }
@@ -84,7 +86,7 @@ var (
 )
 
 // ask holds that what decides and what says why agree.
-func (s *apiServer) ask(attributes admission.Attributes, p *Parameters) string {
+func (s *apiServer) ask(attributes admission.Attributes, p *hipaav1.BackstopSpec) string {
 	s.tb.Helper()
 	refusal := s.sentence(attributes, p)
 	if lacks := s.lacks(attributes, p); lacks != (refusal != "") {
@@ -93,13 +95,23 @@ func (s *apiServer) ask(attributes admission.Attributes, p *Parameters) string {
 	return refusal
 }
 
-func (s *apiServer) lacks(attributes admission.Attributes, p *Parameters) bool {
+func (s *apiServer) lacks(attributes admission.Attributes, p *hipaav1.BackstopSpec) bool {
 	s.tb.Helper()
-	result := s.matcher.Match(s.tb.Context(), versioned(attributes), runtime.Object(p.ConfigMap(s.namespace.Name)), nil)
+	result := s.matcher.Match(s.tb.Context(), versioned(attributes), s.stored(p), nil)
 	if result.Error != nil {
 		s.tb.Fatalf("deciding: %v", result.Error)
 	}
 	return result.Matches
+}
+
+// stored are the parameters as the API server holds those of a custom kind.
+func (s *apiServer) stored(p *hipaav1.BackstopSpec) runtime.Object {
+	s.tb.Helper()
+	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(Parameters(s.namespace.Name, p))
+	if err != nil {
+		s.tb.Fatal(err)
+	}
+	return &unstructured.Unstructured{Object: content}
 }
 
 func versioned(attributes admission.Attributes) *admission.VersionedAttributes {
@@ -109,9 +121,9 @@ func versioned(attributes admission.Attributes) *admission.VersionedAttributes {
 	}
 }
 
-func (s *apiServer) sentence(attributes admission.Attributes, p *Parameters) string {
+func (s *apiServer) sentence(attributes admission.Attributes, p *hipaav1.BackstopSpec) string {
 	s.tb.Helper()
-	result := s.validator.Validate(s.tb.Context(), podResource, versioned(attributes), runtime.Object(p.ConfigMap(s.namespace.Name)), s.namespace, celconfig.RuntimeCELCostBudget, nil)
+	result := s.validator.Validate(s.tb.Context(), podResource, versioned(attributes), s.stored(p), s.namespace, celconfig.RuntimeCELCostBudget, nil)
 	for _, d := range result.Decisions {
 		if d.Evaluation == validating.EvalError {
 			s.tb.Fatalf("evaluating: %s", d.Message)

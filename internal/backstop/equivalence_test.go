@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -24,13 +25,15 @@ import (
 
 // inForce are the parameters under which every control with a backstop refuses for the
 // subject's workload.
-func inForce(controls []control.Control, s control.Subject) *Parameters {
-	w, always := Workload{Name: s.Workload.Name, Selector: &s.Workload.Spec.Selector}, map[string]From{}
+func inForce(controls []control.Control, s control.Subject) *hipaav1.BackstopSpec {
+	always := Instants{}
 	for i := range controls {
-		always[controls[i].ID] = From{Always: true}
+		always[controls[i].ID] = time.Time{}
 	}
-	w.Hold(controls, s, always)
-	return &Parameters{Undeclared: From{Always: true}, Workloads: []Workload{w}}
+	return &hipaav1.BackstopSpec{
+		UndeclaredPods: &hipaav1.BackstopInstant{},
+		Workloads:      []hipaav1.BackstopWorkload{{Name: s.Workload.Name, Selector: s.Workload.Spec.Selector, Controls: Holding(controls, s, always)}},
+	}
 }
 
 // stated are the controls with a backstop.

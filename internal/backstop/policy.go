@@ -23,8 +23,11 @@ const PodPolicy = "hipaa-operator-backstop-pods"
 
 // Pods is the policy about pods. There is one for all controls, because each policy
 // converts the object anew, and one binding for all PHI namespaces: which workloads
-// there are and what holds for them stands in a ConfigMap of the pod's own namespace,
+// there are and what holds for them stands in the Backstop of the pod's own namespace,
 // so that one look-up finds it. Without it nothing is admitted.
+//
+// Its parameters are a kind of our own, because the API server cannot watch a built-in
+// one again once nothing used it for a second: see docs/decisions/backstop.md.
 func Pods(controls []control.Control) (*admissionregistrationv1.ValidatingAdmissionPolicy, *admissionregistrationv1.ValidatingAdmissionPolicyBinding) {
 	labels := map[string]string{"app.kubernetes.io/name": "hipaa-operator", "app.kubernetes.io/component": "admission"}
 	policy := &admissionregistrationv1.ValidatingAdmissionPolicy{
@@ -32,7 +35,7 @@ func Pods(controls []control.Control) (*admissionregistrationv1.ValidatingAdmiss
 		ObjectMeta: metav1.ObjectMeta{Name: PodPolicy, Labels: labels},
 		Spec: admissionregistrationv1.ValidatingAdmissionPolicySpec{
 			FailurePolicy: ptr.To(admissionregistrationv1.Fail),
-			ParamKind:     &admissionregistrationv1.ParamKind{APIVersion: "v1", Kind: "ConfigMap"},
+			ParamKind:     &admissionregistrationv1.ParamKind{APIVersion: hipaav1.GroupVersion.String(), Kind: "Backstop"},
 			MatchConstraints: &admissionregistrationv1.MatchResources{
 				MatchPolicy:       ptr.To(admissionregistrationv1.Equivalent),
 				NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{hipaav1.LabelPHI: hipaav1.LabelPHIValue}},
@@ -59,7 +62,7 @@ func Pods(controls []control.Control) (*admissionregistrationv1.ValidatingAdmiss
 		Spec: admissionregistrationv1.ValidatingAdmissionPolicyBindingSpec{
 			PolicyName: PodPolicy,
 			ParamRef: &admissionregistrationv1.ParamRef{
-				Name: ParametersName, ParameterNotFoundAction: ptr.To(admissionregistrationv1.DenyAction),
+				Name: hipaav1.BackstopName, ParameterNotFoundAction: ptr.To(admissionregistrationv1.DenyAction),
 			},
 			ValidationActions: []admissionregistrationv1.ValidationAction{admissionregistrationv1.Deny, admissionregistrationv1.Audit},
 		},
@@ -77,19 +80,29 @@ func podRule(resource string, operation admissionregistrationv1.OperationType) a
 	}}
 }
 
-// claiming compares the pod's labels with the selectors, see selector.
-const claiming = `params.data['workloads'].split(' ').filter(w, w != '' && params.data['selector.' + w].split('|').all(r, [r.split(' ')].all(p, ` +
-	`p[0] == 'In' ? variables.labels[?p[1]].hasValue() && variables.labels[p[1]] in p[2].split(',') : ` +
-	`p[0] == 'NotIn' ? !(variables.labels[?p[1]].hasValue() && variables.labels[p[1]] in p[2].split(',')) : ` +
-	`p[0] == 'Exists' ? p[1] in variables.labels : p[0] == 'DoesNotExist' ? !(p[1] in variables.labels) : p[0] == '')))`
+// claimants are the workloads whose selectors the pod's labels match, and claiming
+// their names.
+const claimants = `params.spec.?workloads.orValue([]).filter(w, ` +
+	`w.selector.?matchLabels.orValue({}).all(k, variables.labels[?k] == optional.of(w.selector.matchLabels[k])) && ` +
+	`w.selector.?matchExpressions.orValue([]).all(r, ` +
+	`r.operator == 'In' ? r.key in variables.labels && variables.labels[r.key] in r.values : ` +
+	`r.operator == 'NotIn' ? !(r.key in variables.labels && variables.labels[r.key] in r.values) : ` +
+	`r.operator == 'Exists' ? r.key in variables.labels : !(r.key in variables.labels)))`
+
+const claiming = "variables.claimants.map(w, w.name)"
 
 // holds compares an instant of the parameters with the request's. A pod's creation is
 // the server's own clock, so that no operator is needed to see that an exception has
 // ended. Later the last entry of managedFields is, which the server adds as well.
-func holds(from string) string {
-	return fmt.Sprintf(`(%[1]s == 'always' || %[1]s != 'never' && (variables.created >= timestamp(%[1]s) || !variables.whole && `+
-		`object.metadata.?managedFields.orValue([]).exists(m, has(m.time) && timestamp(m.time) >= timestamp(%[1]s))))`, from)
+func holds(instant string) string {
+	return fmt.Sprintf(`(!has(%[1]s.from) || variables.created >= timestamp(%[1]s.from) || !variables.whole && `+
+		`object.metadata.?managedFields.orValue([]).exists(m, has(m.time) && timestamp(m.time) >= timestamp(%[1]s.from)))`, instant)
 }
+
+// Where nobody governs, and where no workload claims the pod.
+const isUngoverned = "variables.whole && params.spec.?ungoverned.orValue(false)"
+
+var isUndeclared = "variables.whole && variables.claimants.size() == 0 && has(params.spec.undeclaredPods) && " + holds("params.spec.undeclaredPods")
 
 // lacks is true for a pod that the policy refuses, in one expression. It decides; the
 // rest of the policy says why. The API server writes the sentence of every validation
@@ -104,11 +117,9 @@ func lacks(controls []control.Control) string {
 	for _, v := range control.BackstopVariables {
 		bind(v.Name, v.Expression)
 	}
+	bind("claimants", claimants)
 	bind("claiming", claiming)
-	reasons := []string{
-		"variables.whole && 'ungoverned' in params.data",
-		"variables.whole && variables.claiming.size() == 0 && " + holds("params.data['undeclared']"),
-	}
+	reasons := []string{isUngoverned, isUndeclared}
 	for i := range controls {
 		if c := &controls[i]; c.Backstop != nil {
 			bind(held(c), holding(c))
@@ -130,10 +141,11 @@ func variables(controls []control.Control) []admissionregistrationv1.Variable {
 	for _, v := range control.BackstopVariables {
 		add(v.Name, v.Expression)
 	}
+	add("claimants", claimants)
 	add("claiming", claiming)
 	sentences := []string{
-		fmt.Sprintf(`variables.whole && 'ungoverned' in params.data ? %s : ''`, literal(ungoverned)),
-		fmt.Sprintf(`variables.whole && variables.claiming.size() == 0 && %s ? %s : ''`, holds("params.data['undeclared']"), literal(undeclared)),
+		fmt.Sprintf(`%s ? %s : ''`, isUngoverned, literal(ungoverned)),
+		fmt.Sprintf(`%s ? %s : ''`, isUndeclared, literal(undeclared)),
 	}
 	for i := range controls {
 		c := &controls[i]
@@ -163,7 +175,7 @@ var (
 func held(c *control.Control) string { return "held_" + strings.ReplaceAll(c.ID, "-", "_") }
 
 func holding(c *control.Control) string {
-	return fmt.Sprintf(`variables.claiming.filter(w, '%[1]s.' + w in params.data && %[2]s)`, c.ID, holds("params.data['"+c.ID+".' + w]"))
+	return fmt.Sprintf(`variables.claimants.filter(w, w.?controls.orValue([]).exists(c, c.id == '%s' && %s))`, c.ID, holds("c"))
 }
 
 // faults are the conditions of a control, with the settings of each workload where
@@ -173,7 +185,8 @@ func faults(c *control.Control) []string {
 	for i, fault := range c.Backstop.Faults {
 		all[i] = "(" + fault.When + ")"
 		if c.Backstop.Settings != nil {
-			all[i] = fmt.Sprintf(`variables.%s.exists(workload, [params.data['settings.%s.' + workload].split(' ')].exists(settings, %s))`, held(c), c.ID, fault.When)
+			all[i] = fmt.Sprintf(`variables.%s.exists(w, w.controls.exists(c, c.id == '%s' && [w.name].exists(workload, [c.?settings.orValue([])].exists(settings, %s))))`,
+				held(c), c.ID, fault.When)
 		}
 	}
 	return all

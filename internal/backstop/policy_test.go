@@ -1,7 +1,9 @@
 package backstop
 
 import (
+	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -31,13 +33,14 @@ func TestWorkloadsClaimPodsAsTheirSelectorsSay(t *testing.T) {
 		"none of some values":    requirement("app", metav1.LabelSelectorOpNotIn, "web", "api"),
 		"a key":                  requirement("tier", metav1.LabelSelectorOpExists),
 		"no key":                 requirement("tier", metav1.LabelSelectorOpDoesNotExist),
-		"everything":             {},
 	}
 	for name, selector := range selectors {
 		for _, labels := range []map[string]string{nil, {"app": "api"}, {"app": ""}, {"app": "api", "tier": "front"}, {"app": "db", "tier": ""}, {"other": "api"}} {
 			pod := created(phitest.Pod("p").Obj())
 			pod.Labels = labels
-			p := &Parameters{Undeclared: From{Always: true}, Workloads: []Workload{{Name: "other.one", Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"no": "pod"}}}, {Name: "w", Selector: selector}}}
+			p := &hipaav1.BackstopSpec{UndeclaredPods: &hipaav1.BackstopInstant{}, Workloads: []hipaav1.BackstopWorkload{
+				{Name: "other", Selector: metav1.LabelSelector{MatchLabels: map[string]string{"no": "pod"}}}, {Name: "w", Selector: *selector},
+			}}
 			w := &hipaav1.PHIWorkload{Spec: hipaav1.PHIWorkloadSpec{Selector: *selector}}
 			if claimed := server.create(pod, p) == ""; claimed != subject.Selects(w, labels) {
 				t.Errorf("%s: %v is claimed: %t, want %t", name, labels, claimed, !claimed)
@@ -49,13 +52,16 @@ func TestWorkloadsClaimPodsAsTheirSelectorsSay(t *testing.T) {
 func TestInstantsDecideFromWhenSomethingIsRefused(t *testing.T) {
 	controls := stated()
 	server := newAPIServer(t, controls)
-	at := func(d time.Duration) From { return From{At: phitest.Epoch.Add(d)} }
+	at := func(d time.Duration) *hipaav1.BackstopInstant {
+		instant := From(phitest.Epoch.Add(d))
+		return &instant
+	}
 	for name, c := range map[string]struct {
-		give From
+		give *hipaav1.BackstopInstant
 		want bool
 	}{
-		"always":              {From{Always: true}, true},
-		"never":               {From{}, false},
+		"always":              {&hipaav1.BackstopInstant{}, true},
+		"never":               {nil, false},
 		"from this second on": {at(0), true},
 		"since a while":       {at(-time.Hour), true},
 		"from the next on":    {at(time.Second), false},
@@ -64,8 +70,8 @@ func TestInstantsDecideFromWhenSomethingIsRefused(t *testing.T) {
 		controltest.Protect(catalog.All(), &s)
 		created(s.Pod).Spec.HostIPC = true
 		p := inForce(controls, s)
-		p.Undeclared = c.give
-		p.Workloads[0].Holds["pod-hardening"] = c.give
+		p.UndeclaredPods = c.give
+		hold(p, "pod-hardening", c.give)
 		if refused := server.create(s.Pod, p) != ""; refused != c.want {
 			t.Errorf("%s: a violation is refused: %t, want %t", name, refused, c.want)
 		}
@@ -74,6 +80,17 @@ func TestInstantsDecideFromWhenSomethingIsRefused(t *testing.T) {
 			t.Errorf("%s: an undeclared pod is refused: %t, want %t", name, refused, c.want)
 		}
 	}
+}
+
+// hold says from when a control refuses for the first workload; nil is never.
+func hold(p *hipaav1.BackstopSpec, id string, from *hipaav1.BackstopInstant) {
+	w := &p.Workloads[0]
+	i := slices.IndexFunc(w.Controls, func(c hipaav1.BackstopControl) bool { return c.ID == id })
+	if from == nil {
+		w.Controls = slices.Delete(w.Controls, i, i+1)
+		return
+	}
+	w.Controls[i].BackstopInstant = *from
 }
 
 func TestAStatementAboutDisksEndsByItself(t *testing.T) {
@@ -109,7 +126,8 @@ func TestOnlyNewEphemeralContainersAreJudgedLater(t *testing.T) {
 		t.Errorf("of a new one %q are told, want %q", got, want)
 	}
 	for _, id := range want {
-		p.Workloads[0].Holds[id] = From{At: phitest.Epoch.Add(time.Hour)}
+		later := From(phitest.Epoch.Add(time.Hour))
+		hold(p, id, &later)
 	}
 	for name, c := range map[string]struct {
 		after time.Duration
@@ -122,9 +140,8 @@ func TestOnlyNewEphemeralContainersAreJudgedLater(t *testing.T) {
 	}
 }
 
-// The API server ends an expression that costs too much, and refuses then; so it does
-// by parameters that are too large to be written. 600 workloads in one namespace are
-// more than anybody has.
+// The API server ends an expression that costs too much, and refuses then. A Backstop
+// holds as many workloads as a namespace may have here, and etcd takes it.
 func TestALargeNamespaceIsWithinTheLimitsOfTheAPIServer(t *testing.T) {
 	controls := stated()
 	server := newAPIServer(t, controls)
@@ -133,10 +150,10 @@ func TestALargeNamespaceIsWithinTheLimitsOfTheAPIServer(t *testing.T) {
 	p := inForce(controls, s)
 	mine := p.Workloads[0]
 	p.Workloads = nil
-	for i := range 600 {
+	for i := range 999 {
 		w := mine
 		w.Name = fmt.Sprintf("a-workload-with-a-rather-long-name-%04d", i)
-		w.Selector = &metav1.LabelSelector{MatchLabels: map[string]string{"app.kubernetes.io/name": w.Name, "app.kubernetes.io/component": "server"}}
+		w.Selector = metav1.LabelSelector{MatchLabels: map[string]string{"app.kubernetes.io/name": w.Name, "app.kubernetes.io/component": "server"}}
 		p.Workloads = append(p.Workloads, w)
 	}
 	p.Workloads = append(p.Workloads, mine)
@@ -148,12 +165,12 @@ func TestALargeNamespaceIsWithinTheLimitsOfTheAPIServer(t *testing.T) {
 	if refusal := server.create(created(s.Pod), p); refusal != "" {
 		t.Errorf("refused: %s", refusal)
 	}
-	size := 0
-	for key, value := range p.ConfigMap("ehr").Data {
-		size += len(key) + len(value)
+	text, err := json.Marshal(Parameters("ehr", p))
+	if err != nil {
+		t.Fatal(err)
 	}
-	if limit := 1 << 20; size > limit*3/4 {
-		t.Errorf("the parameters take %d bytes of the %d that a ConfigMap may have", size, limit)
+	if limit := 3 << 19; len(text) > limit*3/4 {
+		t.Errorf("the parameters take %d bytes of the %d that etcd takes", len(text), limit)
 	}
 }
 

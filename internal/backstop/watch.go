@@ -4,20 +4,13 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 )
-
-// AnnotationReflects lists the states that the parameters were made from, so that
-// admission knows whether the API server goes by what it has seen itself.
-const AnnotationReflects = hipaav1.GroupName + "/reflects"
 
 // States name workloads and exceptions as they stand.
 func States(workloads []*hipaav1.PHIWorkload, exceptions []*hipaav1.ControlException) []string {
@@ -46,13 +39,11 @@ type Watch struct {
 // Knows reports whether the parameters of a namespace are there, and reflect some
 // states.
 func (w *Watch) Knows(ctx context.Context, namespace string, states []string) bool {
-	m := &metav1.PartialObjectMetadata{}
-	m.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("ConfigMap"))
-	if err := w.Cache.Get(ctx, types.NamespacedName{Namespace: namespace, Name: ParametersName}, m, client.UnsafeDisableDeepCopy); err != nil {
+	var b hipaav1.Backstop
+	if err := w.Cache.Get(ctx, types.NamespacedName{Namespace: namespace, Name: hipaav1.BackstopName}, &b, client.UnsafeDisableDeepCopy); err != nil {
 		return false
 	}
-	reflects := strings.Fields(m.Annotations[AnnotationReflects])
-	return !slices.ContainsFunc(states, func(state string) bool { return !slices.Contains(reflects, state) })
+	return !slices.ContainsFunc(states, func(state string) bool { return !slices.Contains(b.Spec.Reflects, state) })
 }
 
 // Last reports whether nobody can change a new pod once the operator has: the API

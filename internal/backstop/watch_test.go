@@ -5,6 +5,8 @@ import (
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
@@ -14,7 +16,10 @@ import (
 )
 
 func watching(objects ...client.Object) *Watch {
-	return &Watch{Cache: fake.NewClientBuilder().WithScheme(clientgoscheme.Scheme).WithObjects(objects...).Build(), Mutating: "mine"}
+	scheme := runtime.NewScheme()
+	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
+	utilruntime.Must(hipaav1.AddToScheme(scheme))
+	return &Watch{Cache: fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).Build(), Mutating: "mine"}
 }
 
 func TestTheParametersTellWhatTheyReflect(t *testing.T) {
@@ -22,7 +27,7 @@ func TestTheParametersTellWhatTheyReflect(t *testing.T) {
 	x := phitest.Exception("x", "api", "pod-hardening").Obj()
 	x.UID = "0123456789"
 	before := States([]*hipaav1.PHIWorkload{w}, []*hipaav1.ControlException{x})
-	parameters := (&Parameters{Reflects: before}).ConfigMap("ehr")
+	parameters := Parameters("ehr", &hipaav1.BackstopSpec{Reflects: before})
 	approved := phitest.Exception("x", "api", "pod-hardening").ApprovedBy("officer@example.org").Obj()
 	approved.UID = x.UID
 	changed := w.DeepCopy()

@@ -8,9 +8,9 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/backstop"
 	"github.com/hipaa-operator/hipaa-operator/internal/control"
 	"github.com/hipaa-operator/hipaa-operator/internal/control/catalog"
@@ -67,10 +67,7 @@ func (w *world) backstopNamespaces(ctx context.Context, b *testing.B) *corev1.Po
 	policy, binding := backstop.Pods(catalog.All())
 	policy.Name, binding.Name, binding.Spec.PolicyName = "bench-backstop", "bench-backstop", "bench-backstop"
 	policy.Spec.MatchConstraints.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{yardstickLabel: "backstop"}}
-	// By another name, and without the label of what the operator owns: it would take
-	// them away from a namespace without PHI.
-	given := parameters.ConfigMap("bench-backstop")
-	given.Name, given.Labels, binding.Spec.ParamRef.Name = "bench-backstop", nil, "bench-backstop"
+	given := backstop.Parameters("bench-backstop", parameters)
 	for _, object := range []client.Object{given, policy, binding} {
 		if err := client.IgnoreAlreadyExists(w.admin.Create(ctx, object)); err != nil {
 			b.Fatalf("making the backstop: %v", err)
@@ -94,18 +91,19 @@ func (w *world) backstopNamespaces(ctx context.Context, b *testing.B) *corev1.Po
 
 // backstopParameters are those of some workloads under all controls, and a pod of the
 // last one as admission leaves it.
-func backstopParameters() (*backstop.Parameters, *corev1.Pod) {
-	parameters := &backstop.Parameters{Undeclared: backstop.From{Always: true}}
+func backstopParameters() (*hipaav1.BackstopSpec, *corev1.Pod) {
+	parameters := &hipaav1.BackstopSpec{UndeclaredPods: &hipaav1.BackstopInstant{}}
 	var s control.Subject
 	for i := range backstopWorkloads {
 		w := phitest.Workload(fmt.Sprintf("api-%d", i)).Namespace("bench-backstop").Jurisdictions("US-IL").Obj()
 		s = control.Subject{Profile: &control.Profile{Tagging: control.DefaultTagging()}, Workload: w, World: &control.World{}}
-		found, always := backstop.Workload{Name: w.Name, Selector: ptr.To(w.Spec.Selector)}, map[string]backstop.From{}
+		already := backstop.Instants{}
 		for _, c := range catalog.All() {
-			always[c.ID] = backstop.From{Always: true}
+			already[c.ID] = time.Time{}
 		}
-		found.Hold(catalog.All(), s, always)
-		parameters.Workloads = append(parameters.Workloads, found)
+		parameters.Workloads = append(parameters.Workloads, hipaav1.BackstopWorkload{
+			Name: w.Name, Selector: w.Spec.Selector, Controls: backstop.Holding(catalog.All(), s, already),
+		})
 	}
 	s = s.Of(phitest.Pod("bench").Of(s.Workload).Container("second").Container("third").Obj())
 	controltest.Admit(catalog.All(), &s)

@@ -35,12 +35,12 @@ var _ = Describe("The backstop", Serial, Ordered, func() {
 			&admissionregistrationv1.ValidatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: "hipaa-operator-validating"}},
 		}
 	}
-	parameters := func() map[string]string {
-		m := &corev1.ConfigMap{}
-		if err := admin.Get(ctx, types.NamespacedName{Namespace: namespace, Name: backstop.ParametersName}, m); err != nil {
+	held := func() map[string]string {
+		b := &hipaav1.Backstop{}
+		if err := admin.Get(ctx, types.NamespacedName{Namespace: namespace, Name: hipaav1.BackstopName}, b); err != nil {
 			return map[string]string{"error": err.Error()}
 		}
-		return m.Data
+		return phitest.Held(b)
 	}
 	attempt := func(pod *corev1.Pod) error { return admin.Create(ctx, pod.DeepCopy(), client.DryRunAll) }
 
@@ -71,7 +71,7 @@ var _ = Describe("The backstop", Serial, Ordered, func() {
 		Expect(err).NotTo(HaveOccurred())
 		Expect(as("officer@example.org").Status().Patch(ctx, exception, client.RawPatch(types.MergePatchType,
 			[]byte(`{"status":{"approval":{"decision":"Approved","specDigest":"`+digest+`"}}}`)))).To(Succeed())
-		Eventually(parameters).Should(And(HaveKeyWithValue("pod-hardening.api", "always"), HaveKeyWithValue("pod-hardening.excused", end.UTC().Format(time.RFC3339))))
+		Eventually(held).Should(And(HaveKeyWithValue("api/pod-hardening", "already"), HaveKeyWithValue("excused/pod-hardening", end.UTC().Format(time.RFC3339))))
 
 		operator.Stop()
 		for _, configuration := range webhooks() {
@@ -120,20 +120,22 @@ var _ = Describe("The backstop", Serial, Ordered, func() {
 	})
 
 	It("lets no tenant say what is refused, here or where PHI will be", func() {
-		own := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: backstop.ParametersName}}
-		refused(as(tenant).Patch(ctx, own, client.RawPatch(types.MergePatchType, []byte(`{"data":{"pod-hardening.api":"never"}}`))), "hipaa-operator")
+		grantRules(namespace, tenant, rbacv1.PolicyRule{APIGroups: []string{hipaav1.GroupName}, Resources: []string{"backstops"}, Verbs: []string{"*"}})
+		own := &hipaav1.Backstop{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: hipaav1.BackstopName}}
+		refused(as(tenant).Patch(ctx, own, client.RawPatch(types.MergePatchType, []byte(`{"spec":{"workloads":[]}}`))), "says what the API server refuses by itself")
 		refused(as(tenant).Patch(ctx, own, client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"labels":null}}`))), "hipaa-operator")
-		refused(as(tenant).Delete(ctx, own), `configmap "hipaa-operator-backstop" belongs to hipaa-operator`)
-		Expect(as(tenant).DeleteAllOf(ctx, &corev1.ConfigMap{}, client.InNamespace(namespace))).NotTo(Succeed())
-		Expect(parameters()).To(HaveKeyWithValue("pod-hardening.api", "always"))
+		refused(as(tenant).Delete(ctx, own), "hipaa-operator")
+		Expect(as(tenant).DeleteAllOf(ctx, &hipaav1.Backstop{}, client.InNamespace(namespace))).NotTo(Succeed())
+		Expect(held()).To(HaveKeyWithValue("api/pod-hardening", "already"))
 
 		Expect(admin.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "phi-to-be"}})).To(Succeed())
 		DeferCleanup(func() { deleteNamespace("phi-to-be") })
 		grant("phi-to-be", tenant, "edit")
-		forged := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "phi-to-be", Name: backstop.ParametersName}, Data: map[string]string{"undeclared": "never", "workloads": ""}}
+		grantRules("phi-to-be", tenant, rbacv1.PolicyRule{APIGroups: []string{hipaav1.GroupName}, Resources: []string{"backstops"}, Verbs: []string{"*"}})
+		forged := &hipaav1.Backstop{ObjectMeta: metav1.ObjectMeta{Namespace: "phi-to-be", Name: hipaav1.BackstopName}}
 		refused(as(tenant).Create(ctx, forged), "says what the API server refuses by itself")
-		other := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "phi-to-be", Name: "other"}}
-		Expect(as(tenant).Create(ctx, other)).To(Succeed())
+		forged.Name = "another"
+		Expect(admin.Create(ctx, forged)).To(MatchError(ContainSubstring("must be named in-force")))
 		free := phitest.Pod("free").Namespace("phi-to-be").Unhardened().Obj()
 		Expect(attempt(free)).To(Succeed(), "no PHI is declared there")
 		Expect(admin.Patch(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "phi-to-be"}},
@@ -146,7 +148,7 @@ var _ = Describe("The backstop", Serial, Ordered, func() {
 		for _, configuration := range webhooks() {
 			Eventually(func() error { return admin.Get(ctx, client.ObjectKeyFromObject(configuration), configuration) }).Should(Succeed())
 		}
-		Eventually(parameters).Should(HaveKeyWithValue("pod-hardening.excused", "always"))
+		Eventually(held).Should(HaveKeyWithValue("excused/pod-hardening", "already"))
 		Eventually(func() error { return attempt(bad) }).Should(MatchError(And(
 			ContainSubstring(`admission webhook "pods.hipaa-operator.io" denied the request`), ContainSubstring("\n  pod-hardening "), ContainSubstring("spec.hostPID"))))
 	})
