@@ -19,10 +19,20 @@ import (
 	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
 )
 
+// bypassed is a namespace in which nothing ever runs, so that nothing is previewed.
+const bypassed = "bypassed"
+
 // bypass does something while the operator is held, and its webhooks and the backstop
 // are gone, and waits until they are back.
 func bypass(do func()) {
 	GinkgoHelper()
+	anybodys := phitest.Pod("anybodys").Namespace(bypassed).Obj()
+	Expect(client.IgnoreAlreadyExists(admin.Create(ctx, phitest.Namespace(bypassed).Obj()))).To(Succeed())
+	Eventually(func(g Gomega) {
+		inForce := &hipaav1.Backstop{ObjectMeta: metav1.ObjectMeta{Namespace: bypassed, Name: hipaav1.BackstopName}}
+		g.Expect(admin.Get(ctx, client.ObjectKeyFromObject(inForce), inForce)).To(Succeed())
+		g.Expect(inForce.Spec.UndeclaredPods).To(Equal(&hipaav1.BackstopInstant{}))
+	}).Should(Succeed(), "the backstop refuses what nobody declares")
 	Expect(operator.Pause()).To(Succeed())
 	resumed := false
 	defer func() {
@@ -34,9 +44,7 @@ func bypass(do func()) {
 	Expect(admin.DeleteAllOf(ctx, &admissionregistrationv1.MutatingWebhookConfiguration{})).To(Succeed())
 	backstopped := &admissionregistrationv1.ValidatingAdmissionPolicyBinding{ObjectMeta: metav1.ObjectMeta{Name: backstop.PodPolicy}}
 	Expect(admin.Delete(ctx, backstopped)).To(Succeed())
-	Eventually(func() error {
-		return admin.Create(ctx, phitest.Pod("anybodys").Namespace("ehr").Obj(), client.DryRunAll)
-	}).Should(
+	Eventually(func() error { return admin.Create(ctx, anybodys.DeepCopy(), client.DryRunAll) }).Should(
 		Succeed(), "the API server has forgotten webhooks and backstop")
 	do()
 	Expect(operator.Resume()).To(Succeed())
