@@ -40,7 +40,8 @@ func binding(manifest string) string {
 func TestPauseIsWhatBlocksWithoutBlocking(t *testing.T) {
 	for name, source := range map[string]string{
 		"mutating.yaml": read(t, "webhook", "mutating.yaml"), "validating.yaml": read(t, "webhook", "validating.yaml"),
-		"backstop.yaml": binding(read(t, "backstop", "pods.yaml")),
+		"backstop-pods.yaml": binding(read(t, "backstop", "pods.yaml")), "backstop-services.yaml": binding(read(t, "backstop", "services.yaml")),
+		"backstop-roles.yaml": binding(read(t, "backstop", "roles.yaml")), "backstop-rolebindings.yaml": binding(read(t, "backstop", "rolebindings.yaml")),
 	} {
 		want, file := paused(source), filepath.Join("pause", name)
 		if os.Getenv("UPDATE") != "" {

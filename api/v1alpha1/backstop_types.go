@@ -21,6 +21,13 @@ type BackstopSpec struct {
 	// +optional
 	UndeclaredPods *BackstopInstant `json:"undeclaredPods,omitempty"`
 
+	// controls are those that refuse objects which belong to no PHIWorkload, such as
+	// Roles where there is none yet.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=128
+	Controls []BackstopControl `json:"controls,omitempty"`
+
 	// workloads are the PHIWorkloads of the namespace, with the controls that refuse
 	// for them.
 	// +optional
@@ -57,7 +64,8 @@ type BackstopWorkload struct {
 	// +required
 	Selector metav1.LabelSelector `json:"selector,omitempty,omitzero"` //nolint:kubeapilinter // the PHIWorkload has refused an empty one
 
-	// controls are those that refuse its pods, now or from an instant on.
+	// controls are those that refuse its pods and what concerns it, now or from an
+	// instant on.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=128

@@ -267,6 +267,13 @@ func (in *BackstopSpec) DeepCopyInto(out *BackstopSpec) {
 		*out = new(BackstopInstant)
 		(*in).DeepCopyInto(*out)
 	}
+	if in.Controls != nil {
+		in, out := &in.Controls, &out.Controls
+		*out = make([]BackstopControl, len(*in))
+		for i := range *in {
+			(*in)[i].DeepCopyInto(&(*out)[i])
+		}
+	}
 	if in.Workloads != nil {
 		in, out := &in.Workloads, &out.Workloads
 		*out = make([]BackstopWorkload, len(*in))

@@ -8,8 +8,10 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -58,6 +60,42 @@ var _ = Describe("The API server by itself", func() {
 		Expect(attempt(ctx, strict.written("bad"))()).NotTo(Succeed())
 		controllerstest.UpdateProfile(ctx, cluster, strict.profile, func(b *hipaav1.ComplianceProfile) { b.Spec.DefaultMode = hipaav1.ModeAudit })
 		Eventually(attempt(ctx, strict.written("bad")), patience, interval).Should(Succeed())
+	})
+
+	It("refuses Services that expose a workload, and Roles and bindings that nobody could list, new or changed", func(ctx context.Context) {
+		p := newPlace(ctx)
+		service := phitest.Service("api").Namespace(p.name).Selecting("app", "api").Port("http", 80, intstr.FromInt32(8080)).Obj()
+		role := phitest.Role("reader").Namespace(p.name).Allows("", "pods", "get").Documented().Obj()
+		binding := phitest.Binding("readers").Namespace(p.name).Group("oidc:readers").Obj()
+		for _, lawful := range []client.Object{service, role, binding} {
+			Expect(cluster.Admin.Create(ctx, lawful)).To(Succeed())
+		}
+		changed := func(object client.Object) error { return cluster.Admin.Update(ctx, object, client.DryRunAll) }
+		service.Spec.Type = corev1.ServiceTypeNodePort
+		Expect(changed(service)).To(refusal(`service in PHI namespace "`+p.name+`" lacks 1 required safeguard: no-public-exposure (`, "spec.type lets callers from outside"))
+		role.Rules = append(role.Rules, rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"*"}})
+		Expect(changed(role)).To(refusal(`lacks 2 required safeguards: `, "least-privilege-rbac (", `rules.verbs have "*"`, "role-documentation ("))
+		binding.Subjects[0].Name = "system:authenticated"
+		Expect(changed(binding)).To(refusal("lacks 1 required safeguard: least-privilege-rbac (", "everybody"))
+		service.Spec.Type, service.Labels = corev1.ServiceTypeClusterIP, map[string]string{"more": "of-it"}
+		Expect(changed(service)).To(Succeed())
+	})
+
+	It("asks of Services and Roles where no workload is yet what the profile says", func(ctx context.Context) {
+		profile := phitest.Profile("alone").Selecting("place", "alone").Obj()
+		controllerstest.Create(ctx, cluster, profile)
+		DeferCleanup(func(ctx context.Context) { _ = cluster.Admin.Delete(ctx, profile) })
+		controllerstest.Create(ctx, cluster, phitest.Namespace("alone").Label("place", "alone").Obj())
+		role := phitest.Role("reader").Namespace("alone").Allows("", "pods", "get").Obj()
+		create := func(object client.Object) func() error {
+			return func() error { return cluster.Admin.Create(ctx, object.DeepCopyObject().(client.Object), client.DryRunAll) }
+		}
+		Eventually(create(role), patience, interval).Should(refusal("role-documentation ("))
+		documented := phitest.Role("reader").Namespace("alone").Allows("", "pods", "get").Documented().Obj()
+		Eventually(create(documented), patience, interval).Should(Succeed())
+		exposed := phitest.Service("api").Namespace("alone").Selecting("app", "api").Port("http", 80, intstr.FromInt32(8080)).Obj()
+		exposed.Spec.Type = corev1.ServiceTypeLoadBalancer
+		Expect(create(exposed)()).To(refusal("no-public-exposure ("))
 	})
 
 	It("leaves alone what is no PHI", func(ctx context.Context) {
@@ -125,11 +163,15 @@ var _ = Describe("What the API server goes by", Serial, func() {
 	// has used the kind for a second: then no namespace that is new would admit a pod.
 	It("is heeded again where its binding was away, as between two installations", func(ctx context.Context) {
 		bare := phitest.Pod("bare").Namespace(newPlace(ctx).name).Obj()
-		_, binding := backstop.Pods(catalog.All())
-		Expect(cluster.Admin.Delete(ctx, binding.DeepCopy())).To(Succeed())
+		policies := backstop.Policies(catalog.All())
+		for _, p := range policies {
+			Expect(cluster.Admin.Delete(ctx, p.Binding.DeepCopy())).To(Succeed())
+		}
 		Eventually(attempt(ctx, bare), patience, interval).Should(Succeed())
 		Consistently(attempt(ctx, bare), "3s", interval).Should(Succeed(), "the API server looks for what it no longer needs every second")
-		Expect(cluster.Admin.Create(ctx, binding)).To(Succeed())
+		for _, p := range policies {
+			Expect(cluster.Admin.Create(ctx, p.Binding)).To(Succeed())
+		}
 		Eventually(attempt(ctx, bare), patience, interval).Should(refusal(backstop.PodPolicy, "undeclared-pod ("))
 		later := newPlace(ctx)
 		Eventually(attempt(ctx, later.admitted("whole")), patience, interval).Should(Succeed())

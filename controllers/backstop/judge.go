@@ -27,12 +27,25 @@ func (r *Reconciler) judge(_ context.Context, s *scope) error {
 		}
 		s.parameters.Workloads = append(s.parameters.Workloads, found)
 	}
-	return r.eachInstant(s, nil, func(at time.Time, ruling engine.Ruling) {
+	return r.others(s)
+}
+
+// others is what the API server has to know of objects that are no workload's, and of
+// pods that nobody claims.
+func (r *Reconciler) others(s *scope) error {
+	one, from := control.Subject{Namespace: s.namespace, World: &control.World{}}, backstop.Instants{}
+	err := r.eachInstant(s, nil, func(at time.Time, ruling engine.Ruling) {
+		r.note(s, &one, from, ruling)
 		answer := engine.AdmitUndeclared(control.Subject{}, ruling)
 		if len(answer.Denied) > 0 && s.parameters.UndeclaredPods == nil {
 			s.parameters.UndeclaredPods = ptr.To(backstop.From(s.past(at)))
 		}
 	})
+	if err != nil || s.parameters.Ungoverned {
+		return err
+	}
+	s.parameters.Controls = backstop.Holding(r.Engine.Controls(), one, from)
+	return nil
 }
 
 // workload is what the API server has to know of one.
@@ -40,22 +53,27 @@ func (r *Reconciler) workload(s *scope, w *hipaav1.PHIWorkload) (hipaav1.Backsto
 	found := hipaav1.BackstopWorkload{Name: w.Name, Selector: w.Spec.Selector}
 	one := control.Subject{Namespace: s.namespace, Workload: w, World: &control.World{}}
 	from := backstop.Instants{}
-	err := r.eachInstant(s, w, func(at time.Time, ruling engine.Ruling) {
-		if one.Profile == nil {
-			one.Profile = ruling.Effective.Parameters
-		}
-		for _, id := range r.Engine.Enforcing(control.Pods, one, ruling) {
-			// The first instant counts: afterwards nothing excuses that is known now.
-			if _, holds := from[id]; !holds {
-				from[id] = s.past(at)
-			}
-		}
-	})
+	err := r.eachInstant(s, w, func(_ time.Time, ruling engine.Ruling) { r.note(s, &one, from, ruling) })
 	if err != nil || s.parameters.Ungoverned {
 		return found, err
 	}
 	found.Controls = backstop.Holding(r.Engine.Controls(), one, from)
 	return found, nil
+}
+
+// note adds the controls that refuse at an instant. The first one counts: afterwards
+// nothing excuses that is known now. So does the profile as it is now.
+func (r *Reconciler) note(s *scope, one *control.Subject, from backstop.Instants, ruling engine.Ruling) {
+	if one.Profile == nil {
+		one.Profile = ruling.Effective.Parameters
+	}
+	for _, kind := range backstop.Kinds() {
+		for _, id := range r.Engine.Enforcing(kind, *one, ruling) {
+			if _, holds := from[id]; !holds {
+				from[id] = s.past(ruling.Now)
+			}
+		}
+	}
 }
 
 // past is zero for now, and what is to come as it is: what is refused already does not

@@ -40,9 +40,10 @@ var (
 // refuses by itself.
 var _ = BeforeSuite(func(ctx context.Context) {
 	cluster = controllerstest.StartSuite()
-	policy, binding := backstop.Pods(catalog.All())
-	controllerstest.Create[client.Object](ctx, cluster, policy)
-	controllerstest.Create[client.Object](ctx, cluster, binding)
+	for _, p := range backstop.Policies(catalog.All()) {
+		controllerstest.Create[client.Object](ctx, cluster, p.Policy)
+		controllerstest.Create[client.Object](ctx, cluster, p.Binding)
+	}
 	By("waiting until the API server goes by the policy")
 	nobodys := controllerstest.Create(ctx, cluster, phitest.Namespace("nobodys").Obj())
 	Eventually(attempt(ctx, phitest.Pod("bare").Namespace(nobodys.Name).Obj()), patience, interval).Should(MatchError(ContainSubstring(backstop.PodPolicy)))

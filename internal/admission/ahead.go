@@ -5,6 +5,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
@@ -17,8 +18,8 @@ import (
 type Backstop interface {
 	// Knows reports whether it goes by some states of a namespace.
 	Knows(ctx context.Context, namespace string, states []string) bool
-	// Last reports whether nobody changes a new pod after the operator.
-	Last(ctx context.Context) bool
+	// Last reports whether nobody changes new objects of a resource after the operator.
+	Last(ctx context.Context, resource schema.GroupResource) bool
 }
 
 // How long a new pod waits until the API server knows what admission knows, and how
@@ -58,7 +59,7 @@ func (h *hearing) excusing(workloads []*hipaav1.PHIWorkload) []*hipaav1.ControlE
 // would refuse it before in one line: people get every reason at once. It does so only
 // where nobody can mend the pod any more.
 func (g *Gate) refuseAhead(ctx context.Context, h *hearing, req *admission.Request, pod *corev1.Pod) (a answer, refused bool, err error) {
-	if g.Backstop == nil || !g.Backstop.Last(ctx) {
+	if g.Backstop == nil || !g.Backstop.Last(ctx, corev1.Resource("pods")) {
 		return answer{}, false, nil
 	}
 	d, err := judgePod(ctx, h, pod)
@@ -68,15 +69,24 @@ func (g *Gate) refuseAhead(ctx context.Context, h *hearing, req *admission.Reque
 	return decided(whatOf(req), d), true, nil
 }
 
-// foretellPod is the same for what later changes a pod: it refuses what the
-// validating webhook will, and says nothing of anything else.
-func (g *Gate) foretellPod(ctx context.Context, req admission.Request) (answer, error) {
-	if g.Backstop == nil || !g.Backstop.Last(ctx) {
+// foretell is the same for what nobody writes to but people: it refuses what the
+// validating webhook will, and says nothing of anything else. It waits as well until
+// the API server goes by the workloads of the namespace.
+func (g *Gate) foretell(validate answerer) answerer {
+	return func(ctx context.Context, req admission.Request) (answer, error) {
+		resource := schema.GroupResource{Group: req.Resource.Group, Resource: req.Resource.Resource}
+		if g.Backstop == nil || !g.Backstop.Last(ctx, resource) {
+			return permitted(), nil
+		}
+		a, err := validate(ctx, req)
+		if err != nil || !a.Allowed {
+			return a, err
+		}
+		h, err := g.open(ctx, req.Namespace)
+		if err != nil || h == nil {
+			return permitted(), err
+		}
+		h.await(ctx, h.scene.Workloads)
 		return permitted(), nil
 	}
-	a, err := g.validatePod(ctx, req)
-	if err != nil || !a.Allowed {
-		return a, err
-	}
-	return permitted(), nil
 }

@@ -8,6 +8,9 @@ import (
 
 	admissionv1 "k8s.io/api/admission/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/hipaa-operator/hipaa-operator/internal/control/catalog"
 	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
@@ -25,7 +28,7 @@ func (p *puppetBackstop) Knows(_ context.Context, _ string, states []string) boo
 	return len(p.asked) >= p.nth
 }
 
-func (p *puppetBackstop) Last(context.Context) bool { return p.last }
+func (p *puppetBackstop) Last(context.Context, schema.GroupResource) bool { return p.last }
 
 func TestAdmissionRefusesAheadOfTheBackstopWhereNobodyCanMendThePod(t *testing.T) {
 	tests := map[string]struct {
@@ -87,6 +90,27 @@ func TestEphemeralContainersAreRefusedAheadOfTheBackstop(t *testing.T) {
 	g.Backstop = &puppetBackstop{last: true}
 	if got := askAbout(t, g, "/foretell/pods", review(t, admissionv1.Update, old, old)); !got.Allowed || len(got.Warnings) > 0 {
 		t.Errorf("of what brings nothing new it says %t, %q", got.Allowed, got.Warnings)
+	}
+}
+
+func TestServicesAndRightsAreRefusedAheadOfTheBackstop(t *testing.T) {
+	g := unitGate(t, catalog.All(), reader(t, world()...))
+	exposed := phitest.Service("patient-api").Selecting("app", "patient-api").Port("http", 80, intstr.FromInt32(8080)).Obj()
+	exposed.Spec.Type = corev1.ServiceTypeNodePort
+	everything := phitest.Role("everything").Documented().Allows("", "pods", "*").Obj()
+	for path, object := range map[string]client.Object{"/foretell/services": exposed, "/foretell/access": everything} {
+		for last, allowed := range map[bool]bool{true: false, false: true} {
+			g.Backstop = &puppetBackstop{last: last}
+			if got := askAbout(t, g, path, review(t, admissionv1.Create, object, nil)); got.Allowed != allowed {
+				t.Errorf("%s, last %t: allowed %t, want %t", path, last, got.Allowed, allowed)
+			}
+		}
+	}
+	backstop := &puppetBackstop{last: true, nth: 3}
+	g.Backstop = backstop
+	lawful := phitest.Service("patient-api").Selecting("app", "patient-api").Port("http", 80, intstr.FromInt32(8080)).Obj()
+	if got := askAbout(t, g, "/foretell/services", review(t, admissionv1.Create, lawful, nil)); !got.Allowed || len(backstop.asked) != 3 {
+		t.Errorf("allowed %t after it was asked %d times, want until it knew", got.Allowed, len(backstop.asked))
 	}
 }
 

@@ -80,6 +80,8 @@ const (
 	pathMutateExceptions    = "/mutate/exceptions"
 	pathMutatePauses        = "/mutate/pauses"
 	pathForetellPods        = "/foretell/pods"
+	pathForetellServices    = "/foretell/services"
+	pathForetellAccess      = "/foretell/access"
 	pathValidatePods        = "/validate/pods"
 	pathValidateTemplates   = "/validate/templates"
 	pathValidateClaims      = "/validate/claims"
@@ -106,7 +108,9 @@ func (g *Gate) Handlers() map[string]http.Handler {
 		pathMutateClaims:        g.mutateClaim,
 		pathMutateExceptions:    g.mutateException,
 		pathMutatePauses:        g.mutatePause,
-		pathForetellPods:        g.foretellPod,
+		pathForetellPods:        g.foretell(g.validatePod),
+		pathForetellServices:    g.foretell(g.validateService),
+		pathForetellAccess:      g.foretell(g.validateAccess),
 		pathValidatePods:        g.validatePod,
 		pathValidateTemplates:   g.validateTemplate,
 		pathValidateClaims:      g.validateClaim,

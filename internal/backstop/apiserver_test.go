@@ -1,11 +1,13 @@
 package backstop
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -16,6 +18,7 @@ import (
 	celconfig "k8s.io/apiserver/pkg/apis/cel"
 	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/apiserver/pkg/cel/environment"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/control"
@@ -33,7 +36,14 @@ type apiServer struct {
 
 func newAPIServer(tb testing.TB, controls []control.Control) *apiServer {
 	tb.Helper()
-	policy, _ := Pods(controls)
+	return newAPIServerFor(tb, control.Pods, controls)
+}
+
+// newAPIServerFor evaluates the policy about one kind.
+func newAPIServerFor(tb testing.TB, kind control.Kinds, controls []control.Control) *apiServer {
+	tb.Helper()
+	i := slices.IndexFunc(forms, func(f form) bool { return f.kind == kind })
+	policy := newScript(&forms[i], controls).policy().Policy
 	compiler, err := cel.NewCompositedCompiler(environment.MustBaseEnvSet(environment.DefaultCompatibilityVersion()))
 	if err != nil {
 		tb.Fatal(err)
@@ -71,6 +81,22 @@ func (s *apiServer) create(pod *corev1.Pod, p *hipaav1.BackstopSpec) string {
 
 func creation(pod *corev1.Pod) admission.Attributes {
 	return admission.NewAttributesRecord(pod, nil, podKind, pod.Namespace, pod.Name, podResource, "", admission.Create, nil, false, somebody)
+}
+
+// write is what it says to an object that is new, or changed.
+func (s *apiServer) write(object, old metav1.Object, p *hipaav1.BackstopSpec) string {
+	s.tb.Helper()
+	is, was := object.(runtime.Object), runtime.Object(nil)
+	operation := admission.Create
+	if old != nil {
+		was, operation = old.(runtime.Object), admission.Update
+	}
+	kinds, _, err := clientgoscheme.Scheme.ObjectKinds(is)
+	if err != nil {
+		s.tb.Fatal(err)
+	}
+	plural, _ := meta.UnsafeGuessKindToResource(kinds[0])
+	return s.ask(admission.NewAttributesRecord(is, was, kinds[0], object.GetNamespace(), object.GetName(), plural, "", operation, nil, false, somebody), p)
 }
 
 // debug is what it says to ephemeral containers that are added to a pod.
@@ -116,20 +142,20 @@ func (s *apiServer) stored(p *hipaav1.BackstopSpec) runtime.Object {
 
 func versioned(attributes admission.Attributes) *admission.VersionedAttributes {
 	return &admission.VersionedAttributes{
-		Attributes: attributes, VersionedKind: podKind,
+		Attributes: attributes, VersionedKind: attributes.GetKind(),
 		VersionedObject: admission.NewLazyObject(attributes.GetObject()), VersionedOldObject: admission.NewLazyObject(attributes.GetOldObject()),
 	}
 }
 
 func (s *apiServer) sentence(attributes admission.Attributes, p *hipaav1.BackstopSpec) string {
 	s.tb.Helper()
-	result := s.validator.Validate(s.tb.Context(), podResource, versioned(attributes), s.stored(p), s.namespace, celconfig.RuntimeCELCostBudget, nil)
+	result := s.validator.Validate(s.tb.Context(), attributes.GetResource(), versioned(attributes), s.stored(p), s.namespace, celconfig.RuntimeCELCostBudget, nil)
 	for _, d := range result.Decisions {
 		if d.Evaluation == validating.EvalError {
 			s.tb.Fatalf("evaluating: %s", d.Message)
 		}
 		if d.Action == validating.ActionDeny {
-			if d.Reason != metav1.StatusReasonForbidden || strings.HasPrefix(d.Message, "the pod lacks") {
+			if d.Reason != metav1.StatusReasonForbidden || strings.HasPrefix(d.Message, "the ") {
 				s.tb.Errorf("refuses for %s in the words of %q, want a sentence of its own", d.Reason, d.Message)
 			}
 			return d.Message

@@ -24,16 +24,19 @@ import (
 )
 
 // inForce are the parameters under which every control with a backstop refuses for the
-// subject's workload.
+// subject's workload, and for what is no workload's.
 func inForce(controls []control.Control, s control.Subject) *hipaav1.BackstopSpec {
 	always := Instants{}
 	for i := range controls {
 		always[controls[i].ID] = time.Time{}
 	}
-	return &hipaav1.BackstopSpec{
-		UndeclaredPods: &hipaav1.BackstopInstant{},
-		Workloads:      []hipaav1.BackstopWorkload{{Name: s.Workload.Name, Selector: s.Workload.Spec.Selector, Controls: Holding(controls, s, always)}},
+	p := &hipaav1.BackstopSpec{UndeclaredPods: &hipaav1.BackstopInstant{}}
+	if w := s.Workload; w != nil {
+		p.Workloads = []hipaav1.BackstopWorkload{{Name: w.Name, Selector: w.Spec.Selector, Controls: Holding(controls, s, always)}}
 	}
+	s.Workload = nil
+	p.Controls = Holding(controls, s, always)
+	return p
 }
 
 // stated are the controls with a backstop.
@@ -77,39 +80,73 @@ func created(pod *corev1.Pod) *corev1.Pod {
 }
 
 func TestTheBackstopFindsWhatTheChecksFind(t *testing.T) {
-	controls := stated()
-	server := newAPIServer(t, controls)
-	all := catalog.All()
-	for _, build := range []func(control.Kinds) control.Subject{controltest.Baseline, controltest.Bare} {
-		s := build(control.Pods)
-		controltest.Satisfy(all, &s)
-		controltest.Protect(all, &s)
-		created(s.Pod)
-		if refusal := server.create(s.Pod, inForce(controls, s)); refusal != "" {
-			t.Errorf("a satisfied pod is refused: %s", refusal)
+	controls, all := stated(), catalog.All()
+	for _, kind := range Kinds() {
+		server := newAPIServerFor(t, kind, controls)
+		for _, build := range []func(control.Kinds) control.Subject{controltest.Baseline, controltest.Bare} {
+			s := build(kind)
+			controltest.Satisfy(all, &s)
+			controltest.Protect(all, &s)
+			if refusal := server.write(stored(&s), nil, inForce(controls, s)); refusal != "" {
+				t.Errorf("a satisfied %s is refused: %s", kind, refusal)
+			}
+		}
+		for i := range all {
+			for _, name := range slices.Sorted(maps.Keys(all[i].Breaks)) {
+				if violation := all[i].Breaks[name]; violation.Kind == kind {
+					t.Run(all[i].ID+": "+name, func(t *testing.T) { judgedAlike(t, server, controls, violation) })
+				}
+			}
 		}
 	}
-	for i := range all {
-		for _, name := range slices.Sorted(maps.Keys(all[i].Breaks)) {
-			violation := all[i].Breaks[name]
-			if violation.Kind != control.Pods {
-				continue
-			}
-			t.Run(all[i].ID+": "+name, func(t *testing.T) {
-				s := controltest.Baseline(control.Pods)
-				controltest.Protect(all, &s)
-				violation.Apply(&s)
-				created(s.Pod)
-				want, refusal := faulty(controls, s), server.create(s.Pod, inForce(controls, s))
-				got := named(controls, refusal)
-				for _, c := range controls {
-					less := c.Backstop.Less != "" && !slices.Contains(got, c.ID)
-					if slices.Contains(want, c.ID) != slices.Contains(got, c.ID) && !less {
-						t.Errorf("the check of %s refuses: %t, and the backstop says: %q", c.ID, slices.Contains(want, c.ID), refusal)
-					}
-				}
-			})
+}
+
+// judgedAlike holds that the API server refuses a violation for the same controls as
+// their checks do, but for what they say they leave out.
+func judgedAlike(t *testing.T, server *apiServer, controls []control.Control, violation control.Break) {
+	t.Helper()
+	s := controltest.Baseline(violation.Kind)
+	controltest.Protect(catalog.All(), &s)
+	lawful := stored(&s)
+	violation.Apply(&s)
+	object := stored(&s)
+	want, refusal := faulty(controls, s), server.write(object, nil, inForce(controls, s))
+	got := named(controls, refusal)
+	for _, c := range controls {
+		less := c.Backstop.Less != "" && !slices.Contains(got, c.ID)
+		if slices.Contains(want, c.ID) != slices.Contains(got, c.ID) && !less {
+			t.Errorf("the check of %s refuses: %t, and the backstop says: %q", c.ID, slices.Contains(want, c.ID), refusal)
 		}
+	}
+	if violation.Kind == control.Pods {
+		return // nobody asks about updates of pods
+	}
+	if again := server.write(object, lawful, inForce(controls, s)); again != refusal {
+		t.Errorf("brought in by an update the backstop says %q of it, want %q", again, refusal)
+	}
+	if stood := server.write(object, object, inForce(controls, s)); stood != "" {
+		t.Errorf("what stood before is refused: %s", stood)
+	}
+}
+
+// stored is a copy of the subject's object with what the API server gives it before it
+// asks.
+func stored(s *control.Subject) metav1.Object {
+	switch s.Kind() {
+	case control.Pods:
+		return created(s.Pod.DeepCopy())
+	case control.Services:
+		o := s.Service.DeepCopy()
+		o.CreationTimestamp = metav1.NewTime(phitest.Epoch)
+		return o
+	case control.Roles:
+		o := s.Role.DeepCopy()
+		o.CreationTimestamp = metav1.NewTime(phitest.Epoch)
+		return o
+	default:
+		o := s.Binding.DeepCopy()
+		o.CreationTimestamp = metav1.NewTime(phitest.Epoch)
+		return o
 	}
 }
 

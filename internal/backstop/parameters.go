@@ -1,6 +1,7 @@
 package backstop
 
 import (
+	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -37,14 +38,15 @@ func From(at time.Time) hipaav1.BackstopInstant {
 	return hipaav1.BackstopInstant{From: &whole}
 }
 
-// Holding are the controls that refuse for the subject's workload and state a
-// backstop, with what their faults read.
+// Holding are the controls that state a backstop and refuse for the subject's workload,
+// or for what is no workload's, with what their faults read. Pods are always some
+// workload's.
 func Holding(controls []control.Control, s control.Subject, from Instants) []hipaav1.BackstopControl {
 	var holding []hipaav1.BackstopControl
 	for i := range controls {
 		c := &controls[i]
 		at, holds := from[c.ID]
-		if c.Backstop == nil || !holds {
+		if c.Backstop == nil || !holds || s.Workload == nil && !slices.ContainsFunc(c.Backstop.Faults, beyondPods) {
 			continue
 		}
 		one := hipaav1.BackstopControl{ID: c.ID, BackstopInstant: From(at)}
@@ -55,3 +57,5 @@ func Holding(controls []control.Control, s control.Subject, from Instants) []hip
 	}
 	return holding
 }
+
+func beyondPods(fault control.Fault) bool { return fault.Kind() != control.Pods }

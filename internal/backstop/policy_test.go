@@ -9,7 +9,9 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/control"
@@ -185,6 +187,67 @@ func BenchmarkPolicy(b *testing.B) {
 	for b.Loop() {
 		if server.lacks(creation(s.Pod), p) {
 			b.Fatal("refused")
+		}
+	}
+}
+
+func TestServicesAreJudgedUnderTheWorkloadsThatTheyLeadTo(t *testing.T) {
+	controls := stated()
+	server := newAPIServerFor(t, control.Services, controls)
+	holding := []hipaav1.BackstopControl{{ID: "no-public-exposure"}}
+	workload := func(name string, controls []hipaav1.BackstopControl) hipaav1.BackstopWorkload {
+		return hipaav1.BackstopWorkload{Name: name, Selector: metav1.LabelSelector{MatchLabels: map[string]string{"app": name, "tier": "front"}}, Controls: controls}
+	}
+	for name, c := range map[string]struct {
+		selector  map[string]string
+		namespace []hipaav1.BackstopControl
+		want      bool
+	}{
+		"all labels of one under the control":       {map[string]string{"app": "held", "tier": "front"}, nil, true},
+		"more labels than its selector":             {map[string]string{"app": "held", "tier": "front", "version": "2"}, nil, true},
+		"fewer labels, by which its pods match too": {map[string]string{"app": "held"}, nil, true},
+		"labels that both have":                     {map[string]string{"tier": "front"}, nil, true},
+		"one that is excused":                       {map[string]string{"app": "excused"}, holding, false},
+		"no workload, where the namespace asks":     {map[string]string{"app": "nobodys"}, holding, true},
+		"no workload, where the namespace does not": {map[string]string{"app": "nobodys"}, nil, false},
+	} {
+		service := phitest.Service("s").Port("http", 80, intstr.FromInt32(8080)).Obj()
+		service.CreationTimestamp, service.Spec.Type, service.Spec.Selector = metav1.NewTime(phitest.Epoch), corev1.ServiceTypeNodePort, c.selector
+		p := &hipaav1.BackstopSpec{Controls: c.namespace, Workloads: []hipaav1.BackstopWorkload{workload("held", holding), workload("excused", nil)}}
+		if refused := server.write(service, nil, p) != ""; refused != c.want {
+			t.Errorf("%s: refused: %t, want %t", name, refused, c.want)
+		}
+	}
+}
+
+func TestAnUpdateIsRefusedForWhatItBrings(t *testing.T) {
+	controls := stated()
+	server := newAPIServerFor(t, control.Roles, controls)
+	p := &hipaav1.BackstopSpec{Controls: []hipaav1.BackstopControl{{ID: "least-privilege-rbac", BackstopInstant: From(phitest.Epoch.Add(time.Hour))}}}
+	old := phitest.Role("r").Allows("", "pods", "*").Obj()
+	old.CreationTimestamp = metav1.NewTime(phitest.Epoch)
+	written := func(role *rbacv1.Role, after time.Duration) *rbacv1.Role {
+		role = role.DeepCopy()
+		role.ManagedFields = []metav1.ManagedFieldsEntry{{Time: &metav1.Time{Time: phitest.Epoch.Add(after)}}}
+		return role
+	}
+	labelled := old.DeepCopy()
+	labelled.Labels = map[string]string{"more": "of-it"}
+	wider := phitest.Role("r").Allows("", "pods", "*").Allows("", "secrets", "get").Obj()
+	wider.CreationTimestamp = old.CreationTimestamp
+	empty := old.DeepCopy()
+	empty.Rules = nil
+	for name, c := range map[string]struct {
+		give *rbacv1.Role
+		want bool
+	}{
+		"labels of a Role that went too far before": {written(labelled, 2*time.Hour), false},
+		"more rules": {written(wider, 2*time.Hour), true},
+		"more rules while an exception still covers it": {written(wider, time.Minute), false},
+		"no rules any more":                             {written(empty, 2*time.Hour), false},
+	} {
+		if refused := server.write(c.give, old, p) != ""; refused != c.want {
+			t.Errorf("%s: refused: %t, want %t", name, refused, c.want)
 		}
 	}
 }

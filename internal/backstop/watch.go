@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -46,23 +47,26 @@ func (w *Watch) Knows(ctx context.Context, namespace string, states []string) bo
 	return !slices.ContainsFunc(states, func(state string) bool { return !slices.Contains(b.Spec.Reflects, state) })
 }
 
-// Last reports whether nobody can change a new pod once the operator has: the API
-// server calls mutating webhooks in the order of their configurations' names.
-func (w *Watch) Last(ctx context.Context) bool {
+// Last reports whether nobody can change a new object of a resource once the operator
+// has: the API server calls mutating webhooks in the order of their configurations'
+// names.
+func (w *Watch) Last(ctx context.Context, resource schema.GroupResource) bool {
 	var configurations admissionregistrationv1.MutatingWebhookConfigurationList
 	if err := w.Cache.List(ctx, &configurations, client.UnsafeDisableDeepCopy); err != nil {
 		return false
 	}
 	return !slices.ContainsFunc(configurations.Items, func(c admissionregistrationv1.MutatingWebhookConfiguration) bool {
-		return c.Name > w.Mutating && slices.ContainsFunc(c.Webhooks, changesPods)
+		return c.Name > w.Mutating && slices.ContainsFunc(c.Webhooks, func(webhook admissionregistrationv1.MutatingWebhook) bool {
+			return changes(&webhook, resource)
+		})
 	})
 }
 
-func changesPods(webhook admissionregistrationv1.MutatingWebhook) bool {
+func changes(webhook *admissionregistrationv1.MutatingWebhook, resource schema.GroupResource) bool {
 	return slices.ContainsFunc(webhook.Rules, func(rule admissionregistrationv1.RuleWithOperations) bool {
 		creates := slices.Contains(rule.Operations, admissionregistrationv1.Create) || slices.Contains(rule.Operations, admissionregistrationv1.OperationAll)
-		pods := slices.ContainsFunc(rule.Resources, func(r string) bool { return r == "pods" || r == "*" || r == "*/*" })
-		core := slices.Contains(rule.APIGroups, "") || slices.Contains(rule.APIGroups, "*")
-		return creates && pods && core
+		its := slices.ContainsFunc(rule.Resources, func(r string) bool { return r == resource.Resource || r == "*" || r == "*/*" })
+		group := slices.Contains(rule.APIGroups, resource.Group) || slices.Contains(rule.APIGroups, "*")
+		return creates && its && group
 	})
 }

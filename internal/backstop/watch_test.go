@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
@@ -72,7 +73,7 @@ func TestOnlyALaterWebhookOnNewPodsCouldMendThem(t *testing.T) {
 		"one about updates":     {configuration("other", "", "pods", update), true},
 		"one of another group":  {configuration("other", "metrics.k8s.io", "pods", create), true},
 	} {
-		if got := watching(c.give).Last(t.Context()); got != c.want {
+		if got := watching(c.give).Last(t.Context(), corev1.Resource("pods")); got != c.want {
 			t.Errorf("%s: last %t, want %t", name, got, c.want)
 		}
 	}

@@ -1,5 +1,7 @@
 package control
 
+import "cmp"
+
 // Backstop is what the API server can hold of a control by itself, without the
 // operator: the faults of an object that CEL can tell. It never says more than Check
 // says of the same object, so that it refuses nothing which the operator admits.
@@ -7,7 +9,8 @@ type Backstop struct {
 	// Faults are asked one by one, and all that hold are told.
 	Faults []Fault
 	// Settings is what Faults know of a workload and of the profile in force for it:
-	// they read it as settings, a list of strings. None holds a space. Optional.
+	// they read it as settings, a list of strings. Where nothing but pods has faults,
+	// there is always a workload. Optional.
 	Settings func(Subject) []string
 	// Less says what Check finds and Faults do not; empty where they find the same.
 	Less string
@@ -15,12 +18,18 @@ type Backstop struct {
 
 // Fault is one way to violate a control.
 type Fault struct {
+	// Of is the kind of object that has the fault: Pods, which is the zero value,
+	// Services, Roles or Bindings.
+	Of Kinds
 	// When is a CEL expression that holds where the object has the fault. It reads
-	// object, and what [BackstopVariables] lists.
+	// object, and of pods what [BackstopVariables] lists.
 	When string
 	// Says is path and finding, such as "spec.hostNetwork is true".
 	Says string
 }
+
+// Kind is the kind of object that has the fault.
+func (f Fault) Kind() Kinds { return cmp.Or(f.Of, Pods) }
 
 // Variable is a part of an object that faults of several controls look at.
 type Variable struct{ Name, Expression string }

@@ -117,14 +117,15 @@ func (p *page) backstop(b *Backstop) {
 		return
 	}
 	p.line("## While the operator is gone")
-	less := "that is all this control finds at a new pod."
+	less := "That is all this control finds at admission of these kinds."
 	if b.Less != "" {
-		less = "not all this control finds: " + b.Less + "."
+		less = "That is not all this control finds: " + b.Less + "."
 	}
-	p.line("In mode Enforce the API server refuses new pods and ephemeral containers by itself for these faults, %s", less)
+	p.line("In mode Enforce the API server by itself refuses new pods and ephemeral containers, and Services, Roles and RoleBindings "+
+		"that are new or changed, for the faults below. %s", less)
 	rows := make([]string, len(b.Faults))
 	for i, fault := range b.Faults {
-		rows[i] = "- " + fault.Says + ";"
+		rows[i] = fmt.Sprintf("- %s: %s;", fault.Kind(), fault.Says)
 	}
 	p.line("%s.", strings.TrimSuffix(strings.Join(rows, "\n"), ";"))
 }

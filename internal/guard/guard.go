@@ -32,7 +32,7 @@ import (
 
 // +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=validatingwebhookconfigurations;mutatingwebhookconfigurations;validatingadmissionpolicies;validatingadmissionpolicybindings,verbs=get;list;watch;create
 // +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=validatingwebhookconfigurations;mutatingwebhookconfigurations,resourceNames=hipaa-operator-validating;hipaa-operator-mutating,verbs=update;patch
-// +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=validatingadmissionpolicies;validatingadmissionpolicybindings,resourceNames=hipaa-operator-backstop-parameters;hipaa-operator-backstop-pods;hipaa-operator-continuity-label;hipaa-operator-definitions;hipaa-operator-exceptions;hipaa-operator-owned-objects;hipaa-operator-pauses;hipaa-operator-phi-label;hipaa-operator-pod-binding;hipaa-operator-pod-labels;hipaa-operator-profiles;hipaa-operator-rehearsals;hipaa-operator-workloads,verbs=update;patch
+// +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=validatingadmissionpolicies;validatingadmissionpolicybindings,resourceNames=hipaa-operator-backstop-parameters;hipaa-operator-backstop-pods;hipaa-operator-backstop-rolebindings;hipaa-operator-backstop-roles;hipaa-operator-backstop-services;hipaa-operator-continuity-label;hipaa-operator-definitions;hipaa-operator-exceptions;hipaa-operator-owned-objects;hipaa-operator-pauses;hipaa-operator-phi-label;hipaa-operator-pod-binding;hipaa-operator-pod-labels;hipaa-operator-profiles;hipaa-operator-rehearsals;hipaa-operator-workloads,verbs=update;patch
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 

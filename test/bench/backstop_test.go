@@ -64,7 +64,8 @@ func (w *world) backstopNamespaces(ctx context.Context, b *testing.B) *corev1.Po
 			b.Fatalf("making a ServiceAccount: %v", err)
 		}
 	}
-	policy, binding := backstop.Pods(catalog.All())
+	pods := backstop.Policies(catalog.All())[0]
+	policy, binding := pods.Policy, pods.Binding
 	policy.Name, binding.Name, binding.Spec.PolicyName = "bench-backstop", "bench-backstop", "bench-backstop"
 	policy.Spec.MatchConstraints.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{yardstickLabel: "backstop"}}
 	given := backstop.Parameters("bench-backstop", parameters)

@@ -10,6 +10,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
@@ -117,6 +118,19 @@ var _ = Describe("The backstop", Serial, Ordered, func() {
 		Expect(admin.Get(ctx, client.ObjectKeyFromObject(admitted), pod)).To(Succeed())
 		pod.Spec.EphemeralContainers = []corev1.EphemeralContainer{{EphemeralContainerCommon: corev1.EphemeralContainerCommon{Name: "debug", Image: "registry.example.org/debug:1.0.0"}}}
 		refused(admin.SubResource("ephemeralcontainers").Update(ctx, pod), hardening, "privileged-access (")
+	})
+
+	It("refuses a Service that exposes a workload, and rights that nobody could list", func() {
+		dryRun := func(object client.Object) error { return admin.Create(ctx, object, client.DryRunAll) }
+		service := phitest.Service("api").Namespace(namespace).Selecting("app", "api").Port("http", 80, intstr.FromInt32(8080))
+		Expect(dryRun(service.Obj())).To(Succeed())
+		refused(dryRun(service.With(func(s *corev1.Service) { s.Spec.Type = corev1.ServiceTypeNodePort }).Obj()), "no-public-exposure (45 CFR 164.312(a)(1)): spec.type")
+		role := phitest.Role("reader").Namespace(namespace).Allows("", "pods", "get")
+		refused(dryRun(role.Obj()), "role-documentation (45 CFR 164.308(a)(4)(ii)(B)): ")
+		Expect(dryRun(role.Documented().Obj())).To(Succeed())
+		refused(dryRun(phitest.Role("all").Namespace(namespace).Allows("", "*", "get").Documented().Obj()), `least-privilege-rbac (45 CFR 164.312(a)(1)): rules.resources have "*"`)
+		refused(dryRun(phitest.Binding("reader").Namespace(namespace).Group("system:authenticated").Obj()), "least-privilege-rbac (", "everybody")
+		refused(dryRun(phitest.Binding("reader").Namespace(namespace).ClusterRole("cluster-admin").Group("oidc:readers").Obj()), "least-privilege-rbac (", "cluster-admin")
 	})
 
 	It("lets no tenant say what is refused, here or where PHI will be", func() {

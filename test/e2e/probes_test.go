@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"slices"
 	"fmt"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/backstop"
+	"github.com/hipaa-operator/hipaa-operator/internal/control/catalog"
 	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
 )
 
@@ -42,8 +44,10 @@ func bypass(do func()) {
 	}()
 	Expect(admin.DeleteAllOf(ctx, &admissionregistrationv1.ValidatingWebhookConfiguration{})).To(Succeed())
 	Expect(admin.DeleteAllOf(ctx, &admissionregistrationv1.MutatingWebhookConfiguration{})).To(Succeed())
-	backstopped := &admissionregistrationv1.ValidatingAdmissionPolicyBinding{ObjectMeta: metav1.ObjectMeta{Name: backstop.PodPolicy}}
-	Expect(admin.Delete(ctx, backstopped)).To(Succeed())
+	// The one about pods goes last: once the API server has forgotten it, it has the others.
+	for _, p := range slices.Backward(backstop.Policies(catalog.All())) {
+		Expect(admin.Delete(ctx, p.Binding)).To(Succeed())
+	}
 	Eventually(func() error { return admin.Create(ctx, anybodys.DeepCopy(), client.DryRunAll) }).Should(
 		Succeed(), "the API server has forgotten webhooks and backstop")
 	do()
@@ -59,7 +63,9 @@ func webhooksServe(g Gomega) {
 	for _, w := range validating.Webhooks {
 		g.Expect(w.ClientConfig.CABundle).NotTo(BeEmpty())
 	}
-	g.Expect(admin.Get(ctx, client.ObjectKey{Name: backstop.PodPolicy}, &admissionregistrationv1.ValidatingAdmissionPolicyBinding{})).To(Succeed())
+	for _, p := range backstop.Policies(catalog.All()) {
+		g.Expect(admin.Get(ctx, client.ObjectKeyFromObject(p.Binding), p.Binding)).To(Succeed())
+	}
 	mutating := &admissionregistrationv1.MutatingWebhookConfiguration{}
 	g.Expect(admin.Get(ctx, client.ObjectKey{Name: "hipaa-operator-mutating"}, mutating)).To(Succeed())
 	for _, w := range mutating.Webhooks {

@@ -61,8 +61,11 @@ spec:
 		}
 	},
 	Backstop: &control.Backstop{
-		Faults: taggedFaults,
+		Faults: append(taggedFaults[:len(taggedFaults):len(taggedFaults)], contradictingService),
 		Settings: func(s control.Subject) []string {
+			if s.Workload == nil {
+				return nil
+			}
 			return settingsOf(taggingOf(s.Profile).classPrefix, tagsOf(&s)...)
 		},
 	},

@@ -197,6 +197,18 @@ var taggedFaults = []control.Fault{
 	},
 }
 
+// contradictingService compares labels that people write on a Service with settingsOf.
+var contradictingService = control.Fault{
+	Of: control.Services,
+	When: "settings.size() > 0 && (object.spec.?selector.orValue({}).size() > 0 || " + serviceLabels + "[?'" + hipaav1.LabelWorkload + "'].orValue('') == workload) && " +
+		serviceLabels + "[?'" + hipaav1.LabelWorkload + "'].orValue(workload) == workload && " +
+		"(settings.exists(s, s.contains('=') && " + serviceLabels + "[?s.split('=')[0]].orValue(s.split('=')[1]) != s.split('=')[1]) || " +
+		serviceLabels + ".exists(k, k.startsWith(settings[0]) && object.metadata.labels[k] == 'true' && !((k + '=true') in settings)))",
+	Says: "metadata.labels contradict the PHIWorkload",
+}
+
+const serviceLabels = "object.metadata.?labels.orValue({})"
+
 const ofWorkload = "variables.whole && (variables.labels[?'" + hipaav1.LabelWorkload + "'].orValue('') == workload || " +
 	"!(variables.labels[?'" + hipaav1.LabelWorkload + "'].orValue('') in variables.claiming)) && "
 

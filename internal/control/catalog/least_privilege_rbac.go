@@ -60,8 +60,9 @@ roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: on-call}
 subjects:
 - {apiGroup: rbac.authorization.k8s.io, kind: Group, name: "oidc:clinical-on-call"}
 `,
-	Judges: control.Roles | control.Bindings | control.Workloads,
-	Needs:  control.Access,
+	Judges:   control.Roles | control.Bindings | control.Workloads,
+	Needs:    control.Access,
+	Backstop: rightsBackstop,
 	Check: func(s control.Subject) []control.Finding {
 		switch s.Kind() {
 		case control.Roles:

@@ -46,6 +46,7 @@ spec:
 	// Callers may be declared by way of what FlowPeers brings.
 	Needs:     control.FlowPeers,
 	NeedsLive: control.Routes,
+	Backstop:  exposureBackstop,
 	Check: func(s control.Subject) []control.Finding {
 		switch s.Kind() {
 		case control.Services:

@@ -67,6 +67,7 @@ subjects:
 `,
 	Judges:    control.Roles | control.Bindings | control.Workloads,
 	NeedsLive: control.Access,
+	Backstop:  &control.Backstop{Faults: documentationFaults()},
 	Check: func(s control.Subject) []control.Finding {
 		switch s.Kind() {
 		case control.Roles:

@@ -1,0 +1,99 @@
+package backstop
+
+import (
+	"fmt"
+
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
+)
+
+// form is what of a policy depends on the kind of its objects.
+type form struct {
+	kind control.Kinds
+	// plural names the policy, noun one of its objects in sentences.
+	plural, noun string
+	rules        []admissionregistrationv1.NamedRuleWithOperations
+	// variables are what faults may name beside object.
+	variables []control.Variable
+	// claimants are the workloads under whose rules an object is judged.
+	claimants string
+	// stood says that an update leaves alone what is judged as a whole: then only
+	// faults that the object did not have before count. Empty where nobody asks about
+	// updates.
+	stood string
+}
+
+// forms are the kinds that the API server can judge by itself.
+var forms = []form{
+	{
+		kind: control.Pods, plural: "pods", noun: "pod",
+		rules: []admissionregistrationv1.NamedRuleWithOperations{
+			on("", "pods", admissionregistrationv1.Create),
+			on("", "pods/ephemeralcontainers", admissionregistrationv1.Update),
+		},
+		variables: control.BackstopVariables,
+		claimants: fmt.Sprintf("params.spec.?workloads.orValue([]).filter(w, %s)", selects),
+	},
+	{
+		kind: control.Services, plural: "services", noun: "service",
+		rules: []admissionregistrationv1.NamedRuleWithOperations{
+			on("", "services", admissionregistrationv1.Create, admissionregistrationv1.Update),
+		},
+		variables: append(instants[:len(instants):len(instants)], control.Variable{Name: "labels", Expression: "object.spec.?selector.orValue({})"}),
+		// The pods may be created later, so selectors are compared.
+		claimants: orNamespace(fmt.Sprintf("params.spec.?workloads.orValue([]).filter(w, %s || "+
+			"variables.labels.all(k, w.selector.?matchLabels.orValue({})[?k] == optional.of(variables.labels[k])))", selects)),
+		stood: "object.spec.?type == oldObject.spec.?type && object.spec.?selector == oldObject.spec.?selector && " +
+			"object.spec.?ports == oldObject.spec.?ports && object.spec.?externalIPs == oldObject.spec.?externalIPs && " +
+			"object.spec.?externalTrafficPolicy == oldObject.spec.?externalTrafficPolicy",
+	},
+	{
+		kind: control.Roles, plural: "roles", noun: "role",
+		rules: []admissionregistrationv1.NamedRuleWithOperations{
+			on(rbacv1.GroupName, "roles", admissionregistrationv1.Create, admissionregistrationv1.Update),
+		},
+		variables: instants,
+		claimants: orNamespace("params.spec.?workloads.orValue([])"),
+		stood:     "object.?rules == oldObject.?rules",
+	},
+	{
+		kind: control.Bindings, plural: "rolebindings", noun: "rolebinding",
+		rules: []admissionregistrationv1.NamedRuleWithOperations{
+			on(rbacv1.GroupName, "rolebindings", admissionregistrationv1.Create, admissionregistrationv1.Update),
+		},
+		variables: instants,
+		claimants: orNamespace("params.spec.?workloads.orValue([])"),
+		stood:     "object.?subjects == oldObject.?subjects && object.roleRef == oldObject.roleRef",
+	},
+}
+
+// instants are the variables about the time of a request.
+var instants = []control.Variable{
+	{Name: "whole", Expression: "request.operation == 'CREATE'"},
+	{Name: "created", Expression: "timestamp(object.metadata.creationTimestamp)"},
+}
+
+// selects compares labels with a workload's selector.
+const selects = `w.selector.?matchLabels.orValue({}).all(k, variables.labels[?k] == optional.of(w.selector.matchLabels[k])) && ` +
+	`w.selector.?matchExpressions.orValue([]).all(r, ` +
+	`r.operator == 'In' ? r.key in variables.labels && variables.labels[r.key] in r.values : ` +
+	`r.operator == 'NotIn' ? !(r.key in variables.labels && variables.labels[r.key] in r.values) : ` +
+	`r.operator == 'Exists' ? r.key in variables.labels : !(r.key in variables.labels))`
+
+// orNamespace stands the namespace's own rules in for no workload.
+func orNamespace(workloads string) string {
+	return fmt.Sprintf("[%s].map(all, all.size() > 0 ? dyn(all) : dyn([{'name': dyn(''), 'controls': params.spec.?controls.orValue([])}]))[0]", workloads)
+}
+
+func on(group, resource string, operations ...admissionregistrationv1.OperationType) admissionregistrationv1.NamedRuleWithOperations {
+	return admissionregistrationv1.NamedRuleWithOperations{RuleWithOperations: admissionregistrationv1.RuleWithOperations{
+		Operations: operations,
+		Rule: admissionregistrationv1.Rule{
+			APIGroups: []string{group}, APIVersions: []string{"v1"}, Resources: []string{resource},
+			Scope: ptr.To(admissionregistrationv1.NamespacedScope),
+		},
+	}}
+}
