@@ -35,6 +35,11 @@ func wire(ctx context.Context, mgr manager.Manager, o Options) error {
 	if err := mgr.Add(ledger); err != nil {
 		return fmt.Errorf("adding the ledger of exceptions: %w", err)
 	}
+	// Its cache is filled while the webhooks are served.
+	backstopped, err := backstop.NewWatch(ctx, mgr.GetCache(), mutatingConfiguration, clock.RealClock{})
+	if err != nil {
+		return fmt.Errorf("building the watch of the backstop: %w", err)
+	}
 	gate := &admission.Gate{
 		Engine:   judge,
 		Loader:   loader,
@@ -43,8 +48,7 @@ func wire(ctx context.Context, mgr manager.Manager, o Options) error {
 		Changes:  book,
 		Uses:     ledger,
 		Attempts: witness.NewAttempts(mgr.GetEventRecorder("hipaa-operator.io/attempts"), o.Namespace, clock.RealClock{}),
-		// Its cache is filled while the webhooks are served.
-		Backstop: &backstop.Watch{Cache: mgr.GetCache(), Mutating: mutatingConfiguration},
+		Backstop: backstopped,
 		Observe:  observe,
 		// What found no room was not judged, so it is no outcome.
 		TurnedAway: metrics.AdmissionTurnedAway,

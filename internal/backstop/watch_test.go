@@ -1,7 +1,9 @@
 package backstop
 
 import (
+	"context"
 	"testing"
+	"time"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -9,18 +11,46 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	clocktesting "k8s.io/utils/clock/testing"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllertest"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
 )
 
-func watching(objects ...client.Object) *Watch {
+// informed is a cache whose events the test sends.
+type informed struct {
+	client.Client
+	events *controllertest.FakeInformer
+}
+
+func (i informed) GetInformer(context.Context, client.Object, ...cache.InformerGetOption) (cache.Informer, error) {
+	return i.events, nil
+}
+
+// watching is a Watch on objects that were there before.
+func watching(t *testing.T, objects ...client.Object) (*Watch, informed, *clocktesting.FakeClock) {
+	t.Helper()
 	scheme := runtime.NewScheme()
 	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
 	utilruntime.Must(hipaav1.AddToScheme(scheme))
-	return &Watch{Cache: fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).Build(), Mutating: "mine"}
+	i := informed{fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).Build(), controllertest.NewFakeInformer()}
+	clock := clocktesting.NewFakeClock(phitest.Epoch)
+	w, err := NewWatch(t.Context(), i, "mine", clock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, object := range objects {
+		stored := object.DeepCopyObject().(client.Object)
+		if err := i.Get(t.Context(), client.ObjectKeyFromObject(object), stored); err != nil {
+			t.Fatal(err)
+		}
+		w.note(stored, time.Time{})
+	}
+	return w, i, clock
 }
 
 func TestTheParametersTellWhatTheyReflect(t *testing.T) {
@@ -44,9 +74,47 @@ func TestTheParametersTellWhatTheyReflect(t *testing.T) {
 		"an exception that was approved since": {"ehr", States(nil, []*hipaav1.ControlException{approved}), false},
 		"a workload that was changed since":    {"ehr", States([]*hipaav1.PHIWorkload{changed}, nil), false},
 	} {
-		if got := watching(parameters).Knows(t.Context(), c.namespace, c.states); got != c.want {
+		w, _, _ := watching(t, parameters)
+		if got := w.Knows(t.Context(), c.namespace, c.states); got != c.want {
 			t.Errorf("%s: known %t, want %t", name, got, c.want)
 		}
+	}
+}
+
+func TestNewParametersAreKnownOnceAPIServersHaveThemToo(t *testing.T) {
+	first := Parameters("ehr", &hipaav1.BackstopSpec{Reflects: []string{"first"}})
+	w, cache, clock := watching(t, first)
+	knows := func(state string) bool { return w.Knows(t.Context(), "ehr", []string{state}) }
+	if !knows("first") {
+		t.Error("what stood at the start is not known")
+	}
+	second := first.DeepCopy()
+	if err := cache.Get(t.Context(), client.ObjectKeyFromObject(first), second); err != nil {
+		t.Fatal(err)
+	}
+	old := second.DeepCopy()
+	second.Spec.Reflects = []string{"second"}
+	if err := cache.Update(t.Context(), second); err != nil {
+		t.Fatal(err)
+	}
+	if knows("second") {
+		t.Error("known before the cache has told")
+	}
+	cache.events.Update(old, second)
+	if knows("second") {
+		t.Error("known at once")
+	}
+	clock.Step(settling)
+	if !knows("second") {
+		t.Error("not known after API servers have had time")
+	}
+	cache.events.Update(second, second)
+	if !knows("second") {
+		t.Error("told of once more, it counts as new")
+	}
+	cache.events.Delete(second)
+	if knows("second") {
+		t.Error("known after the cache told that it is gone")
 	}
 }
 
@@ -73,7 +141,8 @@ func TestOnlyALaterWebhookOnNewPodsCouldMendThem(t *testing.T) {
 		"one about updates":     {configuration("other", "", "pods", update), true},
 		"one of another group":  {configuration("other", "metrics.k8s.io", "pods", create), true},
 	} {
-		if got := watching(c.give).Last(t.Context(), corev1.Resource("pods")); got != c.want {
+		w, _, _ := watching(t, c.give)
+		if got := w.Last(t.Context(), corev1.Resource("pods")); got != c.want {
 			t.Errorf("%s: last %t, want %t", name, got, c.want)
 		}
 	}

@@ -134,7 +134,7 @@ var _ = Describe("The backstop", Serial, Ordered, func() {
 	})
 
 	It("lets no tenant say what is refused, here or where PHI will be", func() {
-		grantRules(namespace, tenant, rbacv1.PolicyRule{APIGroups: []string{hipaav1.GroupName}, Resources: []string{"backstops"}, Verbs: []string{"*"}})
+		grantRules(namespace, tenant, rbacv1.PolicyRule{APIGroups: []string{hipaav1.GroupName}, Resources: []string{"backstops"}, Verbs: []string{"create", "patch", "delete", "deletecollection"}})
 		own := &hipaav1.Backstop{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: hipaav1.BackstopName}}
 		refused(as(tenant).Patch(ctx, own, client.RawPatch(types.MergePatchType, []byte(`{"spec":{"workloads":[]}}`))), "says what the API server refuses by itself")
 		refused(as(tenant).Patch(ctx, own, client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"labels":null}}`))), "hipaa-operator")
@@ -145,7 +145,7 @@ var _ = Describe("The backstop", Serial, Ordered, func() {
 		Expect(admin.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "phi-to-be"}})).To(Succeed())
 		DeferCleanup(func() { deleteNamespace("phi-to-be") })
 		grant("phi-to-be", tenant, "edit")
-		grantRules("phi-to-be", tenant, rbacv1.PolicyRule{APIGroups: []string{hipaav1.GroupName}, Resources: []string{"backstops"}, Verbs: []string{"*"}})
+		grantRules("phi-to-be", tenant, rbacv1.PolicyRule{APIGroups: []string{hipaav1.GroupName}, Resources: []string{"backstops"}, Verbs: []string{"create", "patch", "delete", "deletecollection"}})
 		forged := &hipaav1.Backstop{ObjectMeta: metav1.ObjectMeta{Namespace: "phi-to-be", Name: hipaav1.BackstopName}}
 		refused(as(tenant).Create(ctx, forged), "says what the API server refuses by itself")
 		forged.Name = "another"
