@@ -16,7 +16,11 @@ var nginxSnippets = []string{
 }
 
 // MinimumTLS answers whether TLS below 1.2 is refused.
-func MinimumTLS(ingress *networkingv1.Ingress) Answer {
+func MinimumTLS(ingress *networkingv1.Ingress) []Answer {
+	return []Answer{minimumTLS(ingress)}
+}
+
+func minimumTLS(ingress *networkingv1.Ingress) Answer {
 	class := ClassOf(ingress)
 	switch controllers[class] {
 	case nginx:

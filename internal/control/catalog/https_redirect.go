@@ -35,19 +35,8 @@ var _ = add(control.Control{
 	Example:    ingressExample,
 	Judges:     control.Ingresses | control.Services | control.Workloads,
 	NeedsLive:  control.Routes,
-	Check: func(s control.Subject) []control.Finding {
-		switch s.Kind() {
-		case control.Ingresses:
-			return answered(&s, edge.Plaintext(s.Ingress)...)
-		case control.Services:
-			return balanced(&s, edge.BalancerPlaintext)
-		case control.Workloads:
-			return ledBy(s.World)
-		default:
-			return nil
-		}
-	},
-	Satisfy: stateIngress,
+	Check:      judgeEdge(edge.Plaintext, edge.BalancerPlaintext),
+	Satisfy:    stateIngress,
 	Breaks: control.Breaks{
 		"no host has TLS":                             routed(func(i *networkingv1.Ingress) { i.Spec.TLS = nil }),
 		"one host has no TLS":                         routed(func(i *networkingv1.Ingress) { i.Spec.TLS[0].Hosts = []string{"other.example.org"} }),
@@ -110,6 +99,22 @@ func asked(class, key, value string) control.Break {
 func stateIngress(s *control.Subject) {
 	statement := hipaav1.Statement{StatedBy: "platform lead", Expires: metav1.Date(2027, time.June, 30, 0, 0, 0, 0, time.UTC)}
 	s.Profile.Network.Ingresses = map[string]hipaav1.IngressStatement{"nginx": {IngressClass: "nginx", Statement: statement}}
+}
+
+// judgeEdge asks an Ingress, and a Service of type LoadBalancer, one question each.
+func judgeEdge(ingress func(*networkingv1.Ingress) []edge.Answer, balancer func(*corev1.Service) edge.Answer) func(control.Subject) []control.Finding {
+	return func(s control.Subject) []control.Finding {
+		switch s.Kind() {
+		case control.Ingresses:
+			return answered(&s, ingress(s.Ingress)...)
+		case control.Services:
+			return balanced(&s, balancer)
+		case control.Workloads:
+			return ledBy(s.World)
+		default:
+			return nil
+		}
+	}
 }
 
 // answered turns what an Ingress says into findings. Where the controller's own

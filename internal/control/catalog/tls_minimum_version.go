@@ -29,19 +29,8 @@ var _ = add(control.Control{
 	Example:    ingressExample,
 	Judges:     control.Ingresses | control.Services | control.Workloads,
 	NeedsLive:  control.Routes,
-	Check: func(s control.Subject) []control.Finding {
-		switch s.Kind() {
-		case control.Ingresses:
-			return answered(&s, edge.MinimumTLS(s.Ingress))
-		case control.Services:
-			return balanced(&s, edge.BalancerTLS)
-		case control.Workloads:
-			return ledBy(s.World)
-		default:
-			return nil
-		}
-	},
-	Satisfy: stateIngress,
+	Check:      judgeEdge(edge.MinimumTLS, edge.BalancerTLS),
+	Satisfy:    stateIngress,
 	Breaks: control.Breaks{
 		"nginx told to accept TLS 1.1":                        asked("nginx", "nginx.ingress.kubernetes.io/server-snippet", "ssl_protocols TLSv1.1 TLSv1.2;"),
 		"an AWS load balancer with an old policy":             asked("alb", "alb.ingress.kubernetes.io/ssl-policy", "ELBSecurityPolicy-TLS-1-1-2017-01"),
