@@ -3,6 +3,7 @@ package control
 import (
 	"cmp"
 	"fmt"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -51,6 +52,12 @@ func (t ResourceType) String() string { return fmt.Sprintf("%s/%s", t.CRD(), t.V
 // Compare orders types by group, resource and version.
 func (t ResourceType) Compare(other ResourceType) int {
 	return cmp.Or(cmp.Compare(t.Group, other.Group), cmp.Compare(t.Resource, other.Resource), cmp.Compare(t.Version, other.Version))
+}
+
+// UniqueTypes sorts types and leaves each once. It may change what it is given.
+func UniqueTypes(types []ResourceType) []ResourceType {
+	slices.SortFunc(types, ResourceType.Compare)
+	return slices.Compact(types)
 }
 
 // NamespaceOf is the namespace whose PHI a resource serves: its own, or that of the

@@ -89,8 +89,7 @@ func (e *Engine) ResourceTypes() []control.ResourceType {
 	for i := range e.controls {
 		types = append(types, e.controls[i].Resources...)
 	}
-	slices.SortFunc(types, control.ResourceType.Compare)
-	return slices.Compact(types)
+	return control.UniqueTypes(types)
 }
 
 // ReportTypes lists the types in which other systems report to some control, sorted.
