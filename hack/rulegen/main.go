@@ -30,7 +30,7 @@ func generate(root string) error {
 	if err := writeBackstop(root, catalog.All()); err != nil {
 		return err
 	}
-	return writeMarkers(filepath.Join(root, "internal", "subject", "zz_generated.resources.go"), byVersion(append(types(), reports()...)))
+	return writeMarkers(filepath.Join(root, "internal", "subject", "zz_generated.resources.go"), byVersion(control.UniqueTypes(append(types(), reports()...))))
 }
 
 // reports lists the types in which other systems report to some control.

@@ -3,6 +3,7 @@ package control
 import (
 	"cmp"
 	"fmt"
+	"reflect"
 	"slices"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -19,6 +20,12 @@ type ReportType struct {
 	Trim func(*unstructured.Unstructured)
 	// Everywhere says that a report may be about any namespace, wherever it is itself.
 	Everywhere bool
+}
+
+// Same reports whether two controls read a type in one way.
+func (t ReportType) Same(other ReportType) bool {
+	return t.ResourceType == other.ResourceType && t.Everywhere == other.Everywhere &&
+		reflect.ValueOf(t.Trim).Pointer() == reflect.ValueOf(other.Trim).Pointer()
 }
 
 // LabelClaimNamespace is what Crossplane writes on resources of the whole cluster that

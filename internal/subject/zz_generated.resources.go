@@ -4,9 +4,11 @@ package subject
 
 // What rules match and others report may be read, and nothing more.
 //
+// +kubebuilder:rbac:groups=aquasecurity.github.io,resources=vulnerabilityreports,verbs=get;list;watch
 // +kubebuilder:rbac:groups=backup.aws.m.upbound.io,resources=vaults,verbs=get;list;watch
 // +kubebuilder:rbac:groups=backup.aws.upbound.io,resources=vaults,verbs=get;list;watch
 // +kubebuilder:rbac:groups=barmancloud.cnpg.io,resources=objectstores,verbs=get;list;watch
+// +kubebuilder:rbac:groups=cert-manager.io,resources=certificates,verbs=get;list;watch
 // +kubebuilder:rbac:groups=cloudtrail.aws.m.upbound.io,resources=trails,verbs=get;list;watch
 // +kubebuilder:rbac:groups=cloudtrail.aws.upbound.io,resources=trails,verbs=get;list;watch
 // +kubebuilder:rbac:groups=cloudtrail.services.k8s.aws,resources=eventdatastores;trails,verbs=get;list;watch
@@ -22,6 +24,11 @@ package subject
 // +kubebuilder:rbac:groups=elasticache.aws.m.upbound.io,resources=replicationgroups,verbs=get;list;watch
 // +kubebuilder:rbac:groups=elasticache.aws.upbound.io,resources=replicationgroups,verbs=get;list;watch
 // +kubebuilder:rbac:groups=elasticache.services.k8s.aws,resources=cacheclusters;replicationgroups;serverlesscaches,verbs=get;list;watch
+// +kubebuilder:rbac:groups=gateway.envoyproxy.io,resources=clienttrafficpolicies,verbs=get;list;watch
+// +kubebuilder:rbac:groups=gateway.k8s.aws,resources=loadbalancerconfigurations,verbs=get;list;watch
+// +kubebuilder:rbac:groups=gateway.networking.k8s.io,resources=gateways;grpcroutes;httproutes;tlsroutes,verbs=get;list;watch
+// +kubebuilder:rbac:groups=gateway.networking.k8s.io,resources=referencegrants,verbs=get;list;watch
+// +kubebuilder:rbac:groups=gateway.networking.k8s.io,resources=tcproutes;tlsroutes,verbs=get;list;watch
 // +kubebuilder:rbac:groups=guardduty.aws.m.upbound.io,resources=detectors,verbs=get;list;watch
 // +kubebuilder:rbac:groups=guardduty.aws.upbound.io,resources=detectors,verbs=get;list;watch
 // +kubebuilder:rbac:groups=k8s.keycloak.org,resources=keycloakrealmimports,verbs=get;list;watch
@@ -30,6 +37,7 @@ package subject
 // +kubebuilder:rbac:groups=kms.aws.m.upbound.io,resources=keys,verbs=get;list;watch
 // +kubebuilder:rbac:groups=kms.aws.upbound.io,resources=keys,verbs=get;list;watch
 // +kubebuilder:rbac:groups=kms.services.k8s.aws,resources=keys,verbs=get;list;watch
+// +kubebuilder:rbac:groups=networking.gke.io,resources=gcpgatewaypolicies,verbs=get;list;watch
 // +kubebuilder:rbac:groups=opensearch.aws.m.upbound.io,resources=domains,verbs=get;list;watch
 // +kubebuilder:rbac:groups=opensearch.aws.upbound.io,resources=domains,verbs=get;list;watch
 // +kubebuilder:rbac:groups=opensearchservice.services.k8s.aws,resources=domains,verbs=get;list;watch
@@ -52,7 +60,4 @@ package subject
 // +kubebuilder:rbac:groups=sqs.aws.m.upbound.io,resources=queues,verbs=get;list;watch
 // +kubebuilder:rbac:groups=sqs.aws.upbound.io,resources=queues,verbs=get;list;watch
 // +kubebuilder:rbac:groups=sqs.services.k8s.aws,resources=queues,verbs=get;list;watch
-// +kubebuilder:rbac:groups=aquasecurity.github.io,resources=vulnerabilityreports,verbs=get;list;watch
-// +kubebuilder:rbac:groups=cert-manager.io,resources=certificates,verbs=get;list;watch
-// +kubebuilder:rbac:groups=gateway.networking.k8s.io,resources=gateways,verbs=get;list;watch
 // +kubebuilder:rbac:groups=velero.io,resources=backupstoragelocations;schedules,verbs=get;list;watch

@@ -80,6 +80,9 @@ func sceneOf(name string) (scene, bool) {
 	if found, known := scenes[name]; known {
 		return found, true
 	}
+	if found, known := gatewayScenes[name]; known {
+		return found, true
+	}
 	found, known := platformScenes[name]
 	return found, known
 }

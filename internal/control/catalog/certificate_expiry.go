@@ -13,10 +13,7 @@ import (
 	"github.com/hipaa-operator/hipaa-operator/internal/hipaa"
 )
 
-var (
-	certificates = control.ResourceType{Group: "cert-manager.io", Version: "v1", Kind: "Certificate", Resource: "certificates"}
-	gateways     = control.ResourceType{Group: "gateway.networking.k8s.io", Version: "v1", Kind: "Gateway", Resource: "gateways"}
-)
+var certificates = control.ResourceType{Group: "cert-manager.io", Version: "v1", Kind: "Certificate", Resource: "certificates"}
 
 var _ = add(control.Control{
 	ID:       "certificate-expiry",
@@ -51,7 +48,7 @@ spec:
   renewBefore: 720h
   issuerRef: {name: hospital-ca, kind: ClusterIssuer}
 `,
-	Reports:   []control.ReportType{{ResourceType: certificates, Trim: trimCertificate}, {ResourceType: gateways, Trim: dropStatus}},
+	Reports:   []control.ReportType{{ResourceType: certificates, Trim: trimCertificate}, gatewayReport},
 	Judges:    control.Workloads,
 	NeedsLive: control.Reports | control.Routes,
 	Check: func(s control.Subject) []control.Finding {
