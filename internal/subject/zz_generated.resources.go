@@ -51,7 +51,7 @@ package subject
 // +kubebuilder:rbac:groups=opensearch.aws.m.upbound.io,resources=domains,verbs=get;list;watch
 // +kubebuilder:rbac:groups=opensearch.aws.upbound.io,resources=domains,verbs=get;list;watch
 // +kubebuilder:rbac:groups=opensearchservice.services.k8s.aws,resources=domains,verbs=get;list;watch
-// +kubebuilder:rbac:groups=postgresql.cnpg.io,resources=clusters,verbs=get;list;watch
+// +kubebuilder:rbac:groups=postgresql.cnpg.io,resources=clusters;scheduledbackups,verbs=get;list;watch
 // +kubebuilder:rbac:groups=pubsub.cnrm.cloud.google.com,resources=pubsubtopics,verbs=get;list;watch
 // +kubebuilder:rbac:groups=rds.aws.m.upbound.io,resources=clusters;instances,verbs=get;list;watch
 // +kubebuilder:rbac:groups=rds.aws.upbound.io,resources=clusters,verbs=get;list;watch
@@ -67,6 +67,7 @@ package subject
 // +kubebuilder:rbac:groups=secretsmanager.aws.m.upbound.io,resources=secrets,verbs=get;list;watch
 // +kubebuilder:rbac:groups=secretsmanager.aws.upbound.io,resources=secrets,verbs=get;list;watch
 // +kubebuilder:rbac:groups=secretsmanager.services.k8s.aws,resources=secrets,verbs=get;list;watch
+// +kubebuilder:rbac:groups=snapshot.storage.k8s.io,resources=volumesnapshotclasses;volumesnapshots,verbs=get;list;watch
 // +kubebuilder:rbac:groups=sns.aws.m.upbound.io,resources=topics,verbs=get;list;watch
 // +kubebuilder:rbac:groups=sns.aws.upbound.io,resources=topics,verbs=get;list;watch
 // +kubebuilder:rbac:groups=sns.services.k8s.aws,resources=topics,verbs=get;list;watch
@@ -78,4 +79,4 @@ package subject
 // +kubebuilder:rbac:groups=sqs.services.k8s.aws,resources=queues,verbs=get;list;watch
 // +kubebuilder:rbac:groups=storage.azure.com,resources=storageaccounts,verbs=get;list;watch
 // +kubebuilder:rbac:groups=storage.cnrm.cloud.google.com,resources=storagebuckets,verbs=get;list;watch
-// +kubebuilder:rbac:groups=velero.io,resources=backupstoragelocations;schedules,verbs=get;list;watch
+// +kubebuilder:rbac:groups=velero.io,resources=backups;backupstoragelocations;schedules,verbs=get;list;watch
