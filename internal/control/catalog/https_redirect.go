@@ -182,11 +182,14 @@ func balanced(s *control.Subject, ask func(*corev1.Service) edge.Answer) []contr
 // ledBy judges the routes that lead to the workload, and says of the workload as a whole
 // whether anything does; Ingresses are each judged by themselves.
 func (q edgeQuestions) ledBy(s *control.Subject) []control.Finding {
-	findings := granted(s)
-	for _, r := range routesTo(s) {
+	findings, routes := granted(s), routesTo(s)
+	for _, r := range routes {
 		for _, a := range q.route(s, r) {
 			a.Path = r.Kind + "/" + r.Metadata.Name + " " + a.Path
-			f := answer(s, a.Class, a.Answer).OnlyLive()
+			f := answer(s, a.Class, a.Answer)
+			if f.Verdict != hipaav1.VerdictPass {
+				f = f.OnlyLive()
+			}
 			if a.Class == "" {
 				f = f.But("let the route attach to listeners with TLS alone, of a Gateway that is there, and give plaintext a route that redirects to https")
 			}
@@ -198,6 +201,8 @@ func (q edgeQuestions) ledBy(s *control.Subject) []control.Finding {
 		return findings
 	case len(w.Pods) == 0 && len(w.Exposing) == 0:
 		return []control.Finding{control.Undecided("", "nothing runs yet, and nothing leads to it").OnlyLive().But("start the workload")}
+	case len(routes) > 0:
+		return []control.Finding{control.Met("", "no listener with TLS leads to it")}
 	default:
 		return []control.Finding{control.Met("", "no Ingress and no route leads to it")}
 	}
