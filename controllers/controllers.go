@@ -5,6 +5,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"k8s.io/client-go/dynamic"
 	"k8s.io/utils/clock"
@@ -37,6 +38,8 @@ type Dependencies struct {
 	Guard        complianceprofile.Guard
 	GuardChanged <-chan event.GenericEvent
 	Clock        clock.PassiveClock
+	// Serving tells when the certificate of the operator's webhooks ends. Optional.
+	Serving func() (time.Time, error)
 	// Workers is how many PHIWorkloads are reconciled at once; zero is four.
 	Workers int
 }
@@ -58,6 +61,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, d Dependencies) error {
 		Cache: mgr.GetCache(), Live: live, ConfigMaps: subject.KeepConfigMaps(),
 		Resources: subject.WatchResources(d.Engine.ResourceTypes(), cluster),
 		Reports:   subject.WatchReports(d.Engine.ReportTypes(), cluster),
+		Serving:   d.Serving,
 	}
 	corrector := &repair.Corrector{Client: c, Live: live, Witness: d.Witness, Clock: d.Clock}
 	recorder := mgr.GetEventRecorder(eventSource)

@@ -30,7 +30,7 @@ func generate(root string) error {
 	if err := writeBackstop(root, catalog.All()); err != nil {
 		return err
 	}
-	return writeMarkers(filepath.Join(root, "internal", "subject", "zz_generated.resources.go"), byVersion(append(types(), reports()...)))
+	return writeMarkers(filepath.Join(root, "internal", "subject", "zz_generated.resources.go"), byVersion(control.UniqueTypes(append(types(), reports()...))))
 }
 
 // reports lists the types in which other systems report to some control.
@@ -41,8 +41,7 @@ func reports() []control.ResourceType {
 			all = append(all, t.ResourceType)
 		}
 	}
-	slices.SortFunc(all, control.ResourceType.Compare)
-	return all
+	return control.UniqueTypes(all)
 }
 
 // types lists the types of every control.
@@ -51,8 +50,7 @@ func types() []control.ResourceType {
 	for _, c := range catalog.All() {
 		all = append(all, c.Resources...)
 	}
-	slices.SortFunc(all, control.ResourceType.Compare)
-	return slices.Compact(all)
+	return control.UniqueTypes(all)
 }
 
 // served are the resources of a group in one version.

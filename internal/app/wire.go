@@ -66,5 +66,6 @@ func wire(ctx context.Context, mgr manager.Manager, o Options) error {
 		Guard:        watch,
 		GuardChanged: watch.changed,
 		Clock:        clock.RealClock{},
+		Serving:      serving(o.WebhookCertDir),
 	})
 }

@@ -3,6 +3,8 @@ package control
 import (
 	"cmp"
 	"fmt"
+	"reflect"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -18,6 +20,12 @@ type ReportType struct {
 	Trim func(*unstructured.Unstructured)
 	// Everywhere says that a report may be about any namespace, wherever it is itself.
 	Everywhere bool
+}
+
+// Same reports whether two controls read a type in one way.
+func (t ReportType) Same(other ReportType) bool {
+	return t.ResourceType == other.ResourceType && t.Everywhere == other.Everywhere &&
+		reflect.ValueOf(t.Trim).Pointer() == reflect.ValueOf(other.Trim).Pointer()
 }
 
 // LabelClaimNamespace is what Crossplane writes on resources of the whole cluster that
@@ -51,6 +59,12 @@ func (t ResourceType) String() string { return fmt.Sprintf("%s/%s", t.CRD(), t.V
 // Compare orders types by group, resource and version.
 func (t ResourceType) Compare(other ResourceType) int {
 	return cmp.Or(cmp.Compare(t.Group, other.Group), cmp.Compare(t.Resource, other.Resource), cmp.Compare(t.Version, other.Version))
+}
+
+// UniqueTypes sorts types and leaves each once. It may change what it is given.
+func UniqueTypes(types []ResourceType) []ResourceType {
+	slices.SortFunc(types, ResourceType.Compare)
+	return slices.Compact(types)
 }
 
 // NamespaceOf is the namespace whose PHI a resource serves: its own, or that of the

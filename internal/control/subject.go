@@ -122,6 +122,10 @@ type World struct {
 	// Reports of the types that controls name, of the namespace, sorted by kind and name.
 	Reports []*unstructured.Unstructured
 
+	// Serving is the certificate of the operator's own webhooks; nil where nobody looks.
+	// It is read with Reports.
+	Serving *Serving
+
 	// Isolation is the latest result of the probe; nil if it never ran.
 	Isolation *IsolationResult
 
@@ -138,6 +142,10 @@ func (w *World) Lacks(sources Evidence) bool {
 	}
 	return false
 }
+
+// Serving is a certificate that the operator shows. Ends is zero where it could not be
+// read.
+type Serving struct{ Ends time.Time }
 
 // Resolver is where pods resolve names: pods, or addresses.
 type Resolver struct {

@@ -119,7 +119,7 @@ func TestOldTLSIsAnsweredByClass(t *testing.T) {
 		"a controller that nobody knows":      {class("edge"), "open spec.ingressClassName"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := brief(edge.MinimumTLS(tc.give.Obj()))[0]; got != tc.want {
+			if got := brief(edge.MinimumTLS(tc.give.Obj())...)[0]; got != tc.want {
 				t.Errorf("%q, want %q", got, tc.want)
 			}
 		})

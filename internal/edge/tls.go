@@ -16,7 +16,11 @@ var nginxSnippets = []string{
 }
 
 // MinimumTLS answers whether TLS below 1.2 is refused.
-func MinimumTLS(ingress *networkingv1.Ingress) Answer {
+func MinimumTLS(ingress *networkingv1.Ingress) []Answer {
+	return []Answer{minimumTLS(ingress)}
+}
+
+func minimumTLS(ingress *networkingv1.Ingress) Answer {
 	class := ClassOf(ingress)
 	switch controllers[class] {
 	case nginx:
@@ -56,15 +60,21 @@ var (
 )
 
 func minimumAWS(annotations map[string]string, key string) Answer {
-	switch policy := annotations[key]; {
+	grade, says := gradeAWS(annotations[key])
+	return Answer{grade, annotation(key), says}
+}
+
+// gradeAWS judges a security policy of AWS by its name.
+func gradeAWS(policy string) (Grade, string) {
+	switch {
 	case policy == "":
-		return Answer{Weak, annotation(key), "is missing, and AWS's default policy accepts TLS 1.0"}
+		return Weak, "is missing, and AWS's default policy accepts TLS 1.0"
 	case newPolicies.MatchString(policy):
-		return Answer{Settled, annotation(key), "names a policy that refuses TLS below 1.2"}
+		return Settled, "names a policy that refuses TLS below 1.2"
 	case oldPolicies.MatchString(policy):
-		return Answer{Violated, annotation(key), "names a policy that accepts TLS below 1.2"}
+		return Violated, "names a policy that accepts TLS below 1.2"
 	default:
-		return Answer{Open, annotation(key), "names a policy of which nothing is known"}
+		return Open, "names a policy of which nothing is known"
 	}
 }
 

@@ -32,7 +32,8 @@ func (e *Engine) Accepting(compile Compile) *Engine {
 	return &accepting
 }
 
-// New builds an engine. It fails if two controls have one ID, or read one type of report.
+// New builds an engine. It fails if two controls have one ID, or read one type of report in
+// different ways.
 func New(controls []control.Control) (*Engine, error) {
 	sorted := slices.Clone(controls)
 	slices.SortFunc(sorted, func(a, b control.Control) int { return cmp.Compare(a.ID, b.ID) })
@@ -47,7 +48,7 @@ func New(controls []control.Control) (*Engine, error) {
 	types := e.ReportTypes()
 	for i := range types[min(1, len(types)):] {
 		if types[i].ResourceType == types[i+1].ResourceType {
-			return nil, fmt.Errorf("registering the reports of controls: two controls read %s, and each trims it", types[i])
+			return nil, fmt.Errorf("registering the reports of controls: two controls read %s, and each trims it otherwise", types[i])
 		}
 	}
 	return e, nil
@@ -89,18 +90,18 @@ func (e *Engine) ResourceTypes() []control.ResourceType {
 	for i := range e.controls {
 		types = append(types, e.controls[i].Resources...)
 	}
-	slices.SortFunc(types, control.ResourceType.Compare)
-	return slices.Compact(types)
+	return control.UniqueTypes(types)
 }
 
-// ReportTypes lists the types in which other systems report to some control, sorted.
+// ReportTypes lists the types in which other systems report to some control, each once,
+// sorted.
 func (e *Engine) ReportTypes() []control.ReportType {
 	var types []control.ReportType
 	for i := range e.controls {
 		types = append(types, e.controls[i].Reports...)
 	}
 	slices.SortFunc(types, func(a, b control.ReportType) int { return a.Compare(b.ResourceType) })
-	return types
+	return slices.CompactFunc(types, control.ReportType.Same)
 }
 
 // AdmissionEvidence is what must be loaded to judge one kind at admission.

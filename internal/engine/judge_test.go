@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/control"
@@ -236,18 +237,23 @@ func TestAVerdictWarnsOfWhatWillBeAgainstIt(t *testing.T) {
 	}
 }
 
-// Each would take away what the other reads.
-func TestOnlyOneControlReadsAType(t *testing.T) {
+// Two that trim otherwise would take away what the other reads.
+func TestControlsReadATypeInOneWay(t *testing.T) {
 	reads := func(id, resource string) control.Control {
 		c := finding(id, control.Workloads)
 		c.Reports = []control.ReportType{{ResourceType: control.ResourceType{Group: "example.org", Version: "v1", Resource: resource, Kind: "Report"}}}
 		return c
 	}
-	e, err := engine.New([]control.Control{reads(first, "scans"), reads(second, "probes")})
+	e, err := engine.New([]control.Control{reads(first, "scans"), reads(second, "probes"), reads("third", "scans")})
 	if err != nil || len(e.ReportTypes()) != 2 || e.ReportTypes()[0].Resource != "probes" {
 		t.Errorf("two types: %v", err)
 	}
-	if _, err := engine.New([]control.Control{reads(first, "scans"), reads(second, "scans")}); err == nil {
-		t.Error("two controls may trim one type")
+	trims, everywhere := reads(second, "scans"), reads(second, "scans")
+	trims.Reports[0].Trim = func(*unstructured.Unstructured) {}
+	everywhere.Reports[0].Everywhere = true
+	for name, other := range map[string]control.Control{"trims it": trims, "reads it everywhere": everywhere} {
+		if _, err := engine.New([]control.Control{reads(first, "scans"), other}); err == nil {
+			t.Errorf("another control %s", name)
+		}
 	}
 }

@@ -22,22 +22,47 @@ type compiled struct {
 // Compile makes a control of a rule. What is wrong with the rule is told at once, with
 // line and column where it is an expression.
 func (r *Rule) Compile() (control.Control, error) {
-	judge, err := compileChecks(r.Checks)
+	c, err := r.compile()
 	if err != nil {
 		return control.Control{}, fmt.Errorf("compiling rule %q: %w", r.ID, err)
 	}
+	return c, nil
+}
+
+func (r *Rule) compile() (control.Control, error) {
+	c, err := r.judging()
+	if err != nil {
+		return control.Control{}, err
+	}
+	if c.Since, err = control.ParseRuleset(r.Since); err != nil {
+		return control.Control{}, fmt.Errorf("since: %w", err)
+	}
+	c.Title, c.Why, c.Decides, c.Parameters = r.Title, r.Why, r.Decides, r.Parameters
+	return c, r.exemplify(&c)
+}
+
+// judging makes of a rule what judges: the control without the words of the docs page.
+func (r *Rule) judging() (control.Control, error) {
+	judge, err := compileChecks(r.Checks)
+	if err != nil {
+		return control.Control{}, err
+	}
 	judge.types = r.Types()
 	c := control.Control{
-		ID: r.ID, Title: r.Title, Severity: r.Severity, Why: r.Why, Remedy: r.Remedy, Decides: r.Decides, Parameters: r.Parameters,
+		ID: r.ID, Severity: r.Severity, Remedy: r.Remedy,
 		Resources: judge.types,
 		Judges:    control.Resources | control.Workloads,
 		NeedsLive: control.Infrastructure,
 		Check:     judge.check,
 	}
-	if err := r.describe(&c); err != nil {
-		return control.Control{}, fmt.Errorf("compiling rule %q: %w", r.ID, err)
+	for i, paragraph := range r.Cites {
+		cite, known := hipaa.Find(paragraph)
+		if !known {
+			return control.Control{}, fmt.Errorf("cites[%d]: is no paragraph that controls cite; they are %s", i, hipaa.Join(hipaa.All()))
+		}
+		c.Cites = append(c.Cites, cite)
 	}
-	return c, r.exemplify(&c)
+	return c, nil
 }
 
 func compileChecks(checks []Check) (*judge, error) {
@@ -66,29 +91,14 @@ func compileChecks(checks []Check) (*judge, error) {
 	return j, errors.Join(wrong...)
 }
 
-// describe turns the words of a descriptor into its values.
-func (r *Rule) describe(c *control.Control) (err error) {
-	if c.Since, err = control.ParseRuleset(r.Since); err != nil {
-		return fmt.Errorf("since: %w", err)
-	}
-	for i, paragraph := range r.Cites {
-		cite, known := hipaa.Find(paragraph)
-		if !known {
-			return fmt.Errorf("cites[%d]: is no paragraph that controls cite", i)
-		}
-		c.Cites = append(c.Cites, cite)
-	}
-	return nil
-}
-
 // exemplify makes the example, and the good and bad resources of the laws.
 func (r *Rule) exemplify(c *control.Control) error {
 	if len(r.Good) == 0 {
-		return fmt.Errorf("compiling rule %q: good: has no resource", r.ID)
+		return errors.New("good: has no resource")
 	}
 	example, err := yaml.Marshal(r.Good[0])
 	if err != nil {
-		return fmt.Errorf("compiling rule %q: writing the example: %w", r.ID, err)
+		return fmt.Errorf("writing the example: %w", err)
 	}
 	c.Example = strings.TrimLeft(string(example), "\n")
 	good := r.Good

@@ -10,7 +10,6 @@ import (
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/control"
-	"github.com/hipaa-operator/hipaa-operator/internal/hipaa"
 )
 
 // customKept is how many different custom controls stay compiled: those of sixteen
@@ -45,7 +44,7 @@ func Customs(types []control.ResourceType) func(*hipaav1.CustomControl) (control
 }
 
 func compileCustom(custom *hipaav1.CustomControl, types []control.ResourceType) (control.Control, error) {
-	r := &Rule{ID: custom.ID, Checks: make([]Check, len(custom.Checks))}
+	r := &Rule{ID: custom.ID, Cites: custom.Cites, Severity: control.Medium, Remedy: custom.Remedy, Checks: make([]Check, len(custom.Checks))}
 	for i := range custom.Checks {
 		from := &custom.Checks[i]
 		r.Checks[i] = Check{
@@ -59,24 +58,13 @@ func compileCustom(custom *hipaav1.CustomControl, types []control.ResourceType) 
 			r.Checks[i].Match = append(r.Checks[i].Match, t)
 		}
 	}
-	judge, err := compileChecks(r.Checks)
+	c, err := r.judging()
 	if err != nil {
 		return control.Control{}, err
-	}
-	judge.types = r.Types()
-	c := control.Control{
-		ID: custom.ID, Severity: control.Medium, Since: 1, Remedy: custom.Remedy,
-		Resources: judge.types, Judges: control.Resources | control.Workloads, NeedsLive: control.Infrastructure, Check: judge.check,
-	}
-	for i, paragraph := range custom.Cites {
-		cite, known := hipaa.Find(paragraph)
-		if !known {
-			return control.Control{}, fmt.Errorf("cites[%d]: is no paragraph that controls cite; they are %s", i, hipaa.Join(hipaa.All()))
-		}
-		c.Cites = append(c.Cites, cite)
 	}
 	if len(c.Cites) == 0 {
 		return control.Control{}, errors.New("cites: is empty")
 	}
+	c.Since = 1
 	return c, nil
 }

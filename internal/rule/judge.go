@@ -9,6 +9,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/control"
 )
 
@@ -77,7 +78,7 @@ func (j *judge) resource(s *control.Subject) []control.Finding {
 		}
 		switch f, about := c.judge(variables); {
 		case !about:
-		case f.Verdict == passed:
+		case f.Verdict == hipaav1.VerdictPass:
 			met = append(met, f)
 		default:
 			against = append(against, f)
@@ -92,9 +93,6 @@ func (j *judge) resource(s *control.Subject) []control.Finding {
 		return []control.Finding{control.NotApplicable("asks nothing of this resource")}
 	}
 }
-
-// passed is the verdict of evidence.
-var passed = control.Met("", "").Verdict
 
 // judge asks one check. It reports whether the check is about the resource.
 func (c *compiled) judge(variables map[string]any) (f control.Finding, about bool) {

@@ -5,7 +5,6 @@ package rule
 
 import (
 	"fmt"
-	"slices"
 
 	"sigs.k8s.io/yaml"
 
@@ -81,8 +80,7 @@ func (r *Rule) Types() []control.ResourceType {
 	for i := range r.Checks {
 		types = append(types, r.Checks[i].Match...)
 	}
-	slices.SortFunc(types, control.ResourceType.Compare)
-	return slices.Compact(types)
+	return control.UniqueTypes(types)
 }
 
 // bounded says which bound the checks exceed; nil is none.

@@ -6,6 +6,7 @@ package subject
 import (
 	"context"
 	"fmt"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
@@ -28,6 +29,9 @@ type Loader struct {
 	// Reports watches what other systems report; without it that is not known. Only
 	// live judgement asks.
 	Reports *Resources
+	// Serving tells when the certificate of the operator's webhooks ends; without it
+	// nobody looks.
+	Serving func() (time.Time, error)
 	// kept is nil where every scene is read anew.
 	kept *keptScenes
 }

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 	"sync"
+	"time"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -320,5 +321,12 @@ func (l *Loader) reports(w *world, namespace string) error {
 	}
 	var err error
 	w.Reports, err = l.Reports.of(namespace)
+	if l.Serving != nil {
+		ends, unread := l.Serving()
+		if unread != nil {
+			ends = time.Time{} // that it could not be read is for the control to say
+		}
+		w.Serving = &control.Serving{Ends: ends}
+	}
 	return err
 }

@@ -61,7 +61,24 @@ var platformScenes = map[string]scene{
 		veleroBrings(map[string]any{"region": "us-east-1"}), hipaav1.VerdictFail, "BackupStorageLocation/offsite spec.config names no key of your own",
 	},
 	"a Velero schedule into a place that is not there": {
-		veleroBrings(nil), hipaav1.VerdictUnknown, "BackupStorageLocation/offsite is not there, and a Schedule of Velero names it",
+		veleroBrings(nil), hipaav1.VerdictUnknown, "BackupStorageLocation/offsite is not there, and a Schedule or Backup of Velero names it",
+	},
+	"a Velero backup that nobody scheduled, into a place without a key": {
+		func(namespace string) *hipaav1.PHIWorkload {
+			serve("backups.velero.io")
+			return veleroHolds(namespace, map[string]any{}, "Backup", map[string]any{"includedNamespaces": []any{namespace}, "storageLocation": "offsite"})
+		}, hipaav1.VerdictFail, "BackupStorageLocation/offsite spec.config names no key of your own",
+	},
+	"a snapshot of a volume without a key": {
+		snapshotted("ebs.csi.aws.com", nil), hipaav1.VerdictFail, "VolumeSnapshot/web spec.source is a copy of claim data, which is not encrypted",
+	},
+	"a snapshot that Longhorn takes to a backup target": {
+		snapshotted("driver.longhorn.io", map[string]any{"type": "bak"}), hipaav1.VerdictUnknown, "which takes the copy to a backup target that shows no key",
+	},
+	"a scheduled backup of a database that says not where to": {
+		reporting("scheduledbackups.postgresql.cnpg.io", custom("postgresql.cnpg.io/v1", "ScheduledBackup", fields{
+			"cluster": fields{"name": "orders"}, "schedule": "0 0 3 * * *",
+		})), hipaav1.VerdictUnknown, "ScheduledBackup/web spec.cluster names a Cluster that says nothing of where its backups go",
 	},
 	"no backup that can be seen":      {closed, hipaav1.VerdictUnknown, "no backup of the namespace is declared"},
 	"no certificate that can be seen": {closed, hipaav1.VerdictUnknown, "no certificate of the workload can be seen"},
@@ -78,6 +95,9 @@ var platformScenes = map[string]scene{
 // sceneOf finds the scene of a break.
 func sceneOf(name string) (scene, bool) {
 	if found, known := scenes[name]; known {
+		return found, true
+	}
+	if found, known := gatewayScenes[name]; known {
 		return found, true
 	}
 	found, known := platformScenes[name]
@@ -165,27 +185,61 @@ func scanned(daysAgo int, published ...string) func(string) *hipaav1.PHIWorkload
 // own, into a place of AWS; nil is none.
 func veleroBrings(config map[string]any) func(string) *hipaav1.PHIWorkload {
 	return func(namespace string) *hipaav1.PHIWorkload {
-		GinkgoHelper()
 		serve("schedules.velero.io")
-		serve("backupstoragelocations.velero.io")
-		velero := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace + "-velero"}}
-		Expect(admin.Create(ctx, velero)).To(Succeed())
-		DeferCleanup(func() { Expect(admin.Delete(ctx, velero)).To(Succeed()) })
-		of := func(kind, name string, spec map[string]any) {
-			Eventually(func() error {
-				return admin.Create(ctx, &unstructured.Unstructured{Object: map[string]any{
-					"apiVersion": "velero.io/v1", "kind": kind, "metadata": map[string]any{"namespace": velero.Name, "name": name}, "spec": spec,
-				}})
-			}).Should(Succeed())
-		}
-		workload := closed(namespace)
-		of("Schedule", "nightly", map[string]any{
+		return veleroHolds(namespace, config, "Schedule", map[string]any{
 			"schedule": "0 3 * * *", "template": map[string]any{"includedNamespaces": []any{namespace}, "storageLocation": "offsite"},
 		})
-		if config != nil {
-			of("BackupStorageLocation", "offsite", map[string]any{"provider": "aws", "objectStorage": map[string]any{"bucket": "backups"}, "config": config})
+	}
+}
+
+// veleroHolds is a workload in whose favour Velero has an object in a namespace of its
+// own, and a place of AWS; nil is none.
+func veleroHolds(namespace string, config map[string]any, kind string, spec map[string]any) *hipaav1.PHIWorkload {
+	GinkgoHelper()
+	serve("backupstoragelocations.velero.io")
+	velero := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace + "-velero"}}
+	Expect(admin.Create(ctx, velero)).To(Succeed())
+	DeferCleanup(func() { Expect(admin.Delete(ctx, velero)).To(Succeed()) })
+	of := func(kind, name string, spec map[string]any) {
+		Eventually(func() error {
+			return admin.Create(ctx, &unstructured.Unstructured{Object: map[string]any{
+				"apiVersion": "velero.io/v1", "kind": kind, "metadata": map[string]any{"namespace": velero.Name, "name": name}, "spec": spec,
+			}})
+		}).Should(Succeed())
+	}
+	workload := closed(namespace)
+	of(kind, "nightly", spec)
+	if config != nil {
+		of("BackupStorageLocation", "offsite", map[string]any{"provider": "aws", "objectStorage": map[string]any{"bucket": "backups"}, "config": config})
+	}
+	return workload
+}
+
+// snapshotted is a workload whose pod mounts a claim that nothing encrypts, and a
+// snapshot of it.
+func snapshotted(driver string, parameters map[string]any) func(string) *hipaav1.PHIWorkload {
+	return func(namespace string) *hipaav1.PHIWorkload {
+		GinkgoHelper()
+		serve("volumesnapshots.snapshot.storage.k8s.io")
+		serve("volumesnapshotclasses.snapshot.storage.k8s.io")
+		class := &unstructured.Unstructured{Object: map[string]any{
+			"apiVersion": "snapshot.storage.k8s.io/v1", "kind": "VolumeSnapshotClass", "metadata": map[string]any{"name": namespace},
+			"driver": driver, "deletionPolicy": "Delete",
+		}}
+		if parameters != nil {
+			class.Object["parameters"] = parameters
 		}
-		return workload
+		Eventually(func() error { return admin.Create(ctx, class) }).Should(Succeed())
+		plain := phitest.Class(namespace).Obj()
+		plain.Parameters = map[string]string{"encrypted": "false"}
+		Expect(admin.Create(ctx, plain)).To(Succeed())
+		DeferCleanup(func() { Expect(admin.Delete(ctx, plain)).To(Succeed()) })
+		claim := phitest.Claim("data").Obj()
+		claim.Spec.StorageClassName = &plain.Name
+		workload := phitest.Workload("api").Namespace(namespace).Obj()
+		return later(namespace, workload, claim, phitest.Pod("api-0").Of(workload).Mounts("data", claim.Name).Obj(), custom("snapshot.storage.k8s.io/v1", "VolumeSnapshot", fields{
+			"volumeSnapshotClassName": namespace, "source": fields{"persistentVolumeClaimName": claim.Name},
+		}))
 	}
 }
 

@@ -16,6 +16,7 @@ var (
 	cnpgClusters    = control.ResourceType{Group: "postgresql.cnpg.io", Version: "v1", Kind: "Cluster", Resource: "clusters"}
 	objectStores    = control.ResourceType{Group: "barmancloud.cnpg.io", Version: "v1", Kind: "ObjectStore", Resource: "objectstores"}
 	veleroSchedules = control.ResourceType{Group: "velero.io", Version: "v1", Kind: "Schedule", Resource: "schedules"}
+	veleroBackups   = control.ResourceType{Group: "velero.io", Version: "v1", Kind: "Backup", Resource: "backups"}
 	veleroLocations = control.ResourceType{Group: "velero.io", Version: "v1", Kind: "BackupStorageLocation", Resource: "backupstoragelocations"}
 )
 
@@ -30,11 +31,12 @@ var _ = add(control.Control{
 	Remedy: "name the key under which the backup is encrypted",
 	Decides: "CloudNativePG's Clusters and the ObjectStores of its Barman Cloud plugin, by their own fields, at admission and live alike: in S3 data and " +
 		"WAL both ask for encryption aws:kms and name the key by --sse-kms-key-id; where the profile's storage.cloudKeys is Provider, any encryption " +
-		"will do. In other object stores no field names a key: Unknown, live. Only live: the places into which Velero's Schedules bring the namespace, " +
-		"in whatever namespace Velero runs, by config.kmsKeyId (AWS) and config.kmsKeyName (Google); other providers show no key, and a Backup " +
-		"that nobody scheduled is not looked at. " +
-		"A snapshot of a volume is encrypted as the volume is, which volume-encryption judges; so VolumeSnapshotClasses and backups by snapshot are not " +
-		"judged here. Where nothing is declared that says where a backup goes the verdict is Unknown: it may be made outside this cluster.",
+		"will do. In other object stores no field names a key: Unknown, live. Only live: the places into which Velero's Schedules, and Backups that " +
+		"nobody scheduled, bring the namespace, in whatever namespace Velero runs, by config.kmsKeyId (AWS) and config.kmsKeyName (Google); other " +
+		"providers show no key. VolumeSnapshots of claims that the workload mounts, and CloudNativePG's ScheduledBackups by snapshot, are encrypted " +
+		"as the volume is, whose key decides; a VolumeSnapshotClass that is not there, or of Longhorn with type bak, is Unknown. A ScheduledBackup " +
+		"to an object store has to lead to one that is declared, which is judged by itself. " +
+		"Where nothing is declared that says where a backup goes the verdict is Unknown: it may be made outside this cluster.",
 	Parameters: []control.Parameter{{
 		Path: "storage.cloudKeys", Basis: control.BasisProfile,
 		Meaning: "Whose key must encrypt what is declared: Customer, also where no profile says it, is one of your own; Provider takes the provider's as " +
@@ -57,9 +59,13 @@ spec:
 	Reports: []control.ReportType{
 		{ResourceType: veleroLocations, Trim: dropStatus, Everywhere: true},
 		{ResourceType: veleroSchedules, Trim: dropStatus, Everywhere: true},
+		{ResourceType: veleroBackups, Trim: dropStatus, Everywhere: true},
+		{ResourceType: snapshotClasses, Everywhere: true},
+		{ResourceType: snapshots, Trim: dropStatus},
+		{ResourceType: cnpgSchedules, Trim: dropStatus},
 	},
 	Judges:    control.Resources | control.Workloads,
-	NeedsLive: control.Infrastructure | control.Reports,
+	NeedsLive: control.Infrastructure | control.Reports | control.StorageChain,
 	Check: func(s control.Subject) []control.Finding {
 		switch s.Kind() {
 		case control.Resources:
@@ -74,12 +80,21 @@ spec:
 		declareResource(s, objectStoreWith("aws:kms", "--sse-kms-key-id=alias/ehr-backups"))
 	},
 	Breaks: control.Breaks{
-		"a database that is backed up in the clear":        breaksResource(clusterWith("")),
-		"a database that is backed up without a key":       breaksResource(clusterWith("aws:kms")),
-		"a database that is backed up under AWS's key":     breaksResource(clusterWith("aws:kms", "--sse-kms-key-id=alias/aws/s3")),
-		"an object store without a key":                    breaksResource(objectStoreWith("AES256")),
-		"a Velero schedule into a place without a key":     veleroBrings(map[string]any{"region": "us-east-1"}),
-		"a Velero schedule into a place that is not there": veleroBrings(nil),
+		"a database that is backed up in the clear":                         breaksResource(clusterWith("")),
+		"a database that is backed up without a key":                        breaksResource(clusterWith("aws:kms")),
+		"a database that is backed up under AWS's key":                      breaksResource(clusterWith("aws:kms", "--sse-kms-key-id=alias/aws/s3")),
+		"an object store without a key":                                     breaksResource(objectStoreWith("AES256")),
+		"a Velero schedule into a place without a key":                      veleroBrings(map[string]any{"region": "us-east-1"}),
+		"a Velero schedule into a place that is not there":                  veleroBrings(nil),
+		"a Velero backup that nobody scheduled, into a place without a key": reportsAlso(veleroBackup("ehr"), veleroLocation("offsite", "aws", nil, false)),
+		"a snapshot of a volume without a key": {Kind: control.Workloads, Reported: true, Apply: func(s *control.Subject) {
+			plain := provides(s, encryptingClass("plain", "false"))
+			s.World.Claims["data"].Spec.StorageClassName = &plain
+			report(s, snapshotOf("data", "ebs"))
+			report(s, snapshotClass("ebs", "ebs.csi.aws.com", nil))
+		}},
+		"a snapshot that Longhorn takes to a backup target":       reportsAlso(snapshotOf("data", "offsite"), snapshotClass("offsite", "driver.longhorn.io", map[string]any{"type": "bak"})),
+		"a scheduled backup of a database that says not where to": reportsAlso(cnpgSchedule(map[string]any{"cluster": map[string]any{"name": "orders"}, "schedule": "0 0 3 * * *"})),
 		"no backup that can be seen": {Kind: control.Workloads, Reported: true, Apply: func(s *control.Subject) {
 			s.World.Resources = slices.DeleteFunc(s.World.Resources, objectStores.Is)
 		}},
@@ -140,6 +155,14 @@ func veleroSchedule(template map[string]any) *unstructured.Unstructured {
 	return &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "velero.io/v1", "kind": "Schedule", "metadata": map[string]any{"namespace": "velero", "name": "nightly"},
 		"spec": map[string]any{"schedule": "0 3 * * *", "template": template},
+	}}
+}
+
+// veleroBackup is one that nobody scheduled.
+func veleroBackup(namespace string) *unstructured.Unstructured {
+	return &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "velero.io/v1", "kind": "Backup", "metadata": map[string]any{"namespace": "velero", "name": "before-upgrade"},
+		"spec": map[string]any{"includedNamespaces": []any{namespace}, "storageLocation": "offsite"},
 	}}
 }
 
@@ -220,13 +243,13 @@ func keyOf(arguments []string) string {
 	return ""
 }
 
-// taken judges the places into which Velero brings the namespace, each once. Where
+// taken judges where backups of the namespace go, the places of Velero each once. Where
 // nothing tells where any backup goes that is all there is to say.
 func taken(s *control.Subject) []control.Finding {
-	var findings []control.Finding
+	findings := append(snapshotted(s), scheduledByCNPG(s)...)
 	judged := map[veleroPlace]bool{}
 	for _, r := range s.World.Reports {
-		if r == nil || !veleroSchedules.Is(r) || !brings(r, s.Namespace.Name) {
+		if r == nil || !veleroSchedules.Is(r) && !veleroBackups.Is(r) || !brings(r, s.Namespace.Name) {
 			continue
 		}
 		place := placeOf(r)
@@ -235,22 +258,24 @@ func taken(s *control.Subject) []control.Finding {
 			findings = append(findings, place.judge(s))
 		}
 	}
-	if len(findings) == 0 && !slices.ContainsFunc(s.World.Resources, func(r *unstructured.Unstructured) bool {
-		return r != nil && control.NamespaceOf(r) == s.Namespace.Name && namesStore(r)
-	}) {
+	if len(findings) == 0 && !declaresStore(s, cnpgClusters, "") && !declaresStore(s, objectStores, "") {
 		return []control.Finding{control.Undecided("", "no backup of the namespace is declared that says where it goes, and it may be made outside this cluster").
 			But("declare it as Cluster of postgresql.cnpg.io or as Schedule of velero.io; or show by other means how it is encrypted").OnlyLive()}
 	}
 	return findings
 }
 
-// scheduled is what a Schedule says of the backups that it makes.
+// scheduled is what a Schedule says of the backups that it makes, and a Backup of itself.
 func scheduled(r *unstructured.Unstructured, field string) any {
-	value, _, _ := unstructured.NestedFieldNoCopy(r.Object, "spec", "template", field) // what is not there is nil
+	path := []string{"spec", field}
+	if veleroSchedules.Is(r) {
+		path = []string{"spec", "template", field}
+	}
+	value, _, _ := unstructured.NestedFieldNoCopy(r.Object, path...) // what is not there is nil
 	return value
 }
 
-// brings reports whether a Schedule backs a namespace up. One that includes none by name
+// brings reports whether a Schedule or a Backup backs a namespace up. One that includes none by name
 // holds all.
 func brings(r *unstructured.Unstructured, namespace string) bool {
 	included, excluded := patterns(scheduled(r, "includedNamespaces")), patterns(scheduled(r, "excludedNamespaces"))
@@ -285,7 +310,7 @@ func placeOf(r *unstructured.Unstructured) veleroPlace {
 func (p veleroPlace) judge(s *control.Subject) control.Finding {
 	location := p.find(s)
 	if location == nil {
-		return control.Undecided("BackupStorageLocation/"+p.name, "is not there, and a Schedule of Velero names it").As(p.namespace + "/" + p.name).OnlyLive()
+		return control.Undecided("BackupStorageLocation/"+p.name, "is not there, and a Schedule or Backup of Velero names it").As(p.namespace + "/" + p.name).OnlyLive()
 	}
 	at := "BackupStorageLocation/" + location.GetName() + " spec.config"
 	provider, _, _ := unstructured.NestedString(location.Object, "spec", "provider")

@@ -13,10 +13,7 @@ import (
 	"github.com/hipaa-operator/hipaa-operator/internal/hipaa"
 )
 
-var (
-	certificates = control.ResourceType{Group: "cert-manager.io", Version: "v1", Kind: "Certificate", Resource: "certificates"}
-	gateways     = control.ResourceType{Group: "gateway.networking.k8s.io", Version: "v1", Kind: "Gateway", Resource: "gateways"}
-)
+var certificates = control.ResourceType{Group: "cert-manager.io", Version: "v1", Kind: "Certificate", Resource: "certificates"}
 
 var _ = add(control.Control{
 	ID:       "certificate-expiry",
@@ -32,7 +29,8 @@ var _ = add(control.Control{
 		"Ingresses which lead to the workload and Gateways of the namespace name, there has to be a Certificate that makes them: the operator reads " +
 		"no Secrets, so what came into one otherwise is Unknown, as is what a load balancer, an ingress controller or a Gateway of another " +
 		"namespace brings itself. The profile can state of all these that they are watched elsewhere. The certificate of the " +
-		"operator's webhooks is not judged here; the operator renews it.",
+		"operator's own webhooks, without which PHI namespaces take nothing in, is judged for every workload, as the server shows it, and warned of in " +
+		"the last of the profile's periods alone, for it is renewed by itself before.",
 	Parameters: []control.Parameter{{
 		Path: "transmission.certificateWarningDays", Basis: control.BasisProfile,
 		Meaning: "So many days before the end people are warned; 30, 14 and 3 where no profile says it. The rule asks to guard transmissions and " +
@@ -51,7 +49,7 @@ spec:
   renewBefore: 720h
   issuerRef: {name: hospital-ca, kind: ClusterIssuer}
 `,
-	Reports:   []control.ReportType{{ResourceType: certificates, Trim: trimCertificate}, {ResourceType: gateways, Trim: dropStatus}},
+	Reports:   []control.ReportType{{ResourceType: certificates, Trim: trimCertificate}, gatewayReport},
 	Judges:    control.Workloads,
 	NeedsLive: control.Reports | control.Routes,
 	Check: func(s control.Subject) []control.Finding {
@@ -81,6 +79,9 @@ spec:
 			return c
 		}()),
 		"no certificate that can be seen": reportsAre(),
+		"a certificate of the operator's webhooks that has ended": {Kind: control.Workloads, Reported: true, Apply: func(s *control.Subject) {
+			s.World.Serving = &control.Serving{Ends: time.Date(2025, time.December, 1, 0, 0, 0, 0, time.UTC)}
+		}},
 		"an Ingress with a certificate that came otherwise": {Kind: control.Workloads, Reported: true, Apply: func(s *control.Subject) {
 			ingress := &networkingv1.Ingress{Spec: networkingv1.IngressSpec{TLS: []networkingv1.IngressTLS{{SecretName: "by-hand"}}}}
 			ingress.Name, ingress.Namespace = "web", s.Namespace.Name
@@ -141,9 +142,28 @@ func certified(s *control.Subject) []control.Finding {
 		}
 	}
 	if len(findings) == 0 {
-		return []control.Finding{unseen(s, "", "no certificate of the workload can be seen")}
+		findings = []control.Finding{unseen(s, "", "no certificate of the workload can be seen")}
+	}
+	if s.World.Serving != nil {
+		findings = append(findings, served(s, s.World.Serving.Ends.UTC()))
 	}
 	return findings
+}
+
+// served judges the certificate of the operator's own webhooks.
+func served(s *control.Subject, ends time.Time) control.Finding {
+	const path = "the certificate of the operator's webhooks"
+	last := ends.Add(-time.Duration(slices.Min(warningDays(s.Profile))) * 24 * time.Hour)
+	switch on := ends.Format(time.DateOnly); {
+	case ends.IsZero():
+		return control.Undecided(path, "could not be read").OnlyLive().But("look at the Secret hipaa-operator-webhook-cert and at the manager's log")
+	case !s.Now.Before(ends):
+		return control.Failed(path, "ended on %s", on).OnlyLive()
+	case s.Now.Before(last):
+		return control.Met(path, "ends on %s", on).EndsAt(last)
+	default:
+		return control.Met(path, "ends on %s, and nothing has renewed it", on).Warning().EndsAt(ends)
+	}
 }
 
 // reportsOf are the reports of one type about the namespace.

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
 	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
 )
 
@@ -122,5 +123,33 @@ func TestWarningsOfACertificateComeInTurn(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestTheOperatorsOwnCertificateIsWatched(t *testing.T) {
+	const of = "the certificate of the operator's webhooks "
+	for name, tc := range map[string]struct {
+		give control.Serving
+		days []int32
+		want string
+		soon bool
+	}{
+		"one that lasts":             {give: control.Serving{Ends: date(2027, time.January, 31)}, want: "Pass: " + of + "ends on 2027-01-31"},
+		"one that is renewed soon":   {give: control.Serving{Ends: date(2026, time.December, 5)}, want: "Pass: " + of + "ends on 2026-12-05"},
+		"one that nothing renewed":   {give: control.Serving{Ends: date(2026, time.November, 24)}, want: "Pass: " + of + "ends on 2026-11-24, and nothing has renewed it", soon: true},
+		"the days are the profile's": {give: control.Serving{Ends: date(2026, time.December, 5)}, days: []int32{60, 20}, want: "Pass: " + of + "ends on 2026-12-05, and nothing has renewed it", soon: true},
+		"one that has ended":         {give: control.Serving{Ends: date(2026, time.November, 22)}, want: of + "ended on 2026-11-22 (live)"},
+		"one that cannot be read":    {want: "Unknown: " + of + "could not be read (live)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := cabinet{}.subject()
+			s.Now, s.World.Serving = date(2026, time.November, 22), &tc.give
+			s.World.Reports = []*unstructured.Unstructured{certificateOf("web", "2027-12-31T00:00:00Z")}
+			s.Profile.Transmission.CertificateWarningDays = tc.days
+			findings := controlOf("certificate-expiry").Check(s)
+			if diff := cmp.Diff([]string{"Pass: Certificate/web status.notAfter is 2027-12-31", tc.want}, sentences(findings)); diff != "" || findings[1].Soon != tc.soon {
+				t.Errorf("it warns: %t; findings (-want +got):\n%s", findings[1].Soon, diff)
+			}
+		})
 	}
 }

@@ -30,23 +30,22 @@ var _ = add(control.Control{
 		"false ask for is Observed. All else the settings of the controller decide, which are not read: it is Attested by the profile's " +
 		"statement about the class until that ends, and Unknown live without; so is a class whose controller is not known. A Service of type " +
 		"LoadBalancer fails where its annotations ask AWS for HTTP without a certificate, and is Unknown live otherwise. Nobody dials these " +
-		"addresses yet, so no verdict is Tested; and routes of the Gateway API are not seen.",
+		"addresses yet, so no verdict is Tested. Only live: routes of the Gateway API that lead to the workload, by the listeners of the Gateways that " +
+		"take them, in whatever namespace those are. A listener of protocol HTTP fails unless every rule of the route that leads anywhere turns " +
+		"callers to https by a RequestRedirect; HTTPS and TLS pass; of TCP, of a Gateway that is not there and of parents that are no Gateway it is " +
+		"Unknown, and so are routes of other namespaces that a ReferenceGrant lets lead here.",
 	Parameters: []control.Parameter{ingressStatements},
 	Example:    ingressExample,
 	Judges:     control.Ingresses | control.Services | control.Workloads,
-	NeedsLive:  control.Routes,
-	Check: func(s control.Subject) []control.Finding {
-		switch s.Kind() {
-		case control.Ingresses:
-			return answered(&s, edge.Plaintext(s.Ingress)...)
-		case control.Services:
-			return balanced(&s, edge.BalancerPlaintext)
-		case control.Workloads:
-			return ledBy(s.World)
-		default:
-			return nil
+	Reports:    routeReports(),
+	NeedsLive:  control.Routes | control.Reports,
+	Check: edgeQuestions{ingress: edge.Plaintext, balancer: edge.BalancerPlaintext, route: func(s *control.Subject, r *edge.Route) []edge.GatewayAnswer {
+		var answers []edge.GatewayAnswer
+		for _, a := range edge.RoutePlaintext(r, everywhere[edge.Gateway](s.World, gateways)) {
+			answers = append(answers, edge.GatewayAnswer{Answer: a}) // no statement about a class makes plaintext TLS
 		}
-	},
+		return answers
+	}}.judge,
 	Satisfy: stateIngress,
 	Breaks: control.Breaks{
 		"no host has TLS":                             routed(func(i *networkingv1.Ingress) { i.Spec.TLS = nil }),
@@ -61,6 +60,10 @@ var _ = add(control.Control{
 			s.Service.Spec.Type = corev1.ServiceTypeLoadBalancer
 			s.Service.Annotations = map[string]string{"service.beta.kubernetes.io/aws-load-balancer-backend-protocol": "http"}
 		}),
+		"a route that a Gateway serves in plaintext":     reportsAlso(gatewayOf("any", listens("http", "HTTP", 80)), routeTo("patient-api")),
+		"a route that a Gateway serves as it comes":      reportsAlso(gatewayOf("any", listens("tcp", "TCP", 80)), tcpRouteTo("patient-api")),
+		"a route by a Gateway that is not there":         reportsAlso(routeTo("patient-api")),
+		"a grant to the routes of some other namespaces": reportsAlso(grantTo("team-b")),
 	},
 })
 
@@ -112,26 +115,52 @@ func stateIngress(s *control.Subject) {
 	s.Profile.Network.Ingresses = map[string]hipaav1.IngressStatement{"nginx": {IngressClass: "nginx", Statement: statement}}
 }
 
+// edgeQuestions are what a control asks of everything that lets callers in.
+type edgeQuestions struct {
+	ingress  func(*networkingv1.Ingress) []edge.Answer
+	balancer func(*corev1.Service) edge.Answer
+	route    func(*control.Subject, *edge.Route) []edge.GatewayAnswer
+}
+
+func (q edgeQuestions) judge(s control.Subject) []control.Finding {
+	switch s.Kind() {
+	case control.Ingresses:
+		return answered(&s, q.ingress(s.Ingress)...)
+	case control.Services:
+		return balanced(&s, q.balancer)
+	case control.Workloads:
+		return q.ledBy(&s)
+	default:
+		return nil
+	}
+}
+
 // answered turns what an Ingress says into findings. Where the controller's own
 // settings decide, a statement about its class does.
 func answered(s *control.Subject, answers ...edge.Answer) []control.Finding {
-	statement, stated := s.Profile.Network.Ingresses[edge.ClassOf(s.Ingress)]
+	class := edge.ClassOf(s.Ingress)
 	findings := make([]control.Finding, len(answers))
 	for i, a := range answers {
-		switch {
-		case a.Grade == edge.Settled:
-			findings[i] = control.Met(a.Path, "%s", a.Message)
-		case a.Grade == edge.Violated || a.Grade == edge.Weak && !stated:
-			findings[i] = control.Failed(a.Path, "%s", a.Message)
-		case stated:
-			findings[i] = control.Met(a.Path, "%s; the controller of the class is stated to be set up for it until %s", a.Message,
-				statement.Expires.UTC().Format(time.DateOnly)).Known(hipaav1.EvidenceAttested)
-		default:
-			findings[i] = control.Undecided(a.Path, "%s", a.Message).OnlyLive().
-				But("have the class stated under network.ingressStatements in the ComplianceProfile, once somebody has looked")
-		}
+		findings[i] = answer(s, class, a)
 	}
 	return findings
+}
+
+// answer turns an answer into a finding, where it is open by a statement about a class.
+func answer(s *control.Subject, class string, a edge.Answer) control.Finding {
+	statement, stated := s.Profile.Network.Ingresses[class]
+	switch {
+	case a.Grade == edge.Settled:
+		return control.Met(a.Path, "%s", a.Message)
+	case a.Grade == edge.Violated || a.Grade == edge.Weak && !stated:
+		return control.Failed(a.Path, "%s", a.Message)
+	case stated:
+		return control.Met(a.Path, "%s; the controller of the class is stated to be set up for it until %s", a.Message,
+			statement.Expires.UTC().Format(time.DateOnly)).Known(hipaav1.EvidenceAttested)
+	default:
+		return control.Undecided(a.Path, "%s", a.Message).OnlyLive().
+			But("have the class stated under network.ingressStatements in the ComplianceProfile, once somebody has looked")
+	}
 }
 
 // balanced turns what a Service of type LoadBalancer says into a finding. There is no
@@ -150,13 +179,31 @@ func balanced(s *control.Subject, ask func(*corev1.Service) edge.Answer) []contr
 	}
 }
 
-// ledBy says of the workload as a whole what leads to it; each is judged by itself.
-func ledBy(w *control.World) []control.Finding {
-	if len(w.Pods) == 0 && len(w.Exposing) == 0 && len(w.Ingresses) == 0 {
+// ledBy judges the routes that lead to the workload, and says of the workload as a whole
+// whether anything does; Ingresses are each judged by themselves.
+func (q edgeQuestions) ledBy(s *control.Subject) []control.Finding {
+	findings, routes := granted(s), routesTo(s)
+	for _, r := range routes {
+		for _, a := range q.route(s, r) {
+			a.Path = r.Kind + "/" + r.Metadata.Name + " " + a.Path
+			f := answer(s, a.Class, a.Answer)
+			if f.Verdict != hipaav1.VerdictPass {
+				f = f.OnlyLive()
+			}
+			if a.Class == "" {
+				f = f.But("let the route attach to listeners with TLS alone, of a Gateway that is there, and give plaintext a route that redirects to https")
+			}
+			findings = append(findings, f)
+		}
+	}
+	switch w := s.World; {
+	case len(findings) > 0 || len(w.Ingresses) > 0:
+		return findings
+	case len(w.Pods) == 0 && len(w.Exposing) == 0:
 		return []control.Finding{control.Undecided("", "nothing runs yet, and nothing leads to it").OnlyLive().But("start the workload")}
+	case len(routes) > 0:
+		return []control.Finding{control.Met("", "no listener with TLS leads to it")}
+	default:
+		return []control.Finding{control.Met("", "no Ingress and no route leads to it")}
 	}
-	if len(w.Ingresses) == 0 {
-		return []control.Finding{control.Met("", "no Ingress leads to it")}
-	}
-	return nil
 }

@@ -29,7 +29,8 @@ var _ = add(control.Control{
 		"policies see these addresses; loadBalancerSourceRanges and allocateLoadBalancerNodePorts stand in for neither. A Service without a " +
 		"selector leads where its EndpointSlices say, which network-isolation judges, and one of type ExternalName out of the cluster: neither " +
 		"is a finding. An Ingress fails unless each PHIWorkload that it leads to declares a gateway: it is exposed to whoever reaches the " +
-		"ingress controller, so its team must have said so. The node's network and ports of the node are pod-hardening's.",
+		"ingress controller, so its team must have said so; and so, only live, does a route of the Gateway API. Routes of other namespaces that a " +
+		"ReferenceGrant lets lead here are Unknown. The node's network and ports of the node are pod-hardening's.",
 	Parameters: []control.Parameter{{
 		Path: "network.gateways", Basis: control.BasisProfile,
 		Meaning: "The ingress controllers and load balancers that workloads may name as callers.",
@@ -45,7 +46,8 @@ spec:
 	Judges: control.Services | control.Ingresses | control.Workloads,
 	// Callers may be declared by way of what FlowPeers brings.
 	Needs:     control.FlowPeers,
-	NeedsLive: control.Routes,
+	NeedsLive: control.Routes | control.Reports,
+	Reports:   routeReports(),
 	Backstop:  exposureBackstop,
 	Check: func(s control.Subject) []control.Finding {
 		switch s.Kind() {
@@ -91,6 +93,10 @@ spec:
 		"an Ingress to a workload that no gateway may call": {Kind: control.Ingresses, Apply: func(s *control.Subject) {
 			s.Workload.Spec.Access = nil
 		}},
+		"a route to a workload that no gateway may call": {Kind: control.Workloads, Reported: true, Apply: func(s *control.Subject) {
+			report(s, routeTo("patient-api"))
+			s.Workload.Spec.Access = nil
+		}},
 	},
 })
 
@@ -99,18 +105,30 @@ func exposed(change func(*control.Subject)) control.Break {
 }
 
 // exposedBy says of the workload as a whole what leads to it; each is judged by
-// itself.
+// itself, but for routes, about which nobody asks admission.
 func exposedBy(s *control.Subject) []control.Finding {
-	open := 0
+	open, routes := 0, routesTo(s)
 	for _, service := range s.World.Exposing {
 		if selectsPods(&service.Spec) && len(exposures(&service.Spec)) > 0 {
 			open++
 		}
 	}
-	if len(s.World.Pods) == 0 && len(s.World.Exposing) == 0 && len(s.World.Ingresses) == 0 {
-		return []control.Finding{control.Undecided("", "nothing runs yet, and nothing leads to it").OnlyLive().But("start the workload")}
+	findings := granted(s)
+	for _, r := range routes {
+		if s.Workload != nil && !declaresGateway(s.Workload) {
+			findings = append(findings, control.Failed(r.Kind+"/"+r.Metadata.Name+" spec",
+				"leads callers from outside the cluster to PHIWorkload %s, whose access.from declares no gateway", s.Workload.Name).
+				But("declare the Gateway's pods there as a gateway, or remove the route").OnlyLive())
+		}
 	}
-	return []control.Finding{control.Met("", "%d Services and %d Ingresses lead to it from outside the cluster", open, len(s.World.Ingresses))}
+	switch w := s.World; {
+	case len(findings) > 0:
+		return findings
+	case len(w.Pods) == 0 && len(w.Exposing) == 0 && len(w.Ingresses) == 0:
+		return []control.Finding{control.Undecided("", "nothing runs yet, and nothing leads to it").OnlyLive().But("start the workload")}
+	default:
+		return []control.Finding{control.Met("", "%d Services, %d Ingresses and %d routes lead to it from outside the cluster", open, len(w.Ingresses), len(routes))}
+	}
 }
 
 // checkIngress judges an Ingress by what its workload says of callers.

@@ -157,7 +157,7 @@ func TestWhatLeadsToAWorkloadIsCounted(t *testing.T) {
 		phitest.Service("inside").Obj(), phitest.Service("outside").With(func(s *corev1.Service) { s.Spec.Type = corev1.ServiceTypeNodePort }).Obj(),
 	}
 	s.World.Ingresses = append(s.World.Ingresses, phitest.Ingress("api", "api.example.org", "api").Obj())
-	want := []string{"Pass: 1 Services and 1 Ingresses lead to it from outside the cluster"}
+	want := []string{"Pass: 1 Services, 1 Ingresses and 0 routes lead to it from outside the cluster"}
 	if diff := cmp.Diff(want, sentences(publicExposure.Check(s))); diff != "" {
 		t.Errorf("findings (-want +got):\n%s", diff)
 	}

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/hipaa-operator/hipaa-operator/internal/control"
 	"github.com/hipaa-operator/hipaa-operator/internal/edge"
@@ -24,33 +25,105 @@ var _ = add(control.Control{
 		"Attested by the profile's statement about the class until that ends, and Unknown live without. So is a class whose controller is not " +
 		"known; and a statement covers the defaults of AWS and Google too, which their settings can change. A Service of type LoadBalancer that " +
 		"gives AWS a certificate is judged by its ssl-negotiation-policy; any other is Unknown live: TLS ends behind it. Nobody dials these " +
-		"addresses yet, so no verdict is Tested; and routes of the Gateway API are not seen.",
+		"addresses yet, so no verdict is Tested. " +
+		"A ClientTrafficPolicy of Envoy Gateway with a minVersion, and a LoadBalancerConfiguration of the AWS Load Balancer Controller with an sslPolicy, " +
+		"that let in what is older are refused. Only live: routes of the Gateway API that lead to the workload, by the listeners with TLS of the Gateways " +
+		"that take them, in whatever namespace those are: by such a policy or configuration of the Gateway (what a GatewayClass adds to it is not read); " +
+		"in the classes gke-l7-* without a GCPGatewayPolicy that names an SSL policy it fails, for Google's default does; all else is Attested by a " +
+		"statement about the Gateway's class, and Unknown without. Where TLS is passed through it is Unknown: who ends it decides.",
 	Parameters: []control.Parameter{ingressStatements},
 	Example:    ingressExample,
-	Judges:     control.Ingresses | control.Services | control.Workloads,
-	NeedsLive:  control.Routes,
+	Resources:  []control.ResourceType{clientTraffic, awsBalancers},
+	Reports: routeReports(
+		control.ReportType{ResourceType: clientTraffic, Trim: dropStatus, Everywhere: true},
+		control.ReportType{ResourceType: googlePolicies, Trim: dropStatus, Everywhere: true},
+		control.ReportType{ResourceType: awsBalancers, Trim: dropStatus, Everywhere: true},
+	),
+	Judges:    control.Ingresses | control.Services | control.Resources | control.Workloads,
+	NeedsLive: control.Routes | control.Infrastructure | control.Reports,
 	Check: func(s control.Subject) []control.Finding {
-		switch s.Kind() {
-		case control.Ingresses:
-			return answered(&s, edge.MinimumTLS(s.Ingress))
-		case control.Services:
-			return balanced(&s, edge.BalancerTLS)
-		case control.Workloads:
-			return ledBy(s.World)
-		default:
-			return nil
+		if s.Kind() == control.Resources {
+			return ofPolicy(s.Resource)
 		}
+		return edgeQuestions{ingress: edge.MinimumTLS, balancer: edge.BalancerTLS, route: routeTLS}.judge(s)
 	},
 	Satisfy: stateIngress,
 	Breaks: control.Breaks{
-		"nginx told to accept TLS 1.1":                        asked("nginx", "nginx.ingress.kubernetes.io/server-snippet", "ssl_protocols TLSv1.1 TLSv1.2;"),
-		"an AWS load balancer with an old policy":             asked("alb", "alb.ingress.kubernetes.io/ssl-policy", "ELBSecurityPolicy-TLS-1-1-2017-01"),
-		"an AWS load balancer with the default policy":        asked("alb", "alb.ingress.kubernetes.io/certificate-arn", "arn:aws:acm:us-east-1:111122223333:certificate/7f3"),
-		"a Google load balancer without an SSL policy":        asked("gce", "kubernetes.io/ingress.allow-http", "false"),
-		"a network load balancer with the default policy":     balancing(""),
-		"a network load balancer with a policy from the past": balancing("ELBSecurityPolicy-2015-05"),
+		"nginx told to accept TLS 1.1":                          asked("nginx", "nginx.ingress.kubernetes.io/server-snippet", "ssl_protocols TLSv1.1 TLSv1.2;"),
+		"an AWS load balancer with an old policy":               asked("alb", "alb.ingress.kubernetes.io/ssl-policy", "ELBSecurityPolicy-TLS-1-1-2017-01"),
+		"an AWS load balancer with the default policy":          asked("alb", "alb.ingress.kubernetes.io/certificate-arn", "arn:aws:acm:us-east-1:111122223333:certificate/7f3"),
+		"a Google load balancer without an SSL policy":          asked("gce", "kubernetes.io/ingress.allow-http", "false"),
+		"a network load balancer with the default policy":       balancing(""),
+		"a network load balancer with a policy from the past":   balancing("ELBSecurityPolicy-2015-05"),
+		"a policy of Envoy Gateway that accepts TLS 1.1":        breaksResource(trafficPolicy("ehr", "1.1")),
+		"a configuration of an AWS load balancer from the past": breaksResource(balancerWith("ehr", "ELBSecurityPolicy-2016-08")),
+		"a Gateway whose policy accepts TLS 1.0":                reportsAlso(gatewayOf("eg", listens("https", "HTTPS", 443)), routeTo("patient-api"), trafficPolicy("edge", "1.0")),
+		"a Gateway of Google's without an SSL policy":           reportsAlso(gatewayOf("gke-l7-rilb", listens("https", "HTTPS", 443)), routeTo("patient-api")),
+		"a Gateway of which nothing is known":                   reportsAlso(gatewayOf("other", listens("https", "HTTPS", 443)), routeTo("patient-api")),
 	},
 })
+
+var (
+	clientTraffic  = control.ResourceType{Group: "gateway.envoyproxy.io", Version: "v1alpha1", Kind: "ClientTrafficPolicy", Resource: "clienttrafficpolicies"}
+	googlePolicies = control.ResourceType{Group: "networking.gke.io", Version: "v1", Kind: "GCPGatewayPolicy", Resource: "gcpgatewaypolicies"}
+	awsBalancers   = control.ResourceType{Group: "gateway.k8s.aws", Version: "v1beta1", Kind: "LoadBalancerConfiguration", Resource: "loadbalancerconfigurations"}
+)
+
+// ofPolicy judges what an implementation of the Gateway API is told of TLS, whatever
+// uses it.
+func ofPolicy(r *unstructured.Unstructured) []control.Finding {
+	var answers []edge.Answer
+	switch {
+	case clientTraffic.Is(r):
+		if policy, is := edge.Read[edge.ClientTraffic](r); is {
+			answers = append(answers, policy.Minimum())
+		}
+	case awsBalancers.Is(r):
+		if configuration, is := edge.Read[edge.LoadBalancer](r); is {
+			answers = configuration.Minimum()
+		}
+	default:
+		return []control.Finding{control.NotApplicable("is not of a type that this control judges")}
+	}
+	var findings []control.Finding
+	for _, a := range answers {
+		if a.Grade == edge.Violated {
+			findings = append(findings, control.Failed(a.Path, "%s", a.Message))
+		}
+	}
+	if len(findings) == 0 {
+		return []control.Finding{control.NotApplicable("lets in nothing older than TLS 1.2 by itself; what it is used for is judged by its routes")}
+	}
+	return findings
+}
+
+// routeTLS asks the Gateways of a route.
+func routeTLS(s *control.Subject, r *edge.Route) []edge.GatewayAnswer {
+	return edge.RouteTLS(r, everywhere[edge.Gateway](s.World, gateways), &edge.Policies{
+		Traffic:   everywhere[edge.ClientTraffic](s.World, clientTraffic),
+		Google:    everywhere[edge.GooglePolicy](s.World, googlePolicies),
+		Balancers: everywhere[edge.LoadBalancer](s.World, awsBalancers),
+	})
+}
+
+// trafficPolicy is one of Envoy Gateway about the Gateway of tests.
+func trafficPolicy(namespace, minimum string) *unstructured.Unstructured {
+	return &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "gateway.envoyproxy.io/v1alpha1", "kind": "ClientTrafficPolicy", "metadata": map[string]any{"namespace": namespace, "name": "tls"},
+		"spec": map[string]any{
+			"targetRefs": []any{map[string]any{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "public"}},
+			"tls":        map[string]any{"minVersion": minimum},
+		},
+	}}
+}
+
+// balancerWith tells the AWS Load Balancer Controller of a policy.
+func balancerWith(namespace, policy string) *unstructured.Unstructured {
+	return &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "gateway.k8s.aws/v1beta1", "kind": "LoadBalancerConfiguration", "metadata": map[string]any{"namespace": namespace, "name": "public"},
+		"spec": map[string]any{"listenerConfigurations": []any{map[string]any{"protocolPort": "HTTPS:443", "sslPolicy": policy}}},
+	}}
+}
 
 // balancing lets a Service ask AWS for a certificate and a policy.
 func balancing(policy string) control.Break {

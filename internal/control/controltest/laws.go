@@ -212,7 +212,7 @@ func empty(w *control.World, source control.Evidence) {
 	case control.Infrastructure:
 		w.Resources = nil
 	case control.Reports:
-		w.Reports = nil
+		w.Reports, w.Serving = nil, nil
 	}
 }
 

@@ -12,9 +12,9 @@ import (
 // IngressStatement is what a person says of the ingress controller that serves a
 // class: that it turns plaintext to TLS or does not answer it, and refuses TLS below
 // 1.2, where an Ingress asks for nothing else. The settings by which it does are not
-// to be seen from Ingresses.
+// to be seen from Ingresses. Of a class of Gateways it says the latter alone.
 type IngressStatementApplyConfiguration struct {
-	// ingressClass is the name of the class, as Ingresses give it.
+	// ingressClass is the name of the class, as Ingresses give it, or Gateways.
 	IngressClass                *string `json:"ingressClass,omitempty"`
 	StatementApplyConfiguration `json:""`
 }

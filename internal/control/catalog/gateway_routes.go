@@ -1,0 +1,177 @@
+package catalog
+
+import (
+	"fmt"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
+	"github.com/hipaa-operator/hipaa-operator/internal/edge"
+)
+
+var (
+	gateways        = gatewayType("v1", "Gateway", "gateways")
+	referenceGrants = gatewayType("v1beta1", "ReferenceGrant", "referencegrants")
+	// routeTypes are the routes that may lead callers from outside to a workload.
+	routeTypes = []control.ResourceType{
+		gatewayType("v1", "HTTPRoute", "httproutes"), gatewayType("v1", "GRPCRoute", "grpcroutes"),
+		gatewayType("v1", "TLSRoute", "tlsroutes"), gatewayType("v1alpha2", "TLSRoute", "tlsroutes"),
+		gatewayType("v1alpha2", "TCPRoute", "tcproutes"),
+	}
+)
+
+func gatewayType(version, kind, resource string) control.ResourceType {
+	return control.ResourceType{Group: "gateway.networking.k8s.io", Version: version, Kind: kind, Resource: resource}
+}
+
+// gatewayReport is a Gateway: those of other namespaces serve the routes of this one.
+var gatewayReport = control.ReportType{ResourceType: gateways, Trim: dropStatus, Everywhere: true}
+
+// routeReports are what tells of the routes to a workload, and by which Gateways.
+func routeReports(more ...control.ReportType) []control.ReportType {
+	list := append([]control.ReportType{gatewayReport, {ResourceType: referenceGrants, Trim: dropStatus}}, more...)
+	for _, t := range routeTypes {
+		list = append(list, control.ReportType{ResourceType: t, Trim: dropStatus})
+	}
+	return list
+}
+
+// routesTo are the routes of the namespace that lead callers from outside to the
+// workload.
+func routesTo(s *control.Subject) []*edge.Route {
+	services := servicesOf(s.World)
+	var routes []*edge.Route
+	for _, t := range routeTypes {
+		for _, r := range reportsOf(s, t) {
+			if route, is := edge.Read[edge.Route](r); is && route.FromOutside() && route.LeadsTo(services) {
+				route.Labels = s.Namespace.Labels
+				routes = append(routes, route)
+			}
+		}
+	}
+	return routes
+}
+
+// servicesOf are the names of the Services that lead to the workload.
+func servicesOf(w *control.World) map[string]bool {
+	services := map[string]bool{}
+	for _, service := range w.Exposing {
+		services[service.Name] = true
+	}
+	return services
+}
+
+// everywhere reads all reports of a type, whatever namespace they are in.
+func everywhere[T any](w *control.World, t control.ResourceType) []*T {
+	var list []*T
+	for _, r := range w.Reports {
+		if r == nil || !t.Is(r) {
+			continue
+		}
+		if one, is := edge.Read[T](r); is {
+			list = append(list, one)
+		}
+	}
+	return list
+}
+
+// granted says what other namespaces are let lead here: their routes are not looked at.
+func granted(s *control.Subject) []control.Finding {
+	services := servicesOf(s.World)
+	var findings []control.Finding
+	for _, r := range reportsOf(s, referenceGrants) {
+		grant, is := edge.Read[referenceGrant](r)
+		if !is || !grant.reaches(services) {
+			continue
+		}
+		for i, from := range grant.Spec.From {
+			if !slices.ContainsFunc(routeTypes, func(t control.ResourceType) bool { return t.Group == from.Group && t.Kind == from.Kind }) {
+				continue
+			}
+			path := fmt.Sprintf("ReferenceGrant/%s spec.from[%d]", r.GetName(), i)
+			findings = append(findings, control.Undecided(path, "lets each %s of namespace %s lead here, which is not looked at", from.Kind, from.Namespace).
+				But("let the route stand in this namespace, and take the grant back").OnlyLive())
+		}
+	}
+	return findings
+}
+
+// referenceGrant lets objects of other namespaces refer to those of its own.
+type referenceGrant struct {
+	Spec struct {
+		From []struct {
+			Group     string `json:"group"`
+			Kind      string `json:"kind"`
+			Namespace string `json:"namespace"`
+		} `json:"from"`
+		To []struct {
+			Kind string `json:"kind"`
+			Name string `json:"name"`
+		} `json:"to"`
+	} `json:"spec"`
+}
+
+// reaches reports whether it grants some of the Services; without a name it grants all,
+// those to come as well.
+func (g *referenceGrant) reaches(services map[string]bool) bool {
+	for _, to := range g.Spec.To {
+		if to.Kind == "Service" && (to.Name == "" || services[to.Name]) {
+			return true
+		}
+	}
+	return false
+}
+
+// gatewayOf is a Gateway of another namespace that takes routes of any.
+func gatewayOf(class string, listeners ...any) *unstructured.Unstructured {
+	return &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway", "metadata": map[string]any{"namespace": "edge", "name": "public"},
+		"spec": map[string]any{"gatewayClassName": class, "listeners": listeners},
+	}}
+}
+
+func listens(name, protocol string, port int64) map[string]any {
+	return map[string]any{
+		"name": name, "protocol": protocol, "port": port, "allowedRoutes": map[string]any{"namespaces": map[string]any{"from": "All"}},
+	}
+}
+
+// routeTo is an HTTPRoute to the Service of the workload of tests, at any listener.
+func routeTo(service string) *unstructured.Unstructured {
+	return &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": map[string]any{"namespace": "ehr", "name": "api"},
+		"spec": map[string]any{
+			"parentRefs": []any{map[string]any{"namespace": "edge", "name": "public"}},
+			"rules":      []any{map[string]any{"backendRefs": []any{map[string]any{"name": service, "port": int64(80)}}}},
+		},
+	}}
+}
+
+// tcpRouteTo is routeTo for whatever comes by TCP.
+func tcpRouteTo(service string) *unstructured.Unstructured {
+	r := routeTo(service)
+	r.SetAPIVersion("gateway.networking.k8s.io/v1alpha2")
+	r.SetKind("TCPRoute")
+	return r
+}
+
+// grantTo lets the routes of a namespace lead to any Service.
+func grantTo(namespace string) *unstructured.Unstructured {
+	return &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "gateway.networking.k8s.io/v1beta1", "kind": "ReferenceGrant", "metadata": map[string]any{"namespace": "ehr", "name": "routes"},
+		"spec": map[string]any{
+			"from": []any{map[string]any{"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "namespace": namespace}},
+			"to":   []any{map[string]any{"group": "", "kind": "Service"}},
+		},
+	}}
+}
+
+// reportsAlso adds reports to those that are there.
+func reportsAlso(reports ...*unstructured.Unstructured) control.Break {
+	return control.Break{Kind: control.Workloads, Reported: true, Apply: func(s *control.Subject) {
+		for _, r := range reports {
+			report(s, r.DeepCopy())
+		}
+	}}
+}
