@@ -419,6 +419,8 @@ const (
 )
 
 // TransmissionParameters are the parameters of encryption on the way.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.edgeProbeMinutes) || !has(self.edgeProbe) || self.edgeProbe != 'Never'",fieldPath=".edgeProbeMinutes",message="says nothing where edgeProbe is Never"
 type TransmissionParameters struct {
 	// databaseTLS is the least that connections to databases, caches and queues
 	// must ask for.
@@ -450,7 +452,35 @@ type TransmissionParameters struct {
 	// shows, such as those of load balancers, are watched and renewed in time.
 	// +optional
 	CertificatesElsewhere *Statement `json:"certificatesElsewhere,omitempty"`
+
+	// edgeProbe says whether the operator dials the addresses by which callers from
+	// outside the cluster reach PHI workloads, as the status of their Ingresses and
+	// Services of type LoadBalancer states them. Dial wins where profiles differ, and
+	// holds where none says anything. Never is for clusters whose operator cannot reach
+	// them.
+	// +optional
+	EdgeProbe EdgeProbe `json:"edgeProbe,omitempty"`
+
+	// edgeProbeMinutes is how many minutes lie between two dials of one address. Where
+	// several profiles set it the fewest count; where none does it is 60. What was seen
+	// counts for three times as long.
+	// +optional
+	// +kubebuilder:validation:Minimum=15
+	// +kubebuilder:validation:Maximum=1440
+	EdgeProbeMinutes int32 `json:"edgeProbeMinutes,omitempty"`
 }
+
+// EdgeProbe says whether addresses at the edge of the cluster are dialled.
+//
+// +kubebuilder:validation:Enum=Dial;Never
+type EdgeProbe string
+
+const (
+	// EdgeProbeDial dials them.
+	EdgeProbeDial EdgeProbe = "Dial"
+	// EdgeProbeNever dials nothing.
+	EdgeProbeNever EdgeProbe = "Never"
+)
 
 // DatabaseSettings says what becomes of settings that leave TLS open.
 //

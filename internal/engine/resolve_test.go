@@ -449,6 +449,35 @@ func TestTheShortestSessionAndTheBestTLSCount(t *testing.T) {
 	}
 }
 
+func TestTheEdgeIsDialledWhereOneProfileAsksForIt(t *testing.T) {
+	type probe struct {
+		mode    hipaav1.EdgeProbe
+		minutes int32
+	}
+	const dial, never = hipaav1.EdgeProbeDial, hipaav1.EdgeProbeNever
+	for name, tc := range map[string]struct {
+		give []probe
+		want time.Duration
+	}{
+		"nobody says anything":         {[]probe{{}, {}}, time.Hour},
+		"one forbids it":               {[]probe{{}, {never, 0}}, 0},
+		"one forbids it, one asks":     {[]probe{{never, 0}, {dial, 0}}, time.Hour},
+		"one asks, one forbids it":     {[]probe{{dial, 30}, {never, 0}}, 30 * time.Minute},
+		"the fewest minutes count":     {[]probe{{dial, 240}, {"", 20}, {"", 0}}, 20 * time.Minute},
+		"one forbids it, with minutes": {[]probe{{never, 0}, {"", 20}}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var profiles []*phitest.ProfileBuilder
+			for i, p := range tc.give {
+				profiles = append(profiles, phitest.Profile(string(rune('a'+i))).Dialled(p.mode, p.minutes))
+			}
+			if got := resolve(t, newEngine(t, pair()...), profiles...).Parameters.DialInterval(); got != tc.want {
+				t.Errorf("dialled each %s, want %s", got, tc.want)
+			}
+		})
+	}
+}
+
 func TestSensorsOfAllProfilesCount(t *testing.T) {
 	first, other := hipaav1.Sensor{Name: "agent", Namespace: "security"}, hipaav1.Sensor{Name: "agent", Namespace: "lab"}
 	second := hipaav1.Sensor{Name: "probe", Namespace: "security"}

@@ -309,6 +309,13 @@ func (b *ProfileBuilder) Certificates(elsewhere *hipaav1.Statement, warningDays 
 	return b
 }
 
+// Dialled says whether the edge of the cluster is dialled, and how often; zero minutes
+// say nothing.
+func (b *ProfileBuilder) Dialled(probe hipaav1.EdgeProbe, minutes int32) *ProfileBuilder {
+	b.transmission().EdgeProbe, b.transmission().EdgeProbeMinutes = probe, minutes
+	return b
+}
+
 // Sessions sets the limits of people's sessions; zero is none.
 func (b *ProfileBuilder) Sessions(idle, absolute time.Duration) *ProfileBuilder {
 	b.profile.Spec.Session = &hipaav1.SessionParameters{}

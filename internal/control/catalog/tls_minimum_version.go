@@ -23,18 +23,21 @@ var _ = add(control.Control{
 		"settings of the controller decide, which are not read (a FrontendConfig, TLS options of Traefik, ConfigMaps of nginx and HAProxy): it is " +
 		"Attested by the profile's statement about the class until that ends, and Unknown live without. So is a class whose controller is not " +
 		"known; and a statement covers the defaults of AWS and Google too, which their settings can change. A Service of type LoadBalancer that " +
-		"gives AWS a certificate is judged by its ssl-negotiation-policy; any other is Unknown live: TLS ends behind it. Nobody dials these " +
-		"addresses yet, so no verdict is Tested; and routes of the Gateway API are not seen.",
-	Parameters: []control.Parameter{ingressStatements},
+		"gives AWS a certificate is judged by its ssl-negotiation-policy. Live, the addresses that the status of an Ingress (port 443, for each " +
+		"host) or of such a Service (each of its TCP ports) states are dialled: whoever answers a greeting of TLS 1.1 or 1.0 fails. Where every way in was " +
+		"seen to speak TLS 1.2 or later and to refuse what is older the verdict is Tested, before what is stated; a port that only turns callers to TLS " +
+		"need not speak it. What could not be dialled, or was too long ago, changes nothing: a Service without a certificate of AWS is then " +
+		"Unknown live. Routes of the Gateway API are not seen.",
+	Parameters: []control.Parameter{ingressStatements, edgeProbe, edgeProbeMinutes},
 	Example:    ingressExample,
 	Judges:     control.Ingresses | control.Services | control.Workloads,
 	NeedsLive:  control.Routes,
 	Check: func(s control.Subject) []control.Finding {
 		switch s.Kind() {
 		case control.Ingresses:
-			return answered(&s, edge.MinimumTLS(s.Ingress))
+			return answered(&s, control.AskTLS, edge.MinimumTLS(s.Ingress))
 		case control.Services:
-			return balanced(&s, edge.BalancerTLS)
+			return balanced(&s, control.AskTLS, edge.BalancerTLS)
 		case control.Workloads:
 			return ledBy(s.World)
 		default:
@@ -43,12 +46,13 @@ var _ = add(control.Control{
 	},
 	Satisfy: stateIngress,
 	Breaks: control.Breaks{
-		"nginx told to accept TLS 1.1":                        asked("nginx", "nginx.ingress.kubernetes.io/server-snippet", "ssl_protocols TLSv1.1 TLSv1.2;"),
-		"an AWS load balancer with an old policy":             asked("alb", "alb.ingress.kubernetes.io/ssl-policy", "ELBSecurityPolicy-TLS-1-1-2017-01"),
-		"an AWS load balancer with the default policy":        asked("alb", "alb.ingress.kubernetes.io/certificate-arn", "arn:aws:acm:us-east-1:111122223333:certificate/7f3"),
-		"a Google load balancer without an SSL policy":        asked("gce", "kubernetes.io/ingress.allow-http", "false"),
-		"a network load balancer with the default policy":     balancing(""),
-		"a network load balancer with a policy from the past": balancing("ELBSecurityPolicy-2015-05"),
+		"nginx told to accept TLS 1.1":                            asked("nginx", "nginx.ingress.kubernetes.io/server-snippet", "ssl_protocols TLSv1.1 TLSv1.2;"),
+		"an AWS load balancer with an old policy":                 asked("alb", "alb.ingress.kubernetes.io/ssl-policy", "ELBSecurityPolicy-TLS-1-1-2017-01"),
+		"an AWS load balancer with the default policy":            asked("alb", "alb.ingress.kubernetes.io/certificate-arn", "arn:aws:acm:us-east-1:111122223333:certificate/7f3"),
+		"a Google load balancer without an SSL policy":            asked("gce", "kubernetes.io/ingress.allow-http", "false"),
+		"a network load balancer with the default policy":         balancing(""),
+		"a network load balancer with a policy from the past":     balancing("ELBSecurityPolicy-2015-05"),
+		"a load balancer that accepts TLS 1.0 when it is dialled": answers(control.AskTLS, control.Dialled{Answer: control.OldAccepted, Version: 0x0301}),
 	},
 })
 

@@ -483,6 +483,8 @@ var schemaYAML = typed.YAMLObject(`types:
         scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.DriftState
   scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.EdgeProbe
+  scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Egress
   map:
     fields:
@@ -1186,6 +1188,12 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.DatabaseTLS
       default: Require
+    - name: edgeProbe
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.EdgeProbe
+    - name: edgeProbeMinutes
+      type:
+        scalar: numeric
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.TransportProtocol
   scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.UndeclaredCounts
