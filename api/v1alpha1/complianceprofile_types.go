@@ -10,6 +10,8 @@ import (
 
 // ComplianceProfileSpec is what the security team decides for namespaces.
 // Several profiles may govern a namespace; the most restrictive setting counts.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.exceptions) || !has(self.exceptions.neverFor) || !has(self.controls) || !self.controls.exists(c, c.mode == 'Off' && c.id in self.exceptions.neverFor)",fieldPath=".exceptions.neverFor",message="names a control that this profile sets to Off"
 type ComplianceProfileSpec struct {
 	// namespaceSelector selects the PHI namespaces that this profile governs;
 	// only namespaces with the label hipaa-operator.io/phi: "true" count. Empty

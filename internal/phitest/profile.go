@@ -86,6 +86,12 @@ func (b *ProfileBuilder) LongestException(d time.Duration) *ProfileBuilder {
 	return b
 }
 
+// NoExceptions names controls from which no exception is taken.
+func (b *ProfileBuilder) NoExceptions(ids ...string) *ProfileBuilder {
+	b.exceptions().NeverFor = append(b.exceptions().NeverFor, ids...)
+	return b
+}
+
 // OnlyExceptions has no control in force and bounds exceptions.
 func (b *ProfileBuilder) OnlyExceptions(d time.Duration) *ProfileBuilder {
 	b.profile.Spec.UndeclaredPods = hipaav1.UndeclaredPodsAllow

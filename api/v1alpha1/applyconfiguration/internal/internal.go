@@ -533,6 +533,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: maximumLength
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
+    - name: neverFor
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
     - name: warnHoursBefore
       type:
         list:
