@@ -510,7 +510,27 @@ type SessionParameters struct {
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m') && duration(self) <= duration('168h')",message="must be from 1m to 168h"
 	AbsoluteTimeout *metav1.Duration `json:"absoluteTimeout,omitempty"` //nolint:kubeapilinter // as idleTimeout
+
+	// settings says what becomes of containers of known applications that say nothing
+	// about unused sessions: Complete tells new ones idleTimeout, by the variable that
+	// the application reads, but where care depends on the workload: there people do.
+	// AsDeclared, the default, leaves them.
+	// +optional
+	// +default="AsDeclared"
+	Settings SessionSettings `json:"settings,omitempty"`
 }
+
+// SessionSettings says what becomes of settings that leave unused sessions open.
+//
+// +kubebuilder:validation:Enum=AsDeclared;Complete
+type SessionSettings string
+
+const (
+	// SessionSettingsAsDeclared leaves them.
+	SessionSettingsAsDeclared SessionSettings = "AsDeclared"
+	// SessionSettingsComplete adds a limit.
+	SessionSettingsComplete SessionSettings = "Complete"
+)
 
 // TaggingParameters are the label keys of classification.
 //

@@ -391,6 +391,7 @@ func (m *merge) addTransmission(p *hipaav1.ComplianceProfile) {
 	if from := p.Spec.Session; from != nil {
 		into.Session.IdleTimeout = shortest(into.Session.IdleTimeout, from.IdleTimeout)
 		into.Session.AbsoluteTimeout = shortest(into.Session.AbsoluteTimeout, from.AbsoluteTimeout)
+		into.Session.Settings = strictest(into.Session.Settings, from.Settings, hipaav1.SessionSettingsAsDeclared, hipaav1.SessionSettingsComplete)
 	}
 }
 

@@ -437,6 +437,9 @@ func TestTheShortestSessionAndTheBestTLSCount(t *testing.T) {
 		phitest.Profile("b").Certificates(still, 14, 30).Sessions(30*time.Minute, 8*time.Hour).DatabaseTLS(hipaav1.DatabaseTLSRequire).DatabaseSettingsCompleted(),
 		phitest.Profile("c").Sessions(0, 10*time.Hour),
 	).Parameters
+	if got.Session.Settings != "" {
+		t.Errorf("settings = %s", got.Session.Settings)
+	}
 	if got.Session.Idle() != 10*time.Minute || got.Session.Absolute() != 8*time.Hour {
 		t.Errorf("limits = %v and %v", got.Session.Idle(), got.Session.Absolute())
 	}
@@ -446,6 +449,16 @@ func TestTheShortestSessionAndTheBestTLSCount(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got.Transmission); diff != "" {
 		t.Errorf("transmission (-want +got):\n%s", diff)
+	}
+}
+
+func TestLimitsAreAddedWhereOneProfileAsksForIt(t *testing.T) {
+	settings := func(name string, s hipaav1.SessionSettings) *phitest.ProfileBuilder {
+		return phitest.Profile(name).Sessions(0, 0).With(func(p *hipaav1.ComplianceProfileSpec) { p.Session.Settings = s })
+	}
+	got := resolve(t, newEngine(t, pair()...), settings("a", hipaav1.SessionSettingsAsDeclared), settings("b", hipaav1.SessionSettingsComplete), settings("c", hipaav1.SessionSettingsAsDeclared))
+	if got.Parameters.Session.Settings != hipaav1.SessionSettingsComplete {
+		t.Errorf("settings = %q", got.Parameters.Session.Settings)
 	}
 }
 

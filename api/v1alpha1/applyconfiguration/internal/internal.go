@@ -1075,6 +1075,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: idleTimeout
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
+    - name: settings
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.SessionSettings
+      default: AsDeclared
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.SessionSettings
+  scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Stage
   scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Statement
