@@ -7,12 +7,15 @@ import (
 	"fmt"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/controllers/backstop"
 	"github.com/hipaa-operator/hipaa-operator/controllers/complianceprofile"
 	"github.com/hipaa-operator/hipaa-operator/controllers/controlexception"
@@ -20,6 +23,7 @@ import (
 	"github.com/hipaa-operator/hipaa-operator/controllers/phiworkload"
 	"github.com/hipaa-operator/hipaa-operator/internal/engine"
 	"github.com/hipaa-operator/hipaa-operator/internal/metrics"
+	"github.com/hipaa-operator/hipaa-operator/internal/prober"
 	"github.com/hipaa-operator/hipaa-operator/internal/repair"
 	"github.com/hipaa-operator/hipaa-operator/internal/subject"
 )
@@ -63,6 +67,10 @@ func Setup(ctx context.Context, mgr ctrl.Manager, d Dependencies) error {
 		Reports:   subject.WatchReports(d.Engine.ReportTypes(), cluster),
 		Serving:   d.Serving,
 	}
+	dialler, answered, err := addProber(ctx, mgr, loader)
+	if err != nil {
+		return err
+	}
 	corrector := &repair.Corrector{Client: c, Live: live, Witness: d.Witness, Clock: d.Clock}
 	recorder := mgr.GetEventRecorder(eventSource)
 
@@ -89,10 +97,28 @@ func Setup(ctx context.Context, mgr ctrl.Manager, d Dependencies) error {
 	workloads := &phiworkload.Reconciler{
 		Client: c, Live: live, Loader: loader, Engine: d.Engine, Corrector: corrector,
 		Replacer: &repair.Replacer{Client: c, Live: live, Engine: d.Engine, Clock: d.Clock},
-		Events:   recorder, Fleet: &metrics.Fleet{}, Clock: d.Clock,
+		Prober:   dialler, Answered: answered, Events: recorder, Fleet: &metrics.Fleet{}, Clock: d.Clock,
 	}
 	if err := workloads.SetupWithManager(ctx, mgr, controller.Options{MaxConcurrentReconciles: d.Workers}); err != nil {
 		return fmt.Errorf("adding controllers: %w", err)
 	}
 	return nil
+}
+
+// addProber adds what dials the edge of the cluster, and tells for which workloads it
+// answers something else than before.
+func addProber(ctx context.Context, mgr ctrl.Manager, loader *subject.Loader) (*prober.Prober, <-chan event.GenericEvent, error) {
+	answered := make(chan event.GenericEvent)
+	dialler := prober.New(clock.RealClock{}, loader.Inside, func(workload types.NamespacedName) {
+		answer := event.GenericEvent{Object: &hipaav1.PHIWorkload{ObjectMeta: metav1.ObjectMeta{Namespace: workload.Namespace, Name: workload.Name}}}
+		select {
+		case answered <- answer:
+		case <-ctx.Done():
+		}
+	})
+	loader.Dials = dialler
+	if err := mgr.Add(dialler); err != nil {
+		return nil, nil, fmt.Errorf("adding the prober: %w", err)
+	}
+	return dialler, answered, nil
 }

@@ -10,6 +10,8 @@ import (
 
 // ComplianceProfileSpec is what the security team decides for namespaces.
 // Several profiles may govern a namespace; the most restrictive setting counts.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.exceptions) || !has(self.exceptions.neverFor) || !has(self.controls) || !self.controls.exists(c, c.mode == 'Off' && c.id in self.exceptions.neverFor)",fieldPath=".exceptions.neverFor",message="names a control that this profile sets to Off"
 type ComplianceProfileSpec struct {
 	// namespaceSelector selects the PHI namespaces that this profile governs;
 	// only namespaces with the label hipaa-operator.io/phi: "true" count. Empty
@@ -419,6 +421,8 @@ const (
 )
 
 // TransmissionParameters are the parameters of encryption on the way.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.edgeProbeMinutes) || !has(self.edgeProbe) || self.edgeProbe != 'Never'",fieldPath=".edgeProbeMinutes",message="says nothing where edgeProbe is Never"
 type TransmissionParameters struct {
 	// databaseTLS is the least that connections to databases, caches and queues
 	// must ask for.
@@ -450,7 +454,35 @@ type TransmissionParameters struct {
 	// shows, such as those of load balancers, are watched and renewed in time.
 	// +optional
 	CertificatesElsewhere *Statement `json:"certificatesElsewhere,omitempty"`
+
+	// edgeProbe says whether the operator dials the addresses by which callers from
+	// outside the cluster reach PHI workloads, as the status of their Ingresses and
+	// Services of type LoadBalancer states them. Dial wins where profiles differ, and
+	// holds where none says anything. Never is for clusters whose operator cannot reach
+	// them.
+	// +optional
+	EdgeProbe EdgeProbe `json:"edgeProbe,omitempty"`
+
+	// edgeProbeMinutes is how many minutes lie between two dials of one address. Where
+	// several profiles set it the fewest count; where none does it is 60. What was seen
+	// counts for three times as long.
+	// +optional
+	// +kubebuilder:validation:Minimum=15
+	// +kubebuilder:validation:Maximum=1440
+	EdgeProbeMinutes int32 `json:"edgeProbeMinutes,omitempty"`
 }
+
+// EdgeProbe says whether addresses at the edge of the cluster are dialled.
+//
+// +kubebuilder:validation:Enum=Dial;Never
+type EdgeProbe string
+
+const (
+	// EdgeProbeDial dials them.
+	EdgeProbeDial EdgeProbe = "Dial"
+	// EdgeProbeNever dials nothing.
+	EdgeProbeNever EdgeProbe = "Never"
+)
 
 // DatabaseSettings says what becomes of settings that leave TLS open.
 //
@@ -478,7 +510,27 @@ type SessionParameters struct {
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m') && duration(self) <= duration('168h')",message="must be from 1m to 168h"
 	AbsoluteTimeout *metav1.Duration `json:"absoluteTimeout,omitempty"` //nolint:kubeapilinter // as idleTimeout
+
+	// settings says what becomes of containers of known applications that say nothing
+	// about unused sessions: Complete tells new ones idleTimeout, by the variable that
+	// the application reads, but where care depends on the workload: there people do.
+	// AsDeclared, the default, leaves them.
+	// +optional
+	// +default="AsDeclared"
+	Settings SessionSettings `json:"settings,omitempty"`
 }
+
+// SessionSettings says what becomes of settings that leave unused sessions open.
+//
+// +kubebuilder:validation:Enum=AsDeclared;Complete
+type SessionSettings string
+
+const (
+	// SessionSettingsAsDeclared leaves them.
+	SessionSettingsAsDeclared SessionSettings = "AsDeclared"
+	// SessionSettingsComplete adds a limit.
+	SessionSettingsComplete SessionSettings = "Complete"
+)
 
 // TaggingParameters are the label keys of classification.
 //

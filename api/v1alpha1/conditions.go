@@ -287,6 +287,10 @@ const (
 	// ReasonExpired means that the exception's end has come.
 	ReasonExpired = "Expired"
 
+	// ReasonNeverExcepted means that spec.exceptions.neverFor of a profile names the
+	// control, so that no exception from it counts.
+	ReasonNeverExcepted = "NeverExcepted"
+
 	// ReasonTooLong means that more lies between an exception's creation and its end
 	// than profiles allow. Lifted by the watch on ComplianceProfiles.
 	ReasonTooLong = "TooLong"

@@ -30,6 +30,18 @@ type ExceptionParameters struct {
 	// +kubebuilder:validation:items:Minimum=1
 	// +kubebuilder:validation:items:Maximum=8760
 	WarnHoursBefore []int32 `json:"warnHoursBefore,omitempty"`
+
+	// neverFor are controls from which no exception is taken. One that is asked for is
+	// refused, and one that stands there already does not count. Where several profiles
+	// name some all of them count. A grant of access is an exception too.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=128
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=63
+	// +kubebuilder:validation:items:XValidation:rule="self.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?$')",message="is not the ID of a control, such as volume-encryption"
+	NeverFor []string `json:"neverFor,omitempty"`
 }
 
 // AddressableRecord is what 45 CFR 164.306(d)(3) asks to document where an addressable

@@ -44,20 +44,32 @@ func (r *Reconciler) judge(_ context.Context, s *scope) error {
 // judgeControls looks at what the profile says of controls.
 func (r *Reconciler) judgeControls(s *scope) {
 	spec := &s.profile.Spec
-	var unknown []string
+	set := make([]string, len(spec.Controls))
 	for i := range spec.Controls {
-		if id := spec.Controls[i].ID; !r.Engine.Knows(id) && !engine.Brings(slices.Collect(maps.Values(s.profiles)), id) && !engine.Brings([]*hipaav1.ComplianceProfile{s.profile}, id) {
-			unknown = append(unknown, id)
-		}
+		set[i] = spec.Controls[i].ID
 	}
-	if len(unknown) > 0 {
-		s.problem(hipaav1.ReasonUnknownControl, "spec.controls names what neither the catalogue has nor a profile brings: %s; see docs/controls", strings.Join(unknown, ", "))
+	r.judgeNames(s, "spec.controls", set)
+	if spec.Exceptions != nil {
+		r.judgeNames(s, "spec.exceptions.neverFor", spec.Exceptions.NeverFor)
 	}
 	for _, fault := range r.Engine.Faults(s.profile) {
 		s.problem(hipaav1.ReasonInvalidControl, "%s; its verdict is Unknown", fault)
 	}
 	for _, lacking := range r.Engine.Unrecorded(s.profile) {
 		s.problem(hipaav1.ReasonRecordMissing, "%s", lacking)
+	}
+}
+
+// judgeNames looks for names that are no control's.
+func (r *Reconciler) judgeNames(s *scope, field string, ids []string) {
+	var unknown []string
+	for _, id := range ids {
+		if !r.Engine.Knows(id) && !engine.Brings(slices.Collect(maps.Values(s.profiles)), id) && !engine.Brings([]*hipaav1.ComplianceProfile{s.profile}, id) {
+			unknown = append(unknown, id)
+		}
+	}
+	if len(unknown) > 0 {
+		s.problem(hipaav1.ReasonUnknownControl, "%s names what neither the catalogue has nor a profile brings: %s; see docs/controls", field, strings.Join(unknown, ", "))
 	}
 }
 

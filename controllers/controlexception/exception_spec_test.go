@@ -102,6 +102,23 @@ var _ = Describe("A ControlException", func() {
 		phitest.ExpectLawfulConditions(GinkgoT(), x)
 	})
 
+	It("counts no more where a profile takes none from its control any more", func(ctx context.Context) {
+		x := exception("barred", "api", time.Hour)
+		Expect(cluster.Admin.Create(ctx, x)).To(Succeed())
+		cluster.Approve(ctx, x)
+		Eventually(cluster.Condition(ctx, x, hipaav1.ConditionReady), patience, interval).Should(Equal("True InForce"))
+		profile := controllerstest.Create(ctx, cluster, phitest.Profile("barring").NoExceptions("pod-hardening").Obj())
+		DeferCleanup(func(ctx context.Context) {
+			Expect(client.IgnoreNotFound(cluster.Admin.Delete(ctx, profile))).To(Succeed())
+		})
+		Eventually(cluster.Condition(ctx, x, hipaav1.ConditionReady), patience, interval).Should(Equal("False NeverExcepted"))
+		Expect(cluster.Condition(ctx, x, hipaav1.ConditionApproved)()).To(Equal("True Approved"), "people have decided as they have")
+		Eventually(cluster.Events(ctx, x), patience, interval).Should(ContainElement(hipaav1.ReasonNeverExcepted))
+		phitest.ExpectLawfulConditions(GinkgoT(), x)
+		controllerstest.UpdateProfile(ctx, cluster, profile, func(p *hipaav1.ComplianceProfile) { p.Spec.Exceptions.NeverFor = nil })
+		Eventually(cluster.Condition(ctx, x, hipaav1.ConditionReady), patience, interval).Should(Equal("True InForce"))
+	})
+
 	It("is void when its spec changes after the approval", func(ctx context.Context) {
 		x := exception("changed", "api", time.Hour)
 		Expect(cluster.Admin.Create(ctx, x)).To(Succeed())

@@ -1,6 +1,7 @@
 package controlexception
 
 import (
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -62,7 +63,7 @@ func approvedOf(s *scope) outcome.Condition {
 		state = engine.StateOf(s.exception, s.workload, s.exception.Spec.Expires.Add(-time.Second))
 	}
 	switch state {
-	case engine.ExceptionInForce, engine.ExceptionTooLong, engine.ExceptionUnrecorded:
+	case engine.ExceptionInForce, engine.ExceptionBarred, engine.ExceptionTooLong, engine.ExceptionUnrecorded:
 		return outcome.Condition{Status: metav1.ConditionTrue, Reason: hipaav1.ReasonApproved, Message: "approved by " + s.exception.Status.Approval.Approver}
 	case engine.ExceptionDenied:
 		return outcome.Condition{Status: metav1.ConditionFalse, Reason: hipaav1.ReasonDenied, Message: "denied by " + s.exception.Status.Approval.Approver}
@@ -95,6 +96,10 @@ func inForceOf(s *scope) outcome.Condition {
 		return outcome.Condition{Status: metav1.ConditionTrue, Reason: hipaav1.ReasonInForce, Message: s.effective.Standing(s.exception.Spec.ControlID, s.exception.Spec.Expires)}
 	case s.state == engine.ExceptionExpired:
 		return outcome.Condition{Status: metav1.ConditionFalse, Reason: hipaav1.ReasonExpired, Message: "ended at " + end}
+	case s.flaw == engine.ExceptionBarred:
+		return outcome.Condition{Status: metav1.ConditionFalse, Reason: hipaav1.ReasonNeverExcepted,
+			Message: "does not count, because spec.exceptions.neverFor of ComplianceProfile " + strings.Join(s.effective.Barring(s.exception.Spec.ControlID), ", ") +
+				" takes no exception from this control: bring the workload in order, or ask those who may change that profile"}
 	case s.flaw == engine.ExceptionTooLong:
 		return outcome.Condition{Status: metav1.ConditionFalse, Reason: hipaav1.ReasonTooLong,
 			Message: "does not count, because it ends at " + end + " and spec.exceptions.maximumLength of the profiles allows " +

@@ -126,6 +126,18 @@ func TestStatus(t *testing.T) {
 			give: at(x().Created(phitest.After(-60*day)).ApprovedBy("officer").Obj(), 0),
 			want: [3]string{"False TooLong", "True Approved", "False TooLong"},
 		},
+		"from a control that takes none": {
+			give: under(phitest.Profile("strict").NoExceptions("pod-hardening"), x().ApprovedBy("officer").Obj(), 0),
+			want: [3]string{"False NeverExcepted", "True Approved", "False NeverExcepted"},
+		},
+		"from a control that takes none, before anybody decides": {
+			give: under(phitest.Profile("strict").NoExceptions("pod-hardening"), x().Obj(), 0),
+			want: [3]string{"False NeverExcepted", "False ApprovalPending", "False NeverExcepted"},
+		},
+		"from a control that takes none, and ended": {
+			give: under(phitest.Profile("strict").NoExceptions("pod-hardening"), x().ApprovedBy("officer").Obj(), 48*time.Hour),
+			want: [3]string{"False Expired", "True Approved", "False Expired"},
+		},
 		"too long, before anybody decides": {
 			give: at(x().Created(phitest.After(-60*day)).Obj(), 0),
 			want: [3]string{"False TooLong", "False ApprovalPending", "False TooLong"},

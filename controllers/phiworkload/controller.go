@@ -18,6 +18,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	hipaav1ac "github.com/hipaa-operator/hipaa-operator/api/v1alpha1/applyconfiguration/api/v1alpha1"
@@ -45,6 +46,10 @@ type Reconciler struct {
 	// Corrector repairs; Replacer evicts.
 	Corrector *repair.Corrector
 	Replacer  *repair.Replacer
+	// Prober dials the edge of the cluster; nil dials nothing. Answered tells of
+	// workloads for which it answers something else than before.
+	Prober   Prober
+	Answered <-chan event.GenericEvent
 	// Events takes what people should hear of.
 	Events events.EventRecorder
 	// Fleet counts for the metrics.
@@ -177,6 +182,7 @@ func (r *Reconciler) letGo(ctx context.Context, s *scope) error {
 		return err
 	}
 	r.journal.clear(client.ObjectKeyFromObject(w))
+	r.dialNothing(w)
 	r.versions.Forget(w)
 	r.Fleet.Forget(client.ObjectKeyFromObject(w))
 	return nil

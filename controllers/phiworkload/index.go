@@ -50,6 +50,7 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		{&corev1.Pod{}, byConfigMap, configMapsOf},
 		{&corev1.Pod{}, subject.ByServiceAccount, subject.ServiceAccountOf},
 		{&corev1.Pod{}, subject.ByAgentOf, subject.AgentOf},
+		{&corev1.Pod{}, subject.ByAddress, subject.AddressesOf},
 		{&corev1.PersistentVolumeClaim{}, byClass, classOf},
 	} {
 		if err := indexer.IndexField(ctx, index.of, index.name, index.value); err != nil {

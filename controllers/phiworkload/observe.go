@@ -41,6 +41,7 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 		return fmt.Errorf("reading the subject: %w", err)
 	}
 	s.subject = s.subject.Under(s.effective.Parameters)
+	r.dial(s)
 	if s.goal.Enforces() {
 		if s.occupied, err = r.Loader.Occupied(ctx, s.scene, s.workload, s.goal.Undeclared); err != nil {
 			return fmt.Errorf("looking for pods that ran before the workload: %w", err)

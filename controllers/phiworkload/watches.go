@@ -66,6 +66,7 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, opt
 			changed := m.resourceTo(ctx, queue)
 			return errors.Join(r.Loader.Resources.Start(ctx, changed), r.Loader.Reports.Start(ctx, changed))
 		})).
+		WatchesRawSource(source.Channel(r.Answered, &handler.EnqueueRequestForObject{})).
 		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
 	if err != nil {
 		return fmt.Errorf("setting up the phiworkload controller: %w", err)

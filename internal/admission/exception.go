@@ -118,6 +118,10 @@ func (g *Gate) checkBounds(ctx context.Context, x *exceptionRequest) error {
 	}
 	what, spec, now := whatOf(x.Request), &x.exception.Spec, g.Clock.Now()
 	switch effective.Flaw(x.exception, now) {
+	case engine.ExceptionBarred:
+		return forbid("%s: spec.controlID: %s takes no exception here: spec.exceptions.neverFor of ComplianceProfile %s names it; "+
+			"bring the workload in order, or ask those who may change that profile",
+			what, spec.ControlID, strings.Join(effective.Barring(spec.ControlID), ", "))
 	case engine.ExceptionTooLong:
 		return forbid("%s: spec.expires: %s is too far away: spec.exceptions.maximumLength of the profiles allows %s from the creation of an exception; "+
 			"write no later than %s, and ask again by another exception if it must go on",

@@ -187,6 +187,37 @@ var _ = Describe("An exception", func() {
 		Eventually(pod).Should(Succeed())
 	})
 
+	It("is not taken from a control that a profile names, nor counted", func(ctx SpecContext) {
+		Expect(anna.Status().Patch(ctx, exception, approve(exception))).To(Succeed())
+		pod := func() error {
+			return as("tess@example.org").Create(ctx, phitest.Pod("patient-api").Namespace(ns).Unhardened().Obj(), client.DryRunAll)
+		}
+		Eventually(pod).Should(Succeed())
+		profile := phitest.Profile(ns).Selecting(corev1.LabelMetadataName, ns).OnlyExceptions(24 * time.Hour).NoExceptions("pod-hardening").Obj()
+		Expect(admin.Create(ctx, profile)).To(Succeed())
+		DeferCleanup(func(ctx SpecContext) { Expect(client.IgnoreNotFound(admin.Delete(ctx, profile))).To(Succeed()) })
+		Eventually(pod).Should(MatchError(ContainSubstring("pod-hardening")), "what was approved before does not count")
+		another := func(control string) error {
+			x := phitest.Exception("another", "patient-api", control).Namespace(ns).Expires(metav1.NewTime(time.Now().Add(time.Hour))).Obj()
+			return requester.Create(ctx, x, client.DryRunAll)
+		}
+		Expect(another("pod-hardening")).To(MatchError(ContainSubstring("spec.controlID: pod-hardening takes no exception here: spec.exceptions.neverFor of ComplianceProfile " +
+			ns + " names it; bring the workload in order, or ask those who may change that profile")))
+		Expect(another("privileged-access")).To(Succeed(), "nobody has named it")
+		Expect(admin.Delete(ctx, profile)).To(Succeed())
+		Eventually(pod).Should(Succeed())
+	})
+
+	It("takes no profile that muddles what it takes no exception from", func(ctx SpecContext) {
+		create := func(b *phitest.ProfileBuilder) error {
+			return admin.Create(ctx, b.OnlyByName().Obj(), client.DryRunAll)
+		}
+		Expect(create(phitest.Profile("muddled").Control("pod-hardening", hipaav1.ModeOff).NoExceptions("volume-encryption", "pod-hardening"))).To(
+			MatchError(ContainSubstring("names a control that this profile sets to Off")))
+		Expect(create(phitest.Profile("misspelt").NoExceptions("Pod Hardening"))).To(MatchError(ContainSubstring("is not the ID of a control")))
+		Expect(create(phitest.Profile("plain").Control("pod-hardening", hipaav1.ModeWarn).NoExceptions("pod-hardening"))).To(Succeed())
+	})
+
 	It("brings the record that an addressable specification asks for", func(ctx SpecContext) {
 		ask := func(control string) *phitest.ExceptionBuilder {
 			return phitest.Exception("asked", "patient-api", control).Namespace(ns).Expires(metav1.NewTime(time.Now().Add(time.Hour)))

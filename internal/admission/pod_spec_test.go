@@ -2,6 +2,7 @@ package admission_test
 
 import (
 	"strings"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -60,6 +61,27 @@ var _ = Describe("A pod in a PHI namespace", func() {
 		Expect(good.Labels).To(HaveKeyWithValue(hipaav1.LabelWorkload, "patient-api"))
 		Expect(tenant.Create(ctx, pod().Unhardened().Obj(), client.DryRunAll)).To(MatchError(ContainSubstring("pod-hardening")))
 		Expect(tenant.Get(ctx, client.ObjectKeyFromObject(good), &corev1.Pod{})).To(MatchError(apierrors.IsNotFound, "is not there"))
+	})
+
+	It("of a known application is told when unused sessions end, where a profile asks for it and no care depends on it", func(ctx SpecContext) {
+		asks := phitest.Profile(ns).Selecting(corev1.LabelMetadataName, ns).Sessions(10*time.Minute, 0).
+			With(func(p *hipaav1.ComplianceProfileSpec) { p.Session.Settings = hipaav1.SessionSettingsComplete }).Obj()
+		Expect(admin.Create(ctx, asks)).To(Succeed())
+		DeferCleanup(func(ctx SpecContext) { Expect(admin.Delete(ctx, asks)).To(Succeed()) })
+		for name, continuity := range map[string]hipaav1.Continuity{"board": hipaav1.ContinuityBusiness, "ward": hipaav1.ContinuityPatientCare} {
+			Expect(admin.Create(ctx, phitest.Workload(name).Namespace(ns).Continuity(continuity).From(phitest.FromGateway("ingress-nginx")).Obj())).To(Succeed())
+		}
+		told := func(name string) func() []corev1.EnvVar {
+			return func() []corev1.EnvVar {
+				p := phitest.Pod(name).Namespace(ns).With(func(p *corev1.Pod) { p.Spec.Containers[0].Image = "grafana/grafana:12.1.0" }).Obj()
+				if err := tenant.Create(ctx, p, client.DryRunAll); err != nil {
+					return []corev1.EnvVar{{Name: err.Error()}}
+				}
+				return p.Spec.Containers[0].Env
+			}
+		}
+		Eventually(told("board")).Should(ConsistOf(corev1.EnvVar{Name: "GF_AUTH_LOGIN_MAXIMUM_INACTIVE_LIFETIME_DURATION", Value: "10m"}))
+		Expect(told("ward")()).To(BeEmpty())
 	})
 
 	It("is refused when no PHIWorkload selects it", func(ctx SpecContext) {

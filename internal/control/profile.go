@@ -130,7 +130,11 @@ type ResidencyParameters struct {
 
 // SessionParameters are the merged limits of people's sessions: the shortest that a
 // profile sets, zero where none does.
-type SessionParameters struct{ IdleTimeout, AbsoluteTimeout time.Duration }
+type SessionParameters struct {
+	IdleTimeout, AbsoluteTimeout time.Duration
+	// Settings is Complete where a profile asks for it.
+	Settings hipaav1.SessionSettings
+}
 
 // The limits of sessions where profiles set none.
 const (

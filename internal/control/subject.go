@@ -89,6 +89,9 @@ type World struct {
 	// Ingresses of the namespace that lead to Services which expose the workload,
 	// or to any where the subject is the namespace, sorted by name.
 	Ingresses []*networkingv1.Ingress
+	// Dialled is what the edge of the cluster answered where it was dialled for the
+	// workload. It is read with Ingresses; none is no fault.
+	Dialled map[Endpoint]Dialled
 
 	// Roles and Bindings of the namespace, sorted by name.
 	Roles    []*rbacv1.Role

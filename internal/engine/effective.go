@@ -383,10 +383,15 @@ func (m *merge) addTransmission(p *hipaav1.ComplianceProfile) {
 		if s := from.CertificatesElsewhere; s != nil && m.stands(*s) {
 			into.Transmission.CertificatesElsewhere = cmp.Or(into.Transmission.CertificatesElsewhere, s)
 		}
+		into.Transmission.EdgeProbe = strictest(into.Transmission.EdgeProbe, from.EdgeProbe, hipaav1.EdgeProbeNever, hipaav1.EdgeProbeDial)
+		if minutes := from.EdgeProbeMinutes; minutes > 0 && (into.Transmission.EdgeProbeMinutes == 0 || minutes < into.Transmission.EdgeProbeMinutes) {
+			into.Transmission.EdgeProbeMinutes = minutes
+		}
 	}
 	if from := p.Spec.Session; from != nil {
 		into.Session.IdleTimeout = shortest(into.Session.IdleTimeout, from.IdleTimeout)
 		into.Session.AbsoluteTimeout = shortest(into.Session.AbsoluteTimeout, from.AbsoluteTimeout)
+		into.Session.Settings = strictest(into.Session.Settings, from.Settings, hipaav1.SessionSettingsAsDeclared, hipaav1.SessionSettingsComplete)
 	}
 }
 

@@ -16,6 +16,8 @@ import (
 // States of an exception that profiles and the law do not let count, whoever has
 // approved it.
 const (
+	// ExceptionBarred means that a profile takes no exception from the control.
+	ExceptionBarred ExceptionState = "Barred"
 	// ExceptionTooLong means that more lies between creation and end than a profile
 	// allows: it was let in under a milder one, or while admission was away.
 	ExceptionTooLong ExceptionState = "TooLong"
@@ -32,6 +34,8 @@ var defaultWarnings = []time.Duration{7 * 24 * time.Hour, 24 * time.Hour}
 type exceptionLimits struct {
 	longest  time.Duration
 	warnings []time.Duration
+	// barred names, for each control that accepts none, the profiles that say so.
+	barred map[string][]string
 }
 
 func (m *merge) addExceptions(p *hipaav1.ComplianceProfile) {
@@ -43,6 +47,12 @@ func (m *merge) addExceptions(p *hipaav1.ComplianceProfile) {
 	into.longest = shortest(into.longest, from.MaximumLength)
 	for _, hours := range from.WarnHoursBefore {
 		into.warnings = append(into.warnings, time.Duration(hours)*time.Hour)
+	}
+	for _, id := range from.NeverFor {
+		if into.barred == nil {
+			into.barred = map[string][]string{}
+		}
+		into.barred[id] = append(into.barred[id], p.Name)
 	}
 	slices.SortFunc(into.warnings, func(a, b time.Duration) int { return cmp.Compare(b, a) })
 	into.warnings = slices.Compact(into.warnings)
@@ -57,6 +67,9 @@ func (e *Engine) Ungoverned() *Effective { return &Effective{controls: e.control
 func (f *Effective) LongestException() time.Duration {
 	return cmp.Or(f.exceptions.longest, hipaav1.DefaultExceptionLength)
 }
+
+// Barring names the profiles that take no exception from a control, sorted.
+func (f *Effective) Barring(controlID string) []string { return f.exceptions.barred[controlID] }
 
 // Warnings are the times before the end of an exception at which people hear of it,
 // the longest first.
@@ -99,10 +112,12 @@ func (f *Effective) Standing(controlID string, until metav1.Time) string {
 	return fmt.Sprintf("%s until %s", hipaa.NotMet(f.cites(controlID)), until.UTC().Format(time.RFC3339))
 }
 
-// Flaw is why an exception does not count, whatever people decide: TooLong or
+// Flaw is why an exception does not count, whatever people decide: Barred, TooLong or
 // Unrecorded. Empty is none.
 func (f *Effective) Flaw(x *hipaav1.ControlException, now time.Time) ExceptionState {
 	switch {
+	case len(f.Barring(x.Spec.ControlID)) > 0:
+		return ExceptionBarred
 	case x.Spec.Expires.After(f.LatestEnd(x, now)):
 		return ExceptionTooLong
 	case x.Spec.Record == nil && len(f.Addressable(x.Spec.ControlID)) > 0:

@@ -42,6 +42,9 @@ func TestAnExceptionCountsWithinWhatProfilesAllow(t *testing.T) {
 		"without the record of an addressable specification": {unbounded(), asked(second, hour).Unrecorded(), engine.ExceptionUnrecorded},
 		"with it":                            {unbounded(), asked(second, hour), engine.ExceptionInForce},
 		"without one where nobody asks":      {unbounded(), asked(first, hour).Unrecorded(), engine.ExceptionInForce},
+		"from a control that a profile bars": {append(unbounded(), phitest.Profile("b").NoExceptions(second, first)), asked(first, hour), engine.ExceptionBarred},
+		"from one that it does not":          {append(unbounded(), phitest.Profile("b").NoExceptions(second)), asked(first, hour), engine.ExceptionInForce},
+		"barred, and too long":               {append(bounded(hour), phitest.Profile("b").NoExceptions(first)), asked(first, 2*hour), engine.ExceptionBarred},
 		"too long and unrecorded, the first": {bounded(hour), asked(second, 2*hour).Unrecorded(), engine.ExceptionTooLong},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -56,6 +59,19 @@ func TestAnExceptionCountsWithinWhatProfilesAllow(t *testing.T) {
 				t.Errorf("admission excuses: %v, the state is %s", excused, tc.want)
 			}
 		})
+	}
+}
+
+func TestAProfileBarsExceptionsWhereItIsInForce(t *testing.T) {
+	effective := resolve(t, newEngine(t, citing(first, hipaa.Integrity)),
+		phitest.Profile("b").NoExceptions(first), phitest.Profile("a").NoExceptions(first, second), phitest.Profile("c"))
+	for id, want := range map[string][]string{first: {"a", "b"}, second: {"a"}, "another": nil} {
+		if diff := cmp.Diff(want, effective.Barring(id)); diff != "" {
+			t.Errorf("Barring(%s) (-want +got):\n%s", id, diff)
+		}
+	}
+	if barring := newEngine(t).Ungoverned().Barring(first); barring != nil {
+		t.Errorf("where nobody governs %q bar it", barring)
 	}
 }
 

@@ -75,6 +75,7 @@ type tally struct {
 	met        []control.Finding
 	exempt     []control.Finding
 	class      hipaav1.EvidenceClass
+	against    hipaav1.EvidenceClass
 	soon       []control.Finding
 	until      time.Time
 }
@@ -118,7 +119,9 @@ func (t *tally) take(s *control.Subject, findings []control.Finding) {
 			t.exempt = append(t.exempt, f)
 		default:
 			t.violations = append(t.violations, violation(t.control, s, f))
-			t.failed = t.failed || f.Verdict == hipaav1.VerdictFail
+			if f.Verdict == hipaav1.VerdictFail {
+				t.failed, t.against = true, weaker(t.against, classOf(f))
+			}
 		}
 	}
 }
@@ -138,7 +141,7 @@ func (t *tally) conclude(result *Result) {
 	}
 	switch {
 	case t.failed:
-		result.Verdict, result.Class = hipaav1.VerdictFail, hipaav1.EvidenceObserved
+		result.Verdict, result.Class = hipaav1.VerdictFail, t.against
 		result.Message = t.summary(hipaav1.VerdictFail)
 	case len(t.violations) > 0:
 		result.Verdict = hipaav1.VerdictUnknown

@@ -437,6 +437,9 @@ func TestTheShortestSessionAndTheBestTLSCount(t *testing.T) {
 		phitest.Profile("b").Certificates(still, 14, 30).Sessions(30*time.Minute, 8*time.Hour).DatabaseTLS(hipaav1.DatabaseTLSRequire).DatabaseSettingsCompleted(),
 		phitest.Profile("c").Sessions(0, 10*time.Hour),
 	).Parameters
+	if got.Session.Settings != "" {
+		t.Errorf("settings = %s", got.Session.Settings)
+	}
 	if got.Session.Idle() != 10*time.Minute || got.Session.Absolute() != 8*time.Hour {
 		t.Errorf("limits = %v and %v", got.Session.Idle(), got.Session.Absolute())
 	}
@@ -446,6 +449,45 @@ func TestTheShortestSessionAndTheBestTLSCount(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got.Transmission); diff != "" {
 		t.Errorf("transmission (-want +got):\n%s", diff)
+	}
+}
+
+func TestLimitsAreAddedWhereOneProfileAsksForIt(t *testing.T) {
+	settings := func(name string, s hipaav1.SessionSettings) *phitest.ProfileBuilder {
+		return phitest.Profile(name).Sessions(0, 0).With(func(p *hipaav1.ComplianceProfileSpec) { p.Session.Settings = s })
+	}
+	got := resolve(t, newEngine(t, pair()...), settings("a", hipaav1.SessionSettingsAsDeclared), settings("b", hipaav1.SessionSettingsComplete), settings("c", hipaav1.SessionSettingsAsDeclared))
+	if got.Parameters.Session.Settings != hipaav1.SessionSettingsComplete {
+		t.Errorf("settings = %q", got.Parameters.Session.Settings)
+	}
+}
+
+func TestTheEdgeIsDialledWhereOneProfileAsksForIt(t *testing.T) {
+	type probe struct {
+		mode    hipaav1.EdgeProbe
+		minutes int32
+	}
+	const dial, never = hipaav1.EdgeProbeDial, hipaav1.EdgeProbeNever
+	for name, tc := range map[string]struct {
+		give []probe
+		want time.Duration
+	}{
+		"nobody says anything":         {[]probe{{}, {}}, time.Hour},
+		"one forbids it":               {[]probe{{}, {never, 0}}, 0},
+		"one forbids it, one asks":     {[]probe{{never, 0}, {dial, 0}}, time.Hour},
+		"one asks, one forbids it":     {[]probe{{dial, 30}, {never, 0}}, 30 * time.Minute},
+		"the fewest minutes count":     {[]probe{{dial, 240}, {"", 20}, {"", 0}}, 20 * time.Minute},
+		"one forbids it, with minutes": {[]probe{{never, 0}, {"", 20}}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var profiles []*phitest.ProfileBuilder
+			for i, p := range tc.give {
+				profiles = append(profiles, phitest.Profile(string(rune('a'+i))).Dialled(p.mode, p.minutes))
+			}
+			if got := resolve(t, newEngine(t, pair()...), profiles...).Parameters.DialInterval(); got != tc.want {
+				t.Errorf("dialled each %s, want %s", got, tc.want)
+			}
+		})
 	}
 }
 

@@ -86,6 +86,12 @@ func (b *ProfileBuilder) LongestException(d time.Duration) *ProfileBuilder {
 	return b
 }
 
+// NoExceptions names controls from which no exception is taken.
+func (b *ProfileBuilder) NoExceptions(ids ...string) *ProfileBuilder {
+	b.exceptions().NeverFor = append(b.exceptions().NeverFor, ids...)
+	return b
+}
+
 // OnlyExceptions has no control in force and bounds exceptions.
 func (b *ProfileBuilder) OnlyExceptions(d time.Duration) *ProfileBuilder {
 	b.profile.Spec.UndeclaredPods = hipaav1.UndeclaredPodsAllow
@@ -306,6 +312,13 @@ func (b *ProfileBuilder) DatabaseSettingsCompleted() *ProfileBuilder {
 // Certificates sets what is said of certificates.
 func (b *ProfileBuilder) Certificates(elsewhere *hipaav1.Statement, warningDays ...int32) *ProfileBuilder {
 	b.transmission().CertificatesElsewhere, b.transmission().CertificateWarningDays = elsewhere, warningDays
+	return b
+}
+
+// Dialled says whether the edge of the cluster is dialled, and how often; zero minutes
+// say nothing.
+func (b *ProfileBuilder) Dialled(probe hipaav1.EdgeProbe, minutes int32) *ProfileBuilder {
+	b.transmission().EdgeProbe, b.transmission().EdgeProbeMinutes = probe, minutes
 	return b
 }
 

@@ -11,6 +11,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
 )
 
 // Loader reads evidence from the cache, and from the API server where the cache
@@ -32,8 +34,16 @@ type Loader struct {
 	// Serving tells when the certificate of the operator's webhooks ends; without it
 	// nobody looks.
 	Serving func() (time.Time, error)
+	// Dials tells what the edge of the cluster answered; nil is nothing. Only live
+	// judgement asks.
+	Dials Dials
 	// kept is nil where every scene is read anew.
 	kept *keptScenes
+}
+
+// Dials tells what the endpoints of a workload last answered.
+type Dials interface {
+	Dialled(workload types.NamespacedName) map[control.Endpoint]control.Dialled
 }
 
 // get reads one object from the cache and, if it is not there, live. It reports

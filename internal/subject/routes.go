@@ -4,12 +4,14 @@ import (
 	"context"
 
 	networkingv1 "k8s.io/api/networking/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 )
 
 // routes reads the Ingresses that lead to a workload, by way of the Services that
-// expose it; all of the namespace where there is no workload.
+// expose it, and what answered when they were dialled; all Ingresses of the namespace
+// where there is no workload.
 func (l *Loader) routes(ctx context.Context, world *world, namespace string, w *hipaav1.PHIWorkload) error {
 	var ingresses networkingv1.IngressList
 	if err := l.list(ctx, namespace, &ingresses); err != nil {
@@ -23,6 +25,9 @@ func (l *Loader) routes(ctx context.Context, world *world, namespace string, w *
 		if w == nil || leadsToAny(ingress, exposing) {
 			world.Ingresses = append(world.Ingresses, ingress)
 		}
+	}
+	if w != nil && l.Dials != nil {
+		world.Dialled = l.Dials.Dialled(client.ObjectKeyFromObject(w))
 	}
 	return nil
 }

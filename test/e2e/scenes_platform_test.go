@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"crypto/tls"
 	"os"
 	"path/filepath"
 	"time"
@@ -79,6 +80,12 @@ var platformScenes = map[string]scene{
 		reporting("scheduledbackups.postgresql.cnpg.io", custom("postgresql.cnpg.io/v1", "ScheduledBackup", fields{
 			"cluster": fields{"name": "orders"}, "schedule": "0 0 3 * * *",
 		})), hipaav1.VerdictUnknown, "ScheduledBackup/web spec.cluster names a Cluster that says nothing of where its backups go",
+	},
+	"a load balancer that accepts TLS 1.0 when it is dialled": {
+		answering(speaking(tls.VersionTLS10, tls.VersionTLS10)), hipaav1.VerdictFail, "spec.ports[0] accepted TLS 1.0 when it was dialled on ",
+	},
+	"a load balancer that answers plaintext when it is dialled": {
+		answering(nil), hipaav1.VerdictFail, "spec.ports[0] answered plaintext with status 200 when it was dialled on ",
 	},
 	"no backup that can be seen":      {closed, hipaav1.VerdictUnknown, "no backup of the namespace is declared"},
 	"no certificate that can be seen": {closed, hipaav1.VerdictUnknown, "no certificate of the workload can be seen"},

@@ -28,8 +28,9 @@ var _ = add(control.Control{
 		"absolute one. Only an idle limit passes. Limits of connections (keepalive_timeout, proxy_read_timeout, ClientAliveInterval, wait_timeout) and renewals " +
 		"(cookie-refresh) never count. Where no idle limit is found the verdict is Unknown live, and nothing is refused: the application may have " +
 		"one in its image or its database. A workload that keeps data (role DataStore) or runs to completion (role Job) has no sessions of people, and one that no " +
-		"gateway and no address range may call has callers that keep them: both are not applicable. The operator sets no limit by itself: which variable an image " +
-		"reads is not to be seen from outside.",
+		"gateway and no address range may call has callers that keep them: both are not applicable. Where the profile asks for it (session.settings: Complete), new " +
+		"pods of Grafana, HAPI FHIR, Guacamole and pgAdmin that say nothing of a limit are told the profile's, by the variable that their images " +
+		"document; not where a Secret might say it, and not where care depends on the workload. Of other images nothing shows which variable they read.",
 	Parameters: []control.Parameter{
 		{
 			Path: "session.idleTimeout", Basis: control.BasisProfile,
@@ -38,6 +39,10 @@ var _ = add(control.Control{
 		{
 			Path: "session.absoluteTimeout", Basis: control.BasisProfile,
 			Meaning: "How long a session may last however much it is used, where the application has such a limit. Default 12h.",
+		},
+		{
+			Path: "session.settings", Basis: control.BasisProfile,
+			Meaning: "Complete tells new pods of known applications the idle limit where they say nothing of one. Never where care depends on the workload. Default AsDeclared.",
 		},
 	},
 	Example: `apiVersion: v1
@@ -63,6 +68,11 @@ spec:
 			return []control.Finding{control.NotApplicable(why)}
 		}
 		return checkSessions(&s)
+	},
+	Mutate: func(s control.Subject, pod *corev1.Pod) {
+		if s.Profile.Session.Settings == hipaav1.SessionSettingsComplete {
+			completeLimits(&s, pod)
+		}
 	},
 	Satisfy: func(s *control.Subject) {
 		limit := corev1.EnvVar{Name: "SERVER_SERVLET_SESSION_TIMEOUT", Value: "15m"}

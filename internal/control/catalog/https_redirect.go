@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -29,17 +30,21 @@ var _ = add(control.Control{
 		"gce-internal without allow-http false and without a FrontendConfig. What force-ssl-redirect, the listeners of alb, and allow-http " +
 		"false ask for is Observed. All else the settings of the controller decide, which are not read: it is Attested by the profile's " +
 		"statement about the class until that ends, and Unknown live without; so is a class whose controller is not known. A Service of type " +
-		"LoadBalancer fails where its annotations ask AWS for HTTP without a certificate, and is Unknown live otherwise. Nobody dials these " +
-		"addresses yet, so no verdict is Tested. Only live: routes of the Gateway API that lead to the workload, by the listeners of the Gateways that " +
+		"LoadBalancer fails where its annotations ask AWS for HTTP without a certificate. Live, the addresses that the status of an Ingress (port " +
+		"80) or of such a Service (each of its TCP ports) states are dialled: HEAD / for each host, without following. Nobody who listens, and a " +
+		"redirect to the same host by https, are in order; so is status 400, or no HTTP, on a port that speaks TLS. Status 403, 404, 421, 426 and " +
+		"5xx show nothing; any other fails. Where every way in was seen the verdict is Tested, before what is stated; what " +
+		"the Ingress asks for wrongly fails all the same. What could not be dialled, or was too long ago, changes nothing: a Service " +
+		"is then Unknown live. Only live and not dialled: routes of the Gateway API that lead to the workload, by the listeners of the Gateways that " +
 		"take them, in whatever namespace those are. A listener of protocol HTTP fails unless every rule of the route that leads anywhere turns " +
 		"callers to https by a RequestRedirect; HTTPS and TLS pass; of TCP, of a Gateway that is not there and of parents that are no Gateway it is " +
 		"Unknown, and so are routes of other namespaces that a ReferenceGrant lets lead here.",
-	Parameters: []control.Parameter{ingressStatements},
+	Parameters: []control.Parameter{ingressStatements, edgeProbe, edgeProbeMinutes},
 	Example:    ingressExample,
 	Judges:     control.Ingresses | control.Services | control.Workloads,
 	Reports:    routeReports(),
 	NeedsLive:  control.Routes | control.Reports,
-	Check: edgeQuestions{ingress: edge.Plaintext, balancer: edge.BalancerPlaintext, route: func(s *control.Subject, r *edge.Route) []edge.GatewayAnswer {
+	Check: edgeQuestions{ask: control.AskPlaintext, ingress: edge.Plaintext, balancer: edge.BalancerPlaintext, route: func(s *control.Subject, r *edge.Route) []edge.GatewayAnswer {
 		var answers []edge.GatewayAnswer
 		for _, a := range edge.RoutePlaintext(r, everywhere[edge.Gateway](s.World, gateways)) {
 			answers = append(answers, edge.GatewayAnswer{Answer: a}) // no statement about a class makes plaintext TLS
@@ -60,10 +65,11 @@ var _ = add(control.Control{
 			s.Service.Spec.Type = corev1.ServiceTypeLoadBalancer
 			s.Service.Annotations = map[string]string{"service.beta.kubernetes.io/aws-load-balancer-backend-protocol": "http"}
 		}),
-		"a route that a Gateway serves in plaintext":     reportsAlso(gatewayOf("any", listens("http", "HTTP", 80)), routeTo("patient-api")),
-		"a route that a Gateway serves as it comes":      reportsAlso(gatewayOf("any", listens("tcp", "TCP", 80)), tcpRouteTo("patient-api")),
-		"a route by a Gateway that is not there":         reportsAlso(routeTo("patient-api")),
-		"a grant to the routes of some other namespaces": reportsAlso(grantTo("team-b")),
+		"a route that a Gateway serves in plaintext":                reportsAlso(gatewayOf("any", listens("http", "HTTP", 80)), routeTo("patient-api")),
+		"a route that a Gateway serves as it comes":                 reportsAlso(gatewayOf("any", listens("tcp", "TCP", 80)), tcpRouteTo("patient-api")),
+		"a route by a Gateway that is not there":                    reportsAlso(routeTo("patient-api")),
+		"a grant to the routes of some other namespaces":            reportsAlso(grantTo("team-b")),
+		"a load balancer that answers plaintext when it is dialled": answers(control.AskPlaintext, control.Dialled{Answer: control.Answered, Status: 200}),
 	},
 })
 
@@ -73,6 +79,17 @@ var ingressStatements = control.Parameter{
 		"below 1.2 (NIST SP 800-52 Rev. 2, to which HHS's guidance on unsecured PHI points for data in motion), where no Ingress asks for " +
 		"something else. The rule names no protocol.",
 }
+
+var (
+	edgeProbe = control.Parameter{
+		Path: "transmission.edgeProbe", Basis: control.BasisProfile,
+		Meaning: "Whether the operator dials what callers from outside the cluster reach. Never is for clusters where it cannot.",
+	}
+	edgeProbeMinutes = control.Parameter{
+		Path: "transmission.edgeProbeMinutes", Basis: control.BasisProfile,
+		Meaning: "How many minutes lie between two dials of one address; 60 where no profile says it. What was seen counts for three times as long.",
+	}
+)
 
 const ingressExample = `apiVersion: networking.k8s.io/v1
 kind: Ingress
@@ -101,6 +118,19 @@ func routed(change func(*networkingv1.Ingress)) control.Break {
 	return control.Break{Kind: control.Ingresses, Apply: func(s *control.Subject) { change(s.Ingress) }}
 }
 
+// answers lets a load balancer answer when it is dialled.
+func answers(ask control.Ask, answer control.Dialled) control.Break {
+	return control.Break{Kind: control.Services, Reported: true, Apply: func(s *control.Subject) {
+		s.Service.Spec.Type, s.Service.Spec.ExternalTrafficPolicy = corev1.ServiceTypeLoadBalancer, corev1.ServiceExternalTrafficPolicyLocal
+		s.Service.Status.LoadBalancer.Ingress = []corev1.LoadBalancerIngress{{IP: "198.51.100.80"}}
+		answer.At = time.Date(2026, time.March, 2, 8, 0, 0, 0, time.UTC)
+		s.World.Dialled = map[control.Endpoint]control.Dialled{}
+		for _, way := range edge.BalancerWays(s.Service, ask) {
+			s.World.Dialled[way.Endpoint] = answer
+		}
+	}}
+}
+
 // asked lets the Ingress ask the controller of a class for something.
 func asked(class, key, value string) control.Break {
 	return routed(func(i *networkingv1.Ingress) {
@@ -117,6 +147,7 @@ func stateIngress(s *control.Subject) {
 
 // edgeQuestions are what a control asks of everything that lets callers in.
 type edgeQuestions struct {
+	ask      control.Ask
 	ingress  func(*networkingv1.Ingress) []edge.Answer
 	balancer func(*corev1.Service) edge.Answer
 	route    func(*control.Subject, *edge.Route) []edge.GatewayAnswer
@@ -125,9 +156,9 @@ type edgeQuestions struct {
 func (q edgeQuestions) judge(s control.Subject) []control.Finding {
 	switch s.Kind() {
 	case control.Ingresses:
-		return answered(&s, q.ingress(s.Ingress)...)
+		return answered(&s, q.ask, q.ingress(s.Ingress))
 	case control.Services:
-		return balanced(&s, q.balancer)
+		return balanced(&s, q.ask, q.balancer)
 	case control.Workloads:
 		return q.ledBy(&s)
 	default:
@@ -135,15 +166,20 @@ func (q edgeQuestions) judge(s control.Subject) []control.Finding {
 	}
 }
 
-// answered turns what an Ingress says into findings. Where the controller's own
-// settings decide, a statement about its class does.
-func answered(s *control.Subject, answers ...edge.Answer) []control.Finding {
+// answered turns what an Ingress says, and what answered when it was dialled, into
+// findings. Where the controller's own settings decide, a connection shows them, and a
+// statement about its class does where there was none.
+func answered(s *control.Subject, ask control.Ask, answers []edge.Answer) []control.Finding {
 	class := edge.ClassOf(s.Ingress)
+	shown := dialled(s, edge.IngressWays(s.Ingress, ask))
 	findings := make([]control.Finding, len(answers))
 	for i, a := range answers {
 		findings[i] = answer(s, class, a)
+		if a.Grade == edge.Weak && shown.met != nil {
+			findings[i] = *shown.met
+		}
 	}
-	return findings
+	return shown.over(findings)
 }
 
 // answer turns an answer into a finding, where it is open by a statement about a class.
@@ -163,20 +199,26 @@ func answer(s *control.Subject, class string, a edge.Answer) control.Finding {
 	}
 }
 
-// balanced turns what a Service of type LoadBalancer says into a finding. There is no
-// class that a statement could be about.
-func balanced(s *control.Subject, ask func(*corev1.Service) edge.Answer) []control.Finding {
+// balanced turns what a Service of type LoadBalancer says, and what answered when it was
+// dialled, into findings. There is no class that a statement could be about.
+func balanced(s *control.Subject, ask control.Ask, declares func(*corev1.Service) edge.Answer) []control.Finding {
 	if s.Service.Spec.Type != corev1.ServiceTypeLoadBalancer {
 		return nil
 	}
-	switch a := ask(s.Service); a.Grade {
-	case edge.Settled:
-		return []control.Finding{control.Met(a.Path, "%s", a.Message)}
-	case edge.Open:
-		return []control.Finding{control.Undecided(a.Path, "%s", a.Message).OnlyLive().But("let callers in by an Ingress")}
-	default:
-		return []control.Finding{control.Failed(a.Path, "%s", a.Message).But("give the load balancer a certificate and a security policy, or let callers in by an Ingress")}
+	shown := dialled(s, edge.BalancerWays(s.Service, ask))
+	if !edge.AllTCP(s.Service) {
+		shown.met = nil
 	}
+	var declared control.Finding
+	switch a := declares(s.Service); a.Grade {
+	case edge.Settled:
+		declared = control.Met(a.Path, "%s", a.Message)
+	case edge.Open:
+		declared = control.Undecided(a.Path, "%s", a.Message).OnlyLive().But("let the operator dial it, or let callers in by an Ingress")
+	default:
+		declared = control.Failed(a.Path, "%s", a.Message).But("give the load balancer a certificate and a security policy, or let callers in by an Ingress")
+	}
+	return shown.over([]control.Finding{declared})
 }
 
 // ledBy judges the routes that lead to the workload, and says of the workload as a whole
@@ -197,7 +239,7 @@ func (q edgeQuestions) ledBy(s *control.Subject) []control.Finding {
 		}
 	}
 	switch w := s.World; {
-	case len(findings) > 0 || len(w.Ingresses) > 0:
+	case len(findings) > 0 || len(w.Ingresses) > 0 || slices.ContainsFunc(w.Exposing, isBalancer):
 		return findings
 	case len(w.Pods) == 0 && len(w.Exposing) == 0:
 		return []control.Finding{control.Undecided("", "nothing runs yet, and nothing leads to it").OnlyLive().But("start the workload")}
@@ -206,4 +248,8 @@ func (q edgeQuestions) ledBy(s *control.Subject) []control.Finding {
 	default:
 		return []control.Finding{control.Met("", "no Ingress and no route leads to it")}
 	}
+}
+
+func isBalancer(service *corev1.Service) bool {
+	return service != nil && service.Spec.Type == corev1.ServiceTypeLoadBalancer
 }

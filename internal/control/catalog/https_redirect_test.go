@@ -32,7 +32,7 @@ func TestAStatementDecidesWhatNoIngressShows(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := control.Subject{Profile: &control.Profile{Network: control.NetworkParameters{Ingresses: tc.stated}}, Ingress: phitest.Ingress("i", "h", "s").Obj()}
-			got := sentences(answered(&s, edge.Answer{Grade: tc.grade, Path: "spec", Message: "is so"}))
+			got := sentences(answered(&s, control.AskTLS, []edge.Answer{{Grade: tc.grade, Path: "spec", Message: "is so"}}))
 			if diff := cmp.Diff([]string{tc.want}, got); diff != "" {
 				t.Errorf("findings (-want +got):\n%s", diff)
 			}
@@ -54,7 +54,7 @@ func TestOnlyLoadBalancersAreAskedAboutTLS(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := control.Subject{Service: &corev1.Service{Spec: corev1.ServiceSpec{Type: tc.give}}}
-			got := sentences(balanced(&s, func(*corev1.Service) edge.Answer { return edge.Answer{Grade: tc.grade, Path: "spec", Message: "is so"} }))
+			got := sentences(balanced(&s, control.AskTLS, func(*corev1.Service) edge.Answer { return edge.Answer{Grade: tc.grade, Path: "spec", Message: "is so"} }))
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("findings (-want +got):\n%s", diff)
 			}

@@ -24,14 +24,17 @@ var _ = add(control.Control{
 		"settings of the controller decide, which are not read (a FrontendConfig, TLS options of Traefik, ConfigMaps of nginx and HAProxy): it is " +
 		"Attested by the profile's statement about the class until that ends, and Unknown live without. So is a class whose controller is not " +
 		"known; and a statement covers the defaults of AWS and Google too, which their settings can change. A Service of type LoadBalancer that " +
-		"gives AWS a certificate is judged by its ssl-negotiation-policy; any other is Unknown live: TLS ends behind it. Nobody dials these " +
-		"addresses yet, so no verdict is Tested. " +
+		"gives AWS a certificate is judged by its ssl-negotiation-policy. Live, the addresses that the status of an Ingress (port 443, for each " +
+		"host) or of such a Service (each of its TCP ports) states are dialled: whoever answers a greeting of TLS 1.1 or 1.0 fails. Where every way in was " +
+		"seen to speak TLS 1.2 or later and to refuse what is older the verdict is Tested, before what is stated; a port that only turns callers to TLS " +
+		"need not speak it. What could not be dialled, or was too long ago, changes nothing: a Service without a certificate of AWS is then " +
+		"Unknown live. " +
 		"A ClientTrafficPolicy of Envoy Gateway with a minVersion, and a LoadBalancerConfiguration of the AWS Load Balancer Controller with an sslPolicy, " +
-		"that let in what is older are refused. Only live: routes of the Gateway API that lead to the workload, by the listeners with TLS of the Gateways " +
+		"that let in what is older are refused. Only live and not dialled: routes of the Gateway API that lead to the workload, by the listeners with TLS of the Gateways " +
 		"that take them, in whatever namespace those are: by such a policy or configuration of the Gateway (what a GatewayClass adds to it is not read); " +
 		"in the classes gke-l7-* without a GCPGatewayPolicy that names an SSL policy it fails, for Google's default does; all else is Attested by a " +
 		"statement about the Gateway's class, and Unknown without. Where TLS is passed through it is Unknown: who ends it decides.",
-	Parameters: []control.Parameter{ingressStatements},
+	Parameters: []control.Parameter{ingressStatements, edgeProbe, edgeProbeMinutes},
 	Example:    ingressExample,
 	Resources:  []control.ResourceType{clientTraffic, awsBalancers},
 	Reports: routeReports(
@@ -45,21 +48,22 @@ var _ = add(control.Control{
 		if s.Kind() == control.Resources {
 			return ofPolicy(s.Resource)
 		}
-		return edgeQuestions{ingress: edge.MinimumTLS, balancer: edge.BalancerTLS, route: routeTLS}.judge(s)
+		return edgeQuestions{ask: control.AskTLS, ingress: edge.MinimumTLS, balancer: edge.BalancerTLS, route: routeTLS}.judge(s)
 	},
 	Satisfy: stateIngress,
 	Breaks: control.Breaks{
-		"nginx told to accept TLS 1.1":                          asked("nginx", "nginx.ingress.kubernetes.io/server-snippet", "ssl_protocols TLSv1.1 TLSv1.2;"),
-		"an AWS load balancer with an old policy":               asked("alb", "alb.ingress.kubernetes.io/ssl-policy", "ELBSecurityPolicy-TLS-1-1-2017-01"),
-		"an AWS load balancer with the default policy":          asked("alb", "alb.ingress.kubernetes.io/certificate-arn", "arn:aws:acm:us-east-1:111122223333:certificate/7f3"),
-		"a Google load balancer without an SSL policy":          asked("gce", "kubernetes.io/ingress.allow-http", "false"),
-		"a network load balancer with the default policy":       balancing(""),
-		"a network load balancer with a policy from the past":   balancing("ELBSecurityPolicy-2015-05"),
-		"a policy of Envoy Gateway that accepts TLS 1.1":        breaksResource(trafficPolicy("ehr", "1.1")),
-		"a configuration of an AWS load balancer from the past": breaksResource(balancerWith("ehr", "ELBSecurityPolicy-2016-08")),
-		"a Gateway whose policy accepts TLS 1.0":                reportsAlso(gatewayOf("eg", listens("https", "HTTPS", 443)), routeTo("patient-api"), trafficPolicy("edge", "1.0")),
-		"a Gateway of Google's without an SSL policy":           reportsAlso(gatewayOf("gke-l7-rilb", listens("https", "HTTPS", 443)), routeTo("patient-api")),
-		"a Gateway of which nothing is known":                   reportsAlso(gatewayOf("other", listens("https", "HTTPS", 443)), routeTo("patient-api")),
+		"nginx told to accept TLS 1.1":                            asked("nginx", "nginx.ingress.kubernetes.io/server-snippet", "ssl_protocols TLSv1.1 TLSv1.2;"),
+		"an AWS load balancer with an old policy":                 asked("alb", "alb.ingress.kubernetes.io/ssl-policy", "ELBSecurityPolicy-TLS-1-1-2017-01"),
+		"an AWS load balancer with the default policy":            asked("alb", "alb.ingress.kubernetes.io/certificate-arn", "arn:aws:acm:us-east-1:111122223333:certificate/7f3"),
+		"a Google load balancer without an SSL policy":            asked("gce", "kubernetes.io/ingress.allow-http", "false"),
+		"a network load balancer with the default policy":         balancing(""),
+		"a network load balancer with a policy from the past":     balancing("ELBSecurityPolicy-2015-05"),
+		"a policy of Envoy Gateway that accepts TLS 1.1":          breaksResource(trafficPolicy("ehr", "1.1")),
+		"a configuration of an AWS load balancer from the past":   breaksResource(balancerWith("ehr", "ELBSecurityPolicy-2016-08")),
+		"a Gateway whose policy accepts TLS 1.0":                  reportsAlso(gatewayOf("eg", listens("https", "HTTPS", 443)), routeTo("patient-api"), trafficPolicy("edge", "1.0")),
+		"a Gateway of Google's without an SSL policy":             reportsAlso(gatewayOf("gke-l7-rilb", listens("https", "HTTPS", 443)), routeTo("patient-api")),
+		"a Gateway of which nothing is known":                     reportsAlso(gatewayOf("other", listens("https", "HTTPS", 443)), routeTo("patient-api")),
+		"a load balancer that accepts TLS 1.0 when it is dialled": answers(control.AskTLS, control.Dialled{Answer: control.OldAccepted, Version: 0x0301}),
 	},
 })
 

@@ -483,6 +483,8 @@ var schemaYAML = typed.YAMLObject(`types:
         scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.DriftState
   scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.EdgeProbe
+  scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Egress
   map:
     fields:
@@ -531,6 +533,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: maximumLength
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
+    - name: neverFor
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
     - name: warnHoursBefore
       type:
         list:
@@ -1067,6 +1075,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: idleTimeout
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
+    - name: settings
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.SessionSettings
+      default: AsDeclared
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.SessionSettings
+  scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Stage
   scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Statement
@@ -1186,6 +1200,12 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.DatabaseTLS
       default: Require
+    - name: edgeProbe
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.EdgeProbe
+    - name: edgeProbeMinutes
+      type:
+        scalar: numeric
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.TransportProtocol
   scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.UndeclaredCounts

@@ -21,6 +21,10 @@ type ExceptionParametersApplyConfiguration struct {
 	// exception. Where several profiles name some all of them count, and where none
 	// does they are 168 and 24.
 	WarnHoursBefore []int32 `json:"warnHoursBefore,omitempty"`
+	// neverFor are controls from which no exception is taken. One that is asked for is
+	// refused, and one that stands there already does not count. Where several profiles
+	// name some all of them count. A grant of access is an exception too.
+	NeverFor []string `json:"neverFor,omitempty"`
 }
 
 // ExceptionParametersApplyConfiguration constructs a declarative configuration of the ExceptionParameters type for use with
@@ -43,6 +47,16 @@ func (b *ExceptionParametersApplyConfiguration) WithMaximumLength(value v1.Durat
 func (b *ExceptionParametersApplyConfiguration) WithWarnHoursBefore(values ...int32) *ExceptionParametersApplyConfiguration {
 	for i := range values {
 		b.WarnHoursBefore = append(b.WarnHoursBefore, values[i])
+	}
+	return b
+}
+
+// WithNeverFor adds the given value to the NeverFor field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the NeverFor field.
+func (b *ExceptionParametersApplyConfiguration) WithNeverFor(values ...string) *ExceptionParametersApplyConfiguration {
+	for i := range values {
+		b.NeverFor = append(b.NeverFor, values[i])
 	}
 	return b
 }

@@ -3,6 +3,7 @@
 package v1alpha1
 
 import (
+	apiv1alpha1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	v1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -18,6 +19,11 @@ type SessionParametersApplyConfiguration struct {
 	// absoluteTimeout is how long a session may last however much it is used. Where
 	// no profile sets it, it is 12h.
 	AbsoluteTimeout *v1.Duration `json:"absoluteTimeout,omitempty"`
+	// settings says what becomes of containers of known applications that say nothing
+	// about unused sessions: Complete tells new ones idleTimeout, by the variable that
+	// the application reads, but where care depends on the workload: there people do.
+	// AsDeclared, the default, leaves them.
+	Settings *apiv1alpha1.SessionSettings `json:"settings,omitempty"`
 }
 
 // SessionParametersApplyConfiguration constructs a declarative configuration of the SessionParameters type for use with
@@ -39,5 +45,13 @@ func (b *SessionParametersApplyConfiguration) WithIdleTimeout(value v1.Duration)
 // If called multiple times, the AbsoluteTimeout field is set to the value of the last call.
 func (b *SessionParametersApplyConfiguration) WithAbsoluteTimeout(value v1.Duration) *SessionParametersApplyConfiguration {
 	b.AbsoluteTimeout = &value
+	return b
+}
+
+// WithSettings sets the Settings field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Settings field is set to the value of the last call.
+func (b *SessionParametersApplyConfiguration) WithSettings(value apiv1alpha1.SessionSettings) *SessionParametersApplyConfiguration {
+	b.Settings = &value
 	return b
 }

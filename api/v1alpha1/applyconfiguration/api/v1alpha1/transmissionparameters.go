@@ -27,6 +27,16 @@ type TransmissionParametersApplyConfiguration struct {
 	// certificatesElsewhere states that certificates which no object of the cluster
 	// shows, such as those of load balancers, are watched and renewed in time.
 	CertificatesElsewhere *StatementApplyConfiguration `json:"certificatesElsewhere,omitempty"`
+	// edgeProbe says whether the operator dials the addresses by which callers from
+	// outside the cluster reach PHI workloads, as the status of their Ingresses and
+	// Services of type LoadBalancer states them. Dial wins where profiles differ, and
+	// holds where none says anything. Never is for clusters whose operator cannot reach
+	// them.
+	EdgeProbe *apiv1alpha1.EdgeProbe `json:"edgeProbe,omitempty"`
+	// edgeProbeMinutes is how many minutes lie between two dials of one address. Where
+	// several profiles set it the fewest count; where none does it is 60. What was seen
+	// counts for three times as long.
+	EdgeProbeMinutes *int32 `json:"edgeProbeMinutes,omitempty"`
 }
 
 // TransmissionParametersApplyConfiguration constructs a declarative configuration of the TransmissionParameters type for use with
@@ -66,5 +76,21 @@ func (b *TransmissionParametersApplyConfiguration) WithCertificateWarningDays(va
 // If called multiple times, the CertificatesElsewhere field is set to the value of the last call.
 func (b *TransmissionParametersApplyConfiguration) WithCertificatesElsewhere(value *StatementApplyConfiguration) *TransmissionParametersApplyConfiguration {
 	b.CertificatesElsewhere = value
+	return b
+}
+
+// WithEdgeProbe sets the EdgeProbe field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the EdgeProbe field is set to the value of the last call.
+func (b *TransmissionParametersApplyConfiguration) WithEdgeProbe(value apiv1alpha1.EdgeProbe) *TransmissionParametersApplyConfiguration {
+	b.EdgeProbe = &value
+	return b
+}
+
+// WithEdgeProbeMinutes sets the EdgeProbeMinutes field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the EdgeProbeMinutes field is set to the value of the last call.
+func (b *TransmissionParametersApplyConfiguration) WithEdgeProbeMinutes(value int32) *TransmissionParametersApplyConfiguration {
+	b.EdgeProbeMinutes = &value
 	return b
 }
