@@ -156,12 +156,12 @@ func tcpRouteTo(service string) *unstructured.Unstructured {
 	return r
 }
 
-// grantTo lets the routes of a namespace lead to any Service.
-func grantTo(namespace string) *unstructured.Unstructured {
+// grantToTeamB lets the routes of another namespace lead to any Service.
+func grantToTeamB() *unstructured.Unstructured {
 	return &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "gateway.networking.k8s.io/v1beta1", "kind": "ReferenceGrant", "metadata": map[string]any{"namespace": "ehr", "name": "routes"},
 		"spec": map[string]any{
-			"from": []any{map[string]any{"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "namespace": namespace}},
+			"from": []any{map[string]any{"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "namespace": "team-b"}},
 			"to":   []any{map[string]any{"group": "", "kind": "Service"}},
 		},
 	}}

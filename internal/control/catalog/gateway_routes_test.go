@@ -16,11 +16,11 @@ func TestRoutesAreJudgedWhereTheyLeadToTheWorkload(t *testing.T) {
 	https, http := listens("https", "HTTPS", 443), listens("http", "HTTP", 80)
 	elsewhere := routeTo("api")
 	elsewhere.SetNamespace("lab")
-	named := grantTo("team-b")
+	named := grantToTeamB()
 	if err := unstructured.SetNestedSlice(named.Object, []any{map[string]any{"group": "", "kind": "Service", "name": "portal"}}, "spec", "to"); err != nil {
 		t.Fatal(err)
 	}
-	ofSecrets := grantTo("team-b")
+	ofSecrets := grantToTeamB()
 	if err := unstructured.SetNestedSlice(ofSecrets.Object, []any{map[string]any{"group": "gateway.networking.k8s.io", "kind": "Gateway", "namespace": "edge"}}, "spec", "from"); err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +46,7 @@ func TestRoutesAreJudgedWhereTheyLeadToTheWorkload(t *testing.T) {
 		"to another workload":             {"https-redirect", list(gatewayOf("any", http), routeTo("portal")), false, []string{nothing}},
 		"in another namespace":            {"https-redirect", list(gatewayOf("any", http), elsewhere), false, []string{nothing}},
 		"without a form":                  {"https-redirect", list(formless), false, []string{nothing}},
-		"of others, by a grant":           {"https-redirect", list(grantTo("team-b")), false, []string{granted}},
+		"of others, by a grant":           {"https-redirect", list(grantToTeamB()), false, []string{granted}},
 		"of others, to another Service":   {"https-redirect", list(named), false, []string{nothing}},
 		"of others, which are no routes":  {"https-redirect", list(ofSecrets), false, []string{nothing}},
 		"by a class of which nobody says": {"tls-minimum-version", list(gatewayOf("any", https), routeTo("api")), false, []string{"Unknown: " + at + unread + " (live)"}},
@@ -61,7 +61,7 @@ func TestRoutesAreJudgedWhereTheyLeadToTheWorkload(t *testing.T) {
 		"to one that names no gateway": {"no-public-exposure", list(routeTo("api")), false, []string{
 			"HTTPRoute/api spec leads callers from outside the cluster to PHIWorkload api, whose access.from declares no gateway (live)",
 		}},
-		"to anybody, by a grant": {"no-public-exposure", list(grantTo("team-b")), false, []string{granted}},
+		"to anybody, by a grant": {"no-public-exposure", list(grantToTeamB()), false, []string{granted}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := cabinet{}.subject()

@@ -68,7 +68,7 @@ var _ = add(control.Control{
 		"a route that a Gateway serves in plaintext":                reportsAlso(gatewayOf("any", listens("http", "HTTP", 80)), routeTo("patient-api")),
 		"a route that a Gateway serves as it comes":                 reportsAlso(gatewayOf("any", listens("tcp", "TCP", 80)), tcpRouteTo("patient-api")),
 		"a route by a Gateway that is not there":                    reportsAlso(routeTo("patient-api")),
-		"a grant to the routes of some other namespaces":            reportsAlso(grantTo("team-b")),
+		"a grant to the routes of some other namespaces":            reportsAlso(grantToTeamB()),
 		"a load balancer that answers plaintext when it is dialled": answers(control.AskPlaintext, control.Dialled{Answer: control.Answered, Status: 200}),
 	},
 })

@@ -67,7 +67,7 @@ func TestWhatAnIngressAnswersCountsBeforeWhatIsStated(t *testing.T) {
 			s.Ingress = phitest.Ingress("i", host, "s").With(func(i *networkingv1.Ingress) {
 				i.Status.LoadBalancer.Ingress = []networkingv1.IngressLoadBalancerIngress{{IP: "198.51.100.80"}}
 			}).Obj()
-			got := sentences(answered(s, control.AskTLS, edge.Answer{Grade: tc.grade, Path: "spec", Message: "is so"}))
+			got := sentences(answered(s, control.AskTLS, []edge.Answer{{Grade: tc.grade, Path: "spec", Message: "is so"}}))
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("findings (-want +got):\n%s", diff)
 			}
