@@ -17,6 +17,7 @@ import (
 	"github.com/hipaa-operator/hipaa-operator/controllers/controlexception"
 	"github.com/hipaa-operator/hipaa-operator/controllers/namespace"
 	"github.com/hipaa-operator/hipaa-operator/controllers/phiworkload"
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
 	"github.com/hipaa-operator/hipaa-operator/internal/engine"
 	"github.com/hipaa-operator/hipaa-operator/internal/metrics"
 	"github.com/hipaa-operator/hipaa-operator/internal/repair"
@@ -36,7 +37,11 @@ type Dependencies struct {
 	// GuardChanged when that changes. Optional.
 	Guard        complianceprofile.Guard
 	GuardChanged <-chan event.GenericEvent
-	Clock        clock.PassiveClock
+	// Secrets tells how API servers store Secrets, and SecretsChanged when that changes.
+	// Optional.
+	Secrets        func() *control.SecretStorage
+	SecretsChanged <-chan event.GenericEvent
+	Clock          clock.PassiveClock
 	// Workers is how many PHIWorkloads are reconciled at once; zero is four.
 	Workers int
 }
@@ -58,6 +63,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, d Dependencies) error {
 		Cache: mgr.GetCache(), Live: live, ConfigMaps: subject.KeepConfigMaps(),
 		Resources: subject.WatchResources(d.Engine.ResourceTypes(), cluster),
 		Reports:   subject.WatchReports(d.Engine.ReportTypes(), cluster),
+		Secrets:   d.Secrets,
 	}
 	corrector := &repair.Corrector{Client: c, Live: live, Witness: d.Witness, Clock: d.Clock}
 	recorder := mgr.GetEventRecorder(eventSource)
@@ -85,7 +91,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, d Dependencies) error {
 	workloads := &phiworkload.Reconciler{
 		Client: c, Live: live, Loader: loader, Engine: d.Engine, Corrector: corrector,
 		Replacer: &repair.Replacer{Client: c, Live: live, Engine: d.Engine, Clock: d.Clock},
-		Events:   recorder, Fleet: &metrics.Fleet{}, Clock: d.Clock,
+		Events:   recorder, Fleet: &metrics.Fleet{}, SecretsChanged: d.SecretsChanged, Clock: d.Clock,
 	}
 	if err := workloads.SetupWithManager(ctx, mgr, controller.Options{MaxConcurrentReconciles: d.Workers}); err != nil {
 		return fmt.Errorf("adding controllers: %w", err)

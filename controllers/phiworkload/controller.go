@@ -18,6 +18,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	hipaav1ac "github.com/hipaa-operator/hipaa-operator/api/v1alpha1/applyconfiguration/api/v1alpha1"
@@ -49,7 +50,9 @@ type Reconciler struct {
 	Events events.EventRecorder
 	// Fleet counts for the metrics.
 	Fleet *metrics.Fleet
-	Clock clock.PassiveClock
+	// SecretsChanged tells that API servers store Secrets in another way. Optional.
+	SecretsChanged <-chan event.GenericEvent
+	Clock          clock.PassiveClock
 
 	journal  journal
 	versions apply.Versions

@@ -56,11 +56,17 @@ func wire(ctx context.Context, mgr manager.Manager, o Options) error {
 	if err != nil {
 		return err
 	}
+	secrets, err := addCanary(mgr, o)
+	if err != nil {
+		return err
+	}
 	return controllers.Setup(ctx, mgr, controllers.Dependencies{
-		Engine:       judge,
-		Witness:      book,
-		Guard:        watch,
-		GuardChanged: watch.changed,
-		Clock:        clock.RealClock{},
+		Engine:         judge,
+		Witness:        book,
+		Guard:          watch,
+		GuardChanged:   watch.changed,
+		Secrets:        secrets.Last,
+		SecretsChanged: secrets.changed,
+		Clock:          clock.RealClock{},
 	})
 }

@@ -40,6 +40,8 @@ type PlatformParameters struct {
 	TableAge time.Duration
 	// Supported are unexpired statements, by version.
 	Supported map[string]hipaav1.SupportStatement
+	// SecretEncryption is an unexpired statement that etcd's Secrets are encrypted.
+	SecretEncryption *hipaav1.Statement
 }
 
 const (

@@ -492,6 +492,9 @@ func (m *merge) addPlatform(p *hipaav1.ComplianceProfile) {
 		}
 		into.Supported[s.Version] = s
 	}
+	if s := from.SecretEncryption; s != nil && m.stands(*s) {
+		into.SecretEncryption = cmp.Or(into.SecretEncryption, s)
+	}
 }
 
 // fewestDays is the shorter of two limits; zero is none.

@@ -10,6 +10,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
 )
 
 // Loader reads evidence from the cache, and from the API server where the cache
@@ -28,6 +30,9 @@ type Loader struct {
 	// Reports watches what other systems report; without it that is not known. Only
 	// live judgement asks.
 	Reports *Resources
+	// Secrets tells how API servers store Secrets; without it that is not known. Only live
+	// judgement asks.
+	Secrets func() *control.SecretStorage
 	// kept is nil where every scene is read anew.
 	kept *keptScenes
 }

@@ -63,8 +63,10 @@ var platformScenes = map[string]scene{
 	"a Velero schedule into a place that is not there": {
 		veleroBrings(nil), hipaav1.VerdictUnknown, "BackupStorageLocation/offsite is not there, and a Schedule of Velero names it",
 	},
-	"no backup that can be seen":      {closed, hipaav1.VerdictUnknown, "no backup of the namespace is declared"},
-	"no certificate that can be seen": {closed, hipaav1.VerdictUnknown, "no certificate of the workload can be seen"},
+	// This control plane has no encryption configuration; internal/canary tries those that have.
+	"API servers that store Secrets in the clear": {closed, hipaav1.VerdictFail, "API servers store Secrets in the clear (identity)"},
+	"no backup that can be seen":                  {closed, hipaav1.VerdictUnknown, "no backup of the namespace is declared"},
+	"no certificate that can be seen":             {closed, hipaav1.VerdictUnknown, "no certificate of the workload can be seen"},
 	"an Ingress with a certificate that came otherwise": {
 		func(namespace string) *hipaav1.PHIWorkload {
 			service := phitest.Service("api").Port("http", 80, intstr.FromString("http")).Obj()

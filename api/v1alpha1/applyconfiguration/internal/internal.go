@@ -867,6 +867,9 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.PlatformParameters
   map:
     fields:
+    - name: secretEncryption
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Statement
     - name: supported
       type:
         list:
