@@ -139,7 +139,7 @@ func between(before, after *counts) ([]string, error) {
 	case len(providers) > 0:
 		return providers, nil
 	case after.unlabelled > before.unlabelled:
-		return nil, inconclusive("its metrics do not tell Secrets from other resources; Kubernetes 1.30 and newer do")
+		return nil, inconclusive("its metrics do not tell Secrets from other resources")
 	case after.written <= before.written:
 		return nil, inconclusive("what stands before the API servers led the writing to another one than the reading")
 	case after.silent():

@@ -56,7 +56,7 @@ func TestBetween(t *testing.T) {
 			before: process, after: "process_start_time_seconds 1.8e+09\n" + encrypts + "1\n", inconclusive: "shares one connection out",
 		},
 		"a server that is too old to tell": {
-			before: process, after: process + strings.ReplaceAll(encrypts, `resource="secrets",`, "") + "1\n" + written + "1\n", inconclusive: "Kubernetes 1.30 and newer do",
+			before: process, after: process + strings.ReplaceAll(encrypts, `resource="secrets",`, "") + "1\n" + written + "1\n", inconclusive: "do not tell Secrets from other resources",
 		},
 		"a configuration, and nothing counted": {
 			before: process, after: process + `apiserver_encryption_config_controller_last_config_info{hash="sha256:3"} 1` + "\n" + written + "1\n", inconclusive: "hides metrics",

@@ -77,6 +77,8 @@ type AccessParameters struct {
 	Administrators [][]hipaav1.AccessSubject
 	// Provider holds an unexpired statement or none.
 	Provider hipaav1.IdentityProvider
+	// SecretSource is the strictest; empty is any.
+	SecretSource hipaav1.SecretSource
 }
 
 // NetworkParameters are the merged parameters of network isolation.

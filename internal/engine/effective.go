@@ -439,6 +439,7 @@ func (m *merge) addAccess(p *hipaav1.ComplianceProfile) {
 		return
 	}
 	into := &m.effective.Parameters.Access
+	into.SecretSource = strictest(into.SecretSource, from.SecretSource, hipaav1.SecretSourceAny, hipaav1.SecretSourceExternal)
 	if len(from.Administrators) > 0 {
 		into.Administrators = append(into.Administrators, from.Administrators)
 	}

@@ -56,6 +56,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: identityProvider
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.IdentityProvider
+    - name: secretSource
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.SecretSource
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.AccessPeer
   map:
     fields:
@@ -1040,6 +1043,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: unknown
       type:
         scalar: numeric
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.SecretSource
+  scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Sensor
   map:
     fields:
