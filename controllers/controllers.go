@@ -21,6 +21,7 @@ import (
 	"github.com/hipaa-operator/hipaa-operator/controllers/controlexception"
 	"github.com/hipaa-operator/hipaa-operator/controllers/namespace"
 	"github.com/hipaa-operator/hipaa-operator/controllers/phiworkload"
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
 	"github.com/hipaa-operator/hipaa-operator/internal/engine"
 	"github.com/hipaa-operator/hipaa-operator/internal/metrics"
 	"github.com/hipaa-operator/hipaa-operator/internal/prober"
@@ -41,9 +42,13 @@ type Dependencies struct {
 	// GuardChanged when that changes. Optional.
 	Guard        complianceprofile.Guard
 	GuardChanged <-chan event.GenericEvent
-	Clock        clock.PassiveClock
 	// Serving tells when the certificate of the operator's webhooks ends. Optional.
 	Serving func() (time.Time, error)
+	// Secrets tells how API servers store Secrets, and SecretsChanged when that changes.
+	// Optional.
+	Secrets        func() *control.SecretStorage
+	SecretsChanged <-chan event.GenericEvent
+	Clock          clock.PassiveClock
 	// Workers is how many PHIWorkloads are reconciled at once; zero is four.
 	Workers int
 }
@@ -66,6 +71,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, d Dependencies) error {
 		Resources: subject.WatchResources(d.Engine.ResourceTypes(), cluster),
 		Reports:   subject.WatchReports(d.Engine.ReportTypes(), cluster),
 		Serving:   d.Serving,
+		Secrets:   d.Secrets,
 	}
 	dialler, answered, err := addProber(ctx, mgr, loader)
 	if err != nil {
@@ -97,7 +103,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, d Dependencies) error {
 	workloads := &phiworkload.Reconciler{
 		Client: c, Live: live, Loader: loader, Engine: d.Engine, Corrector: corrector,
 		Replacer: &repair.Replacer{Client: c, Live: live, Engine: d.Engine, Clock: d.Clock},
-		Prober:   dialler, Answered: answered, Events: recorder, Fleet: &metrics.Fleet{}, Clock: d.Clock,
+		Prober:   dialler, Answered: answered, SecretsChanged: d.SecretsChanged, Events: recorder, Fleet: &metrics.Fleet{}, Clock: d.Clock,
 	}
 	if err := workloads.SetupWithManager(ctx, mgr, controller.Options{MaxConcurrentReconciles: d.Workers}); err != nil {
 		return fmt.Errorf("adding controllers: %w", err)

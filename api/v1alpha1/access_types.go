@@ -18,7 +18,25 @@ type AccessParameters struct {
 	// told from those who do not, such as holders of client certificates.
 	// +optional
 	IdentityProvider *IdentityProvider `json:"identityProvider,omitempty"`
+
+	// secretSource is where the Secrets that pods take credentials from must come from.
+	// Where several profiles set it the strictest counts; where none does it is Any.
+	// +optional
+	SecretSource SecretSource `json:"secretSource,omitempty"`
 }
+
+// SecretSource is where Secrets come from.
+//
+// +kubebuilder:validation:Enum=Any;External
+type SecretSource string
+
+const (
+	// SecretSourceAny asks nothing: people may write Secrets.
+	SecretSourceAny SecretSource = "Any"
+	// SecretSourceExternal asks for a manager outside the cluster that hands them out,
+	// keeps a record of who got them, and can take them back.
+	SecretSourceExternal SecretSource = "External"
+)
 
 // IdentityProvider is what the API server is told of an identity provider. Where
 // several profiles differ, the first by name counts.

@@ -23,6 +23,12 @@ type PlatformParameters struct {
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=32
 	Supported []SupportStatement `json:"supported,omitempty"`
+
+	// secretEncryption states that what etcd writes of Secrets is encrypted, where API
+	// servers do not show it: because they cannot be asked, or because the disk or the
+	// service under etcd encrypts and not they.
+	// +optional
+	SecretEncryption *Statement `json:"secretEncryption,omitempty"`
 }
 
 // SupportStatement says that versions get security updates until it ends.

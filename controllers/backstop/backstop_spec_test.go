@@ -88,7 +88,9 @@ var _ = Describe("The API server by itself", func() {
 		controllerstest.Create(ctx, cluster, phitest.Namespace("alone").Label("place", "alone").Obj())
 		role := phitest.Role("reader").Namespace("alone").Allows("", "pods", "get").Obj()
 		create := func(object client.Object) func() error {
-			return func() error { return cluster.Admin.Create(ctx, object.DeepCopyObject().(client.Object), client.DryRunAll) }
+			return func() error {
+				return cluster.Admin.Create(ctx, object.DeepCopyObject().(client.Object), client.DryRunAll)
+			}
 		}
 		Eventually(create(role), patience, interval).Should(refusal("role-documentation ("))
 		documented := phitest.Role("reader").Namespace("alone").Allows("", "pods", "get").Documented().Obj()

@@ -54,7 +54,9 @@ type Reconciler struct {
 	Events events.EventRecorder
 	// Fleet counts for the metrics.
 	Fleet *metrics.Fleet
-	Clock clock.PassiveClock
+	// SecretsChanged tells that API servers store Secrets in another way. Optional.
+	SecretsChanged <-chan event.GenericEvent
+	Clock          clock.PassiveClock
 
 	journal  journal
 	versions apply.Versions

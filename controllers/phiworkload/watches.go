@@ -42,7 +42,7 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, opt
 	}
 	m := mapping{cache: mgr.GetCache()}
 	changed := builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})
-	err := ctrl.NewControllerManagedBy(mgr).Named("phiworkload").WithOptions(options).
+	b := ctrl.NewControllerManagedBy(mgr).Named("phiworkload").WithOptions(options).
 		For(&hipaav1.PHIWorkload{}, builder.WithPredicates(specOrDeletion())).
 		Watches(&hipaav1.PHIWorkload{}, m.to(m.peer), builder.WithPredicates(specOrDeletion())).
 		Watches(&hipaav1.ComplianceProfile{}, m.to(m.profile), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
@@ -66,9 +66,11 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, opt
 			changed := m.resourceTo(ctx, queue)
 			return errors.Join(r.Loader.Resources.Start(ctx, changed), r.Loader.Reports.Start(ctx, changed))
 		})).
-		WatchesRawSource(source.Channel(r.Answered, &handler.EnqueueRequestForObject{})).
-		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
-	if err != nil {
+		WatchesRawSource(source.Channel(r.Answered, &handler.EnqueueRequestForObject{}))
+	if r.SecretsChanged != nil {
+		b = b.WatchesRawSource(source.Channel(r.SecretsChanged, m.to(m.everywhere)))
+	}
+	if err := b.Complete(reconcile.AsReconciler(mgr.GetClient(), r)); err != nil {
 		return fmt.Errorf("setting up the phiworkload controller: %w", err)
 	}
 	return nil

@@ -16,7 +16,8 @@ var templates = []template{
 	{file: "rbac.yaml", from: "config/default", takes: kinds("ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding")},
 	{file: "manager.yaml", from: "config/default", takes: kinds("Deployment", "PodDisruptionBudget", "NetworkPolicy", "ResourceQuota", "ConfigMap"), edit: parametrise},
 	{file: "services.yaml", from: "config/default", takes: kinds("Service")},
-	{file: "webhook_certificate.yaml", from: "config/default", takes: kinds("Secret"), when: "not .Values.certManager.enabled"},
+	{file: "webhook_certificate.yaml", from: "config/default", takes: named("Secret", "hipaa-operator-webhook-cert"), when: "not .Values.certManager.enabled"},
+	{file: "encryption_canary.yaml", from: "config/default", takes: named("Secret", "hipaa-operator-encryption-canary")},
 	{file: "webhooks.yaml", from: "config/default", takes: kinds("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"), edit: injectCA},
 	{file: "admission.yaml", from: "config/default", takes: kinds("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding", "MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding")},
 	{file: "cert_manager.yaml", from: "config/certmanager", takes: kinds("Certificate", "Issuer"), when: ".Values.certManager.enabled"},
@@ -59,6 +60,13 @@ var fills = map[string]string{
 
 func kinds(names ...string) func(*unstructured.Unstructured) bool {
 	return func(object *unstructured.Unstructured) bool { return slices.Contains(names, object.GetKind()) }
+}
+
+// named takes one object of a kind.
+func named(kind, name string) func(*unstructured.Unstructured) bool {
+	return func(object *unstructured.Unstructured) bool {
+		return object.GetKind() == kind && object.GetName() == name
+	}
 }
 
 // keep has Helm leave the kinds behind: deleting one deletes every object of it.

@@ -60,12 +60,18 @@ func wire(ctx context.Context, mgr manager.Manager, o Options) error {
 	if err != nil {
 		return err
 	}
+	secrets, err := addCanary(mgr, o)
+	if err != nil {
+		return err
+	}
 	return controllers.Setup(ctx, mgr, controllers.Dependencies{
-		Engine:       judge,
-		Witness:      book,
-		Guard:        watch,
-		GuardChanged: watch.changed,
-		Clock:        clock.RealClock{},
-		Serving:      serving(o.WebhookCertDir),
+		Engine:         judge,
+		Witness:        book,
+		Guard:          watch,
+		GuardChanged:   watch.changed,
+		Secrets:        secrets.Last,
+		SecretsChanged: secrets.changed,
+		Serving:        serving(o.WebhookCertDir),
+		Clock:          clock.RealClock{},
 	})
 }

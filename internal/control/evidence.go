@@ -3,7 +3,7 @@ package control
 import "strings"
 
 // Evidence is a set of data sources beside the object under judgement.
-type Evidence uint16
+type Evidence uint32
 
 // The data sources. A loader of internal/subject stands behind each.
 const (
@@ -35,6 +35,8 @@ const (
 	Infrastructure
 	// Reports is what other systems report in custom resources.
 	Reports
+	// SecretsAtRest is how API servers stored a Secret that the operator wrote.
+	SecretsAtRest
 	// Resolvers and APIServer are read with FlowPeers. They stand in World.Missing
 	// by themselves where nothing was found although every cluster has it: where
 	// names are resolved, and the API server that a workload declares to call.
@@ -60,6 +62,7 @@ var evidenceNames = map[Evidence]string{
 	Agents:          "the agents on the nodes of running pods",
 	Infrastructure:  "the custom resources that declare infrastructure",
 	Reports:         "the reports of other systems",
+	SecretsAtRest:   "how API servers store Secrets",
 	Resolvers:       "where names are resolved",
 	APIServer:       "the addresses of the API server",
 }

@@ -40,6 +40,8 @@ type PlatformParameters struct {
 	TableAge time.Duration
 	// Supported are unexpired statements, by version.
 	Supported map[string]hipaav1.SupportStatement
+	// SecretEncryption is an unexpired statement that etcd's Secrets are encrypted.
+	SecretEncryption *hipaav1.Statement
 }
 
 const (
@@ -75,6 +77,8 @@ type AccessParameters struct {
 	Administrators [][]hipaav1.AccessSubject
 	// Provider holds an unexpired statement or none.
 	Provider hipaav1.IdentityProvider
+	// SecretSource is the strictest; empty is any.
+	SecretSource hipaav1.SecretSource
 }
 
 // NetworkParameters are the merged parameters of network isolation.

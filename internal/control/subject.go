@@ -132,6 +132,9 @@ type World struct {
 	// Isolation is the latest result of the probe; nil if it never ran.
 	Isolation *IsolationResult
 
+	// Secrets is how API servers store Secrets; nil if nothing asks them.
+	Secrets *SecretStorage
+
 	// Missing says why a source could not be read.
 	Missing map[Evidence]string
 }

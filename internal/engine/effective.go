@@ -444,6 +444,7 @@ func (m *merge) addAccess(p *hipaav1.ComplianceProfile) {
 		return
 	}
 	into := &m.effective.Parameters.Access
+	into.SecretSource = strictest(into.SecretSource, from.SecretSource, hipaav1.SecretSourceAny, hipaav1.SecretSourceExternal)
 	if len(from.Administrators) > 0 {
 		into.Administrators = append(into.Administrators, from.Administrators)
 	}
@@ -496,6 +497,9 @@ func (m *merge) addPlatform(p *hipaav1.ComplianceProfile) {
 			into.Supported = map[string]hipaav1.SupportStatement{}
 		}
 		into.Supported[s.Version] = s
+	}
+	if s := from.SecretEncryption; s != nil && m.stands(*s) {
+		into.SecretEncryption = cmp.Or(into.SecretEncryption, s)
 	}
 }
 

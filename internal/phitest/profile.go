@@ -342,6 +342,12 @@ func (b *ProfileBuilder) IdentityProvider(prefix string, until metav1.Time) *Pro
 	return b
 }
 
+// ExternalSecrets asks that Secrets come from a manager outside the cluster.
+func (b *ProfileBuilder) ExternalSecrets() *ProfileBuilder {
+	b.access().SecretSource = hipaav1.SecretSourceExternal
+	return b
+}
+
 // Tagging sets the label keys.
 func (b *ProfileBuilder) Tagging(t hipaav1.TaggingParameters) *ProfileBuilder {
 	b.profile.Spec.Tagging = &t

@@ -60,6 +60,9 @@ func (l *Loader) surroundings(ctx context.Context, sc *Scene, world *world, w *h
 	if needs.Has(control.Reports) {
 		world.note(control.Reports, l.reports(world, sc.Namespace.Name))
 	}
+	if needs.Has(control.SecretsAtRest) && l.Secrets != nil {
+		world.Secrets = l.Secrets()
+	}
 	if needs.Has(control.Nodes) {
 		world.note(control.Nodes, l.nodes(ctx, world))
 	}

@@ -37,6 +37,9 @@ type Loader struct {
 	// Dials tells what the edge of the cluster answered; nil is nothing. Only live
 	// judgement asks.
 	Dials Dials
+	// Secrets tells how API servers store Secrets; without it that is not known. Only live
+	// judgement asks.
+	Secrets func() *control.SecretStorage
 	// kept is nil where every scene is read anew.
 	kept *keptScenes
 }

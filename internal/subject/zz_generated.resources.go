@@ -30,6 +30,7 @@ package subject
 // +kubebuilder:rbac:groups=elasticache.aws.m.upbound.io,resources=replicationgroups,verbs=get;list;watch
 // +kubebuilder:rbac:groups=elasticache.aws.upbound.io,resources=replicationgroups,verbs=get;list;watch
 // +kubebuilder:rbac:groups=elasticache.services.k8s.aws,resources=cacheclusters;replicationgroups;serverlesscaches,verbs=get;list;watch
+// +kubebuilder:rbac:groups=external-secrets.io,resources=externalsecrets,verbs=get;list;watch
 // +kubebuilder:rbac:groups=gateway.envoyproxy.io,resources=clienttrafficpolicies,verbs=get;list;watch
 // +kubebuilder:rbac:groups=gateway.k8s.aws,resources=loadbalancerconfigurations,verbs=get;list;watch
 // +kubebuilder:rbac:groups=gateway.networking.k8s.io,resources=gateways;grpcroutes;httproutes;tlsroutes,verbs=get;list;watch
@@ -64,6 +65,7 @@ package subject
 // +kubebuilder:rbac:groups=s3.aws.upbound.io,resources=bucketserversideencryptionconfigurations,verbs=get;list;watch
 // +kubebuilder:rbac:groups=s3.services.k8s.aws,resources=buckets,verbs=get;list;watch
 // +kubebuilder:rbac:groups=secretmanager.cnrm.cloud.google.com,resources=secretmanagersecrets,verbs=get;list;watch
+// +kubebuilder:rbac:groups=secrets-store.csi.x-k8s.io,resources=secretproviderclasses,verbs=get;list;watch
 // +kubebuilder:rbac:groups=secretsmanager.aws.m.upbound.io,resources=secrets,verbs=get;list;watch
 // +kubebuilder:rbac:groups=secretsmanager.aws.upbound.io,resources=secrets,verbs=get;list;watch
 // +kubebuilder:rbac:groups=secretsmanager.services.k8s.aws,resources=secrets,verbs=get;list;watch

@@ -87,7 +87,16 @@ var platformScenes = map[string]scene{
 	"a load balancer that answers plaintext when it is dialled": {
 		answering(nil), hipaav1.VerdictFail, "spec.ports[0] answered plaintext with status 200 when it was dialled on ",
 	},
-	"no backup that can be seen":      {closed, hipaav1.VerdictUnknown, "no backup of the namespace is declared"},
+	// This control plane has no encryption configuration; internal/canary tries those that have.
+	"API servers that store Secrets in the clear": {closed, hipaav1.VerdictFail, "API servers store Secrets in the clear (identity)"},
+	"no backup that can be seen":                  {closed, hipaav1.VerdictUnknown, "no backup of the namespace is declared"},
+	"a Secret that no external manager makes":     {takingSecret(nil), hipaav1.VerdictUnknown, "Secret/eprescribe is made by no ExternalSecret"},
+	"a Secret that an ExternalSecret did not make yet": {
+		takingSecret(externalSecret("Owner", "False")), hipaav1.VerdictUnknown, "is named by ExternalSecret/eprescribe, which is not Ready",
+	},
+	"a Secret to which an ExternalSecret only adds": {
+		takingSecret(externalSecret("Merge", "True")), hipaav1.VerdictUnknown, "which may add to one that somebody else made",
+	},
 	"no certificate that can be seen": {closed, hipaav1.VerdictUnknown, "no certificate of the workload can be seen"},
 	"an Ingress with a certificate that came otherwise": {
 		func(namespace string) *hipaav1.PHIWorkload {

@@ -27,12 +27,18 @@ var _ = add(control.Control{
 		"password inside an address, a connection string, SQL or the flags of known programs; and what has the form of a known service's " +
 		"credential by the rules of gitleaks, or of a private key. No finding are references (${NAME}, vault:...), paths, empty values, " +
 		"switches, and names that describe one (PASSWORD_FILE, TOKEN_TTL, PASSWORD_MIN_LENGTH). Findings never quote a value. A projected " +
-		"ServiceAccount token that lasts longer than a day fails as well. Secrets are not read by the operator, so tokens of ServiceAccounts " +
-		"that are kept in Secrets, and where Secrets come from, are not seen here: a ValidatingAdmissionPolicy of a later release refuses the former. binaryData " +
-		"of ConfigMaps is not looked into.",
+		"ServiceAccount token that lasts longer than a day fails as well. The operator reads no Secrets, so tokens of ServiceAccounts " +
+		"that are kept in Secrets are not seen. binaryData of ConfigMaps is not looked into. Where the profile asks for it, only live: each Secret that " +
+		"the workload's pods take variables or files from is the target of an ExternalSecret (External Secrets Operator) that is Ready and makes " +
+		"it, one that a SecretProviderClass (Secrets Store CSI driver) keeps in step, or the certificate of cert-manager. Of any other, and where " +
+		"these CRDs are not there, it cannot be seen where it comes from: Unknown. Pull secrets of images are not asked about.",
 	Parameters: []control.Parameter{{
 		Path: "controls", Basis: control.BasisProfile,
-		Meaning: "The mode of the control is the only setting: what is a credential does not depend on the profile.",
+		Meaning: "The mode of the control: what is a credential does not depend on the profile.",
+	}, {
+		Path: "access.secretSource", Basis: control.BasisProfile,
+		Meaning: "External asks that Secrets come from a manager outside the cluster; Any, also where no profile says it, does not. The rule asks to " +
+			"safeguard passwords and names no keeper of them.",
 	}},
 	Example: `apiVersion: v1
 kind: Pod
@@ -54,10 +60,17 @@ spec:
   - name: credentials
     secret: {secretName: patient-api-database}
 `,
-	Judges: control.Pods | control.ConfigMaps,
+	Reports: []control.ReportType{
+		{ResourceType: externalSecrets, Trim: trimExternalSecret},
+		{ResourceType: secretProviderClasses, Trim: trimProviderClass},
+	},
+	Judges:    control.Pods | control.ConfigMaps | control.Workloads,
+	NeedsLive: control.Reports,
 	Check: func(s control.Subject) []control.Finding {
 		e := &embedded{}
 		switch s.Kind() {
+		case control.Workloads:
+			return sourced(&s)
 		case control.Pods:
 			e.pod(&s.Pod.Spec)
 		case control.ConfigMaps:
@@ -66,15 +79,18 @@ spec:
 		return e.findings
 	},
 	Breaks: control.Breaks{
-		"a password in a variable":               telling("DATABASE_PASSWORD", "correct horse"),
-		"a token in an argument":                 running("app", "--api-token=4f9a1c77d2"),
-		"a password in an address":               telling("QUEUE", "amqps://app:hunter2@queue.ehr.svc/v?verify=verify_peer"),
-		"a token of GitHub under any name":       telling("NOTE", "ghp_"+"x7Kq2Lm9Zt4Rw8Yb3Nc6Vd1Fg5Hj0PaSeUiO"),
-		"a password in a script":                 running("sh", "-c", "REDIS_PASSWORD=hunter2 exec app"),
-		"a password in a file of a ConfigMap":    holding("application.properties", "server.port=8080\nspring.datasource.password=hunter2\n"),
-		"a password in SQL":                      holding("init.sql", "-- users\nCREATE USER app IDENTIFIED BY 'hunter2';\n"),
-		"a private key in a ConfigMap":           holding("tls.key", "-----BEGIN "+"PRIVATE KEY-----\nMIIEvQIBADANBg\n-----END PRIVATE KEY-----\n"),
-		"a ServiceAccount token that lasts long": {Kind: control.Pods, Apply: lastingToken},
+		"a password in a variable":                         telling("DATABASE_PASSWORD", "correct horse"),
+		"a token in an argument":                           running("app", "--api-token=4f9a1c77d2"),
+		"a password in an address":                         telling("QUEUE", "amqps://app:hunter2@queue.ehr.svc/v?verify=verify_peer"),
+		"a token of GitHub under any name":                 telling("NOTE", "ghp_"+"x7Kq2Lm9Zt4Rw8Yb3Nc6Vd1Fg5Hj0PaSeUiO"),
+		"a password in a script":                           running("sh", "-c", "REDIS_PASSWORD=hunter2 exec app"),
+		"a password in a file of a ConfigMap":              holding("application.properties", "server.port=8080\nspring.datasource.password=hunter2\n"),
+		"a password in SQL":                                holding("init.sql", "-- users\nCREATE USER app IDENTIFIED BY 'hunter2';\n"),
+		"a private key in a ConfigMap":                     holding("tls.key", "-----BEGIN "+"PRIVATE KEY-----\nMIIEvQIBADANBg\n-----END PRIVATE KEY-----\n"),
+		"a ServiceAccount token that lasts long":           {Kind: control.Pods, Apply: lastingToken},
+		"a Secret that no external manager makes":          takingFrom(),
+		"a Secret that an ExternalSecret did not make yet": takingFrom(externalSecret("eprescribe", "Owner", "False")),
+		"a Secret to which an ExternalSecret only adds":    takingFrom(externalSecret("eprescribe", "Merge", "True")),
 	},
 })
 

@@ -213,6 +213,8 @@ func empty(w *control.World, source control.Evidence) {
 		w.Resources = nil
 	case control.Reports:
 		w.Reports, w.Serving = nil, nil
+	case control.SecretsAtRest:
+		w.Secrets = nil
 	}
 }
 

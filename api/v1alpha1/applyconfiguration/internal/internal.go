@@ -56,6 +56,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: identityProvider
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.IdentityProvider
+    - name: secretSource
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.SecretSource
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.AccessPeer
   map:
     fields:
@@ -875,6 +878,9 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.PlatformParameters
   map:
     fields:
+    - name: secretEncryption
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Statement
     - name: supported
       type:
         list:
@@ -1045,6 +1051,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: unknown
       type:
         scalar: numeric
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.SecretSource
+  scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Sensor
   map:
     fields:

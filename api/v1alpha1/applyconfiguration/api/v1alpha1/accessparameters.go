@@ -2,6 +2,10 @@
 
 package v1alpha1
 
+import (
+	apiv1alpha1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+)
+
 // AccessParametersApplyConfiguration represents a declarative configuration of the AccessParameters type for use
 // with apply.
 //
@@ -15,6 +19,9 @@ type AccessParametersApplyConfiguration struct {
 	// identityProvider tells how people who come by way of an identity provider are
 	// told from those who do not, such as holders of client certificates.
 	IdentityProvider *IdentityProviderApplyConfiguration `json:"identityProvider,omitempty"`
+	// secretSource is where the Secrets that pods take credentials from must come from.
+	// Where several profiles set it the strictest counts; where none does it is Any.
+	SecretSource *apiv1alpha1.SecretSource `json:"secretSource,omitempty"`
 }
 
 // AccessParametersApplyConfiguration constructs a declarative configuration of the AccessParameters type for use with
@@ -41,5 +48,13 @@ func (b *AccessParametersApplyConfiguration) WithAdministrators(values ...*Acces
 // If called multiple times, the IdentityProvider field is set to the value of the last call.
 func (b *AccessParametersApplyConfiguration) WithIdentityProvider(value *IdentityProviderApplyConfiguration) *AccessParametersApplyConfiguration {
 	b.IdentityProvider = value
+	return b
+}
+
+// WithSecretSource sets the SecretSource field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the SecretSource field is set to the value of the last call.
+func (b *AccessParametersApplyConfiguration) WithSecretSource(value apiv1alpha1.SecretSource) *AccessParametersApplyConfiguration {
+	b.SecretSource = &value
 	return b
 }

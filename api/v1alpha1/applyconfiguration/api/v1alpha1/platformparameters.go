@@ -17,6 +17,10 @@ type PlatformParametersApplyConfiguration struct {
 	// where the operator's table does not know that, such as a distribution's extended
 	// support.
 	Supported []SupportStatementApplyConfiguration `json:"supported,omitempty"`
+	// secretEncryption states that what etcd writes of Secrets is encrypted, where API
+	// servers do not show it: because they cannot be asked, or because the disk or the
+	// service under etcd encrypts and not they.
+	SecretEncryption *StatementApplyConfiguration `json:"secretEncryption,omitempty"`
 }
 
 // PlatformParametersApplyConfiguration constructs a declarative configuration of the PlatformParameters type for use with
@@ -43,5 +47,13 @@ func (b *PlatformParametersApplyConfiguration) WithSupported(values ...*SupportS
 		}
 		b.Supported = append(b.Supported, *values[i])
 	}
+	return b
+}
+
+// WithSecretEncryption sets the SecretEncryption field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the SecretEncryption field is set to the value of the last call.
+func (b *PlatformParametersApplyConfiguration) WithSecretEncryption(value *StatementApplyConfiguration) *PlatformParametersApplyConfiguration {
+	b.SecretEncryption = value
 	return b
 }
