@@ -89,7 +89,8 @@ var _ = Describe("The API server by itself", func() {
 		role := phitest.Role("reader").Namespace("alone").Allows("", "pods", "get").Obj()
 		create := func(object client.Object) func() error {
 			return func() error {
-				return cluster.Admin.Create(ctx, object.DeepCopyObject().(client.Object), client.DryRunAll)
+				object.SetResourceVersion("")
+				return cluster.Admin.Create(ctx, object, client.DryRunAll)
 			}
 		}
 		Eventually(create(role), patience, interval).Should(refusal("role-documentation ("))

@@ -19,6 +19,7 @@ import (
 	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/apiserver/pkg/cel/environment"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/control"
@@ -84,19 +85,18 @@ func creation(pod *corev1.Pod) admission.Attributes {
 }
 
 // write is what it says to an object that is new, or changed.
-func (s *apiServer) write(object, old metav1.Object, p *hipaav1.BackstopSpec) string {
+func (s *apiServer) write(object, old client.Object, p *hipaav1.BackstopSpec) string {
 	s.tb.Helper()
-	is, was := object.(runtime.Object), runtime.Object(nil)
-	operation := admission.Create
+	operation, was := admission.Create, runtime.Object(nil)
 	if old != nil {
-		was, operation = old.(runtime.Object), admission.Update
+		operation, was = admission.Update, old
 	}
-	kinds, _, err := clientgoscheme.Scheme.ObjectKinds(is)
+	kinds, _, err := clientgoscheme.Scheme.ObjectKinds(object)
 	if err != nil {
 		s.tb.Fatal(err)
 	}
 	plural, _ := meta.UnsafeGuessKindToResource(kinds[0])
-	return s.ask(admission.NewAttributesRecord(is, was, kinds[0], object.GetNamespace(), object.GetName(), plural, "", operation, nil, false, somebody), p)
+	return s.ask(admission.NewAttributesRecord(object, was, kinds[0], object.GetNamespace(), object.GetName(), plural, "", operation, nil, false, somebody), p)
 }
 
 // debug is what it says to ephemeral containers that are added to a pod.

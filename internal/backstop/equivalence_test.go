@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	psapi "k8s.io/pod-security-admission/api"
 	"k8s.io/pod-security-admission/policy"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
@@ -131,7 +132,7 @@ func judgedAlike(t *testing.T, server *apiServer, controls []control.Control, vi
 
 // stored is a copy of the subject's object with what the API server gives it before it
 // asks.
-func stored(s *control.Subject) metav1.Object {
+func stored(s *control.Subject) client.Object {
 	switch s.Kind() {
 	case control.Pods:
 		return created(s.Pod.DeepCopy())

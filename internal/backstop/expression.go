@@ -2,6 +2,7 @@ package backstop
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -44,7 +45,7 @@ func faultsOf(c *control.Control, kind control.Kinds) []control.Fault {
 
 // given are the variables that everything else is written with.
 func (s *script) given() []control.Variable {
-	given := s.form.variables[:len(s.form.variables):len(s.form.variables)]
+	given := slices.Clip(s.form.variables)
 	if s.form.stood != "" {
 		given = append(given, control.Variable{Name: "stood", Expression: "!variables.whole && " + s.form.stood})
 	}

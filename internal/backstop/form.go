@@ -2,6 +2,7 @@ package backstop
 
 import (
 	"fmt"
+	"slices"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -42,7 +43,7 @@ var forms = []form{
 		rules: []admissionregistrationv1.NamedRuleWithOperations{
 			on("", "services", admissionregistrationv1.Create, admissionregistrationv1.Update),
 		},
-		variables: append(instants[:len(instants):len(instants)], control.Variable{Name: "labels", Expression: "object.spec.?selector.orValue({})"}),
+		variables: append(slices.Clip(instants), control.Variable{Name: "labels", Expression: "object.spec.?selector.orValue({})"}),
 		// The pods may be created later, so selectors are compared.
 		claimants: orNamespace(fmt.Sprintf("params.spec.?workloads.orValue([]).filter(w, %s || "+
 			"variables.labels.all(k, w.selector.?matchLabels.orValue({})[?k] == optional.of(variables.labels[k])))", selects)),

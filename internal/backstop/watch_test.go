@@ -44,11 +44,10 @@ func watching(t *testing.T, objects ...client.Object) (*Watch, informed, *clockt
 		t.Fatal(err)
 	}
 	for _, object := range objects {
-		stored := object.DeepCopyObject().(client.Object)
-		if err := i.Get(t.Context(), client.ObjectKeyFromObject(object), stored); err != nil {
+		if err := i.Get(t.Context(), client.ObjectKeyFromObject(object), object); err != nil {
 			t.Fatal(err)
 		}
-		w.note(stored, time.Time{})
+		w.note(object, time.Time{})
 	}
 	return w, i, clock
 }

@@ -1,8 +1,8 @@
 package e2e_test
 
 import (
-	"slices"
 	"fmt"
+	"slices"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"

@@ -1,6 +1,8 @@
 package catalog
 
 import (
+	"slices"
+
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -61,7 +63,7 @@ spec:
 		}
 	},
 	Backstop: &control.Backstop{
-		Faults: append(taggedFaults[:len(taggedFaults):len(taggedFaults)], contradictingService),
+		Faults: append(slices.Clip(taggedFaults), contradictingService),
 		Settings: func(s control.Subject) []string {
 			if s.Workload == nil {
 				return nil
