@@ -215,7 +215,7 @@ var _ = Describe("An exception", func() {
 		Expect(create(phitest.Profile("muddled").Control("pod-hardening", hipaav1.ModeOff).NoExceptions("volume-encryption", "pod-hardening"))).To(
 			MatchError(ContainSubstring("names a control that this profile sets to Off")))
 		Expect(create(phitest.Profile("misspelt").NoExceptions("Pod Hardening"))).To(MatchError(ContainSubstring("is not the ID of a control")))
-		Expect(create(phitest.Profile("plain").Control("pod-hardening", hipaav1.ModeWarn).NoExceptions("pod-hardening"))).To(Succeed())
+		Expect(create(phitest.Profile("clear").Control("pod-hardening", hipaav1.ModeWarn).NoExceptions("pod-hardening"))).To(Succeed())
 	})
 
 	It("brings the record that an addressable specification asks for", func(ctx SpecContext) {
