@@ -21,6 +21,10 @@ type form struct {
 	variables []control.Variable
 	// claimants are the workloads under whose rules an object is judged.
 	claimants string
+	// unknown is what becomes of objects in a namespace that nobody has written
+	// parameters for yet. No pod starts there; whatever else people apply together with
+	// the namespace may come first.
+	unknown admissionregistrationv1.ParameterNotFoundActionType
 	// stood says that an update leaves alone what is judged as a whole: then only
 	// faults that the object did not have before count. Empty where nobody asks about
 	// updates.
@@ -30,7 +34,7 @@ type form struct {
 // forms are the kinds that the API server can judge by itself.
 var forms = []form{
 	{
-		kind: control.Pods, plural: "pods", noun: "pod",
+		kind: control.Pods, plural: "pods", noun: "pod", unknown: admissionregistrationv1.DenyAction,
 		rules: []admissionregistrationv1.NamedRuleWithOperations{
 			on("", "pods", admissionregistrationv1.Create),
 			on("", "pods/ephemeralcontainers", admissionregistrationv1.Update),
@@ -39,7 +43,7 @@ var forms = []form{
 		claimants: fmt.Sprintf("params.spec.?workloads.orValue([]).filter(w, %s)", selects),
 	},
 	{
-		kind: control.Services, plural: "services", noun: "service",
+		kind: control.Services, plural: "services", noun: "service", unknown: admissionregistrationv1.AllowAction,
 		rules: []admissionregistrationv1.NamedRuleWithOperations{
 			on("", "services", admissionregistrationv1.Create, admissionregistrationv1.Update),
 		},
@@ -52,7 +56,7 @@ var forms = []form{
 			"object.spec.?externalTrafficPolicy == oldObject.spec.?externalTrafficPolicy",
 	},
 	{
-		kind: control.Roles, plural: "roles", noun: "role",
+		kind: control.Roles, plural: "roles", noun: "role", unknown: admissionregistrationv1.AllowAction,
 		rules: []admissionregistrationv1.NamedRuleWithOperations{
 			on(rbacv1.GroupName, "roles", admissionregistrationv1.Create, admissionregistrationv1.Update),
 		},
@@ -61,7 +65,7 @@ var forms = []form{
 		stood:     "object.?rules == oldObject.?rules",
 	},
 	{
-		kind: control.Bindings, plural: "rolebindings", noun: "rolebinding",
+		kind: control.Bindings, plural: "rolebindings", noun: "rolebinding", unknown: admissionregistrationv1.AllowAction,
 		rules: []admissionregistrationv1.NamedRuleWithOperations{
 			on(rbacv1.GroupName, "rolebindings", admissionregistrationv1.Create, admissionregistrationv1.Update),
 		},

@@ -33,7 +33,7 @@ type Policy struct {
 // one for all controls, because each policy converts the object anew, and one binding
 // for all PHI namespaces: which workloads there are and what holds for them stands in
 // the Backstop of the object's own namespace, so that one look-up finds it. Without it
-// nothing is admitted.
+// no pod is admitted.
 //
 // The parameters are a kind of our own, because the API server cannot watch a built-in
 // one again once nothing used it for a second: see docs/decisions/backstop.md.
@@ -92,7 +92,7 @@ func (s *script) policy() Policy {
 			Spec: admissionregistrationv1.ValidatingAdmissionPolicyBindingSpec{
 				PolicyName: name,
 				ParamRef: &admissionregistrationv1.ParamRef{
-					Name: hipaav1.BackstopName, ParameterNotFoundAction: ptr.To(admissionregistrationv1.DenyAction),
+					Name: hipaav1.BackstopName, ParameterNotFoundAction: ptr.To(s.form.unknown),
 				},
 				ValidationActions: []admissionregistrationv1.ValidationAction{admissionregistrationv1.Deny, admissionregistrationv1.Audit},
 			},
