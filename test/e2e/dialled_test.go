@@ -24,23 +24,6 @@ import (
 	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
 )
 
-// outside is an address of this machine by which others could reach it: the operator
-// dials no other. What goes there does not leave the machine.
-func outside() string {
-	GinkgoHelper()
-	addresses, err := net.InterfaceAddrs()
-	Expect(err).NotTo(HaveOccurred())
-	for _, address := range addresses {
-		prefix, err := netip.ParsePrefix(address.String())
-		Expect(err).NotTo(HaveOccurred())
-		if at := prefix.Addr(); at.Is4() && at.IsGlobalUnicast() {
-			return at.String()
-		}
-	}
-	Skip("this machine has no address but its own loopback, which the operator does not dial")
-	return ""
-}
-
 // server is one that a load balancer leads to, and how often somebody called.
 type server struct {
 	*httptest.Server

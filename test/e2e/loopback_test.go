@@ -1,0 +1,37 @@
+package e2e_test
+
+import (
+	"os"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"golang.org/x/sys/unix"
+)
+
+// outside is an address that the operator takes for one outside the cluster. It is the
+// loopback device's for as long as the spec runs: what goes there does not leave the
+// machine, and from elsewhere nobody reaches who listens there.
+func outside() string {
+	GinkgoHelper()
+	if os.Geteuid() != 0 {
+		Skip("only root gives the loopback device an address that is not its own, and the operator dials no other")
+	}
+	label(unix.SIOCSIFADDR, func(l *unix.Ifreq) error { return l.SetInet4Addr([]byte{198, 51, 100, 66}) })
+	label(unix.SIOCSIFNETMASK, func(l *unix.Ifreq) error { return l.SetInet4Addr([]byte{255, 255, 255, 255}) })
+	DeferCleanup(func() {
+		label(unix.SIOCSIFFLAGS, func(*unix.Ifreq) error { return nil })
+	})
+	return "198.51.100.66"
+}
+
+// label sets something of a second address of the loopback device; without flags it goes.
+func label(request uint, set func(*unix.Ifreq) error) {
+	GinkgoHelper()
+	socket, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	Expect(err).NotTo(HaveOccurred())
+	defer func() { Expect(unix.Close(socket)).To(Succeed()) }()
+	l, err := unix.NewIfreq("lo:hipaa")
+	Expect(err).NotTo(HaveOccurred())
+	Expect(set(l)).To(Succeed())
+	Expect(unix.IoctlIfreq(socket, request, l)).To(Succeed())
+}
