@@ -62,9 +62,10 @@ func (r *Reconciler) judgeControls(s *scope) {
 
 // judgeNames looks for names that are no control's.
 func (r *Reconciler) judgeNames(s *scope, field string, ids []string) {
+	bringing := append(slices.Collect(maps.Values(s.profiles)), s.profile)
 	var unknown []string
 	for _, id := range ids {
-		if !r.Engine.Knows(id) && !engine.Brings(slices.Collect(maps.Values(s.profiles)), id) && !engine.Brings([]*hipaav1.ComplianceProfile{s.profile}, id) {
+		if !r.Engine.Knows(id) && !engine.Brings(bringing, id) {
 			unknown = append(unknown, id)
 		}
 	}
