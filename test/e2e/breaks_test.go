@@ -163,11 +163,16 @@ func stage(controlID string, b control.Break, namespace string) staged {
 		}
 	}
 	Expect(result.workload).NotTo(BeNil())
-	if b.Reported && (s.Pod != nil || s.Claim != nil || len(s.World.Pods) > baseline) {
-		return result // of pods that ran in the second before the workload came it is previewed, and owns nothing yet
+	if !ranBefore(&s, b, baseline) {
+		Eventually(owned(namespace, "hipaa-"+controltest.WorkloadName)).Should(Succeed())
 	}
-	Eventually(owned(namespace, "hipaa-"+controltest.WorkloadName)).Should(Succeed())
 	return result
+}
+
+// ranBefore reports whether pods were there before the workload: where a second began
+// between the two it is previewed, and owns nothing yet.
+func ranBefore(s *control.Subject, b control.Break, baseline int) bool {
+	return b.Reported && (s.Pod != nil || s.Claim != nil || len(s.World.Pods) > baseline)
 }
 
 // run creates a pod in a namespace that may be so new that it has no
