@@ -188,6 +188,14 @@ var _ = Describe("What the API server goes by", Serial, func() {
 		Eventually(p.held(ctx), patience, interval).Should(HaveKeyWithValue("error", ContainSubstring("not found")))
 	})
 
+	It("is left alone where it is somebody else's, in a namespace without PHI", func(ctx context.Context) {
+		n := controllerstest.Create(ctx, cluster, phitest.Namespace("measuring").WithoutPHI().Obj())
+		others := backstop.Parameters(n.Name, &hipaav1.BackstopSpec{})
+		others.Labels = nil
+		Expect(cluster.Admin.Create(ctx, others)).To(Succeed())
+		Consistently(func() error { return cluster.Admin.Get(ctx, client.ObjectKeyFromObject(others), others) }, awhile, interval).Should(Succeed())
+	})
+
 	It("ends exceptions and pauses when they end, whether or not an operator is there", func(ctx context.Context) {
 		excused, paused := newPlace(ctx), newPlace(ctx)
 		bad := excused.admitted("bad")

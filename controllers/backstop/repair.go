@@ -45,7 +45,7 @@ func (r *Reconciler) repair(ctx context.Context, s *scope) error {
 func (r *Reconciler) leave(ctx context.Context, s *scope) error {
 	live := &hipaav1.Backstop{}
 	err := r.Client.Get(ctx, types.NamespacedName{Namespace: s.namespace.Name, Name: hipaav1.BackstopName}, live)
-	if err != nil {
+	if err != nil || !hipaav1.IsOwned(live) {
 		return client.IgnoreNotFound(err)
 	}
 	if err := r.Client.Delete(ctx, live); client.IgnoreNotFound(err) != nil {

@@ -106,6 +106,11 @@ func (w *world) admissionNamespaces(ctx context.Context, b *testing.B) {
 		b.Fatalf("making a workload: %v", err)
 	}
 	for _, scenario := range scenarios {
+		for _, name := range []string{"probe", "bench"} {
+			if err := w.account(ctx, "bench-"+scenario, name); err != nil {
+				b.Fatalf("making a ServiceAccount: %v", err)
+			}
+		}
 		err := cluster.Eventually(ctx, "pods in scenario "+scenario, time.Minute, func() error {
 			return w.admin.Create(ctx, phitest.Pod("probe").Namespace("bench-"+scenario).Label("app", "api").Obj(), client.DryRunAll)
 		})

@@ -105,6 +105,11 @@ func (w *world) close() {
 	}
 }
 
+// account makes the ServiceAccount that a pod names.
+func (w *world) account(ctx context.Context, namespace, name string) error {
+	return client.IgnoreAlreadyExists(w.admin.Create(ctx, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}))
+}
+
 // namespace makes a namespace with labels.
 func (w *world) namespace(ctx context.Context, name string, phi bool, labels map[string]string) error {
 	all := map[string]string{}
