@@ -133,22 +133,19 @@ func judgedAlike(t *testing.T, server *apiServer, controls []control.Control, vi
 // stored is a copy of the subject's object with what the API server gives it before it
 // asks.
 func stored(s *control.Subject) client.Object {
+	var object client.Object
 	switch s.Kind() {
 	case control.Pods:
 		return created(s.Pod.DeepCopy())
 	case control.Services:
-		o := s.Service.DeepCopy()
-		o.CreationTimestamp = metav1.NewTime(phitest.Epoch)
-		return o
+		object = s.Service.DeepCopy()
 	case control.Roles:
-		o := s.Role.DeepCopy()
-		o.CreationTimestamp = metav1.NewTime(phitest.Epoch)
-		return o
+		object = s.Role.DeepCopy()
 	default:
-		o := s.Binding.DeepCopy()
-		o.CreationTimestamp = metav1.NewTime(phitest.Epoch)
-		return o
+		object = s.Binding.DeepCopy()
 	}
+	object.SetCreationTimestamp(metav1.NewTime(phitest.Epoch))
+	return object
 }
 
 func TestWhatAdmissionWouldHaveAddedIsAskedFor(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -26,6 +27,15 @@ type ReportType struct {
 func (t ReportType) Same(other ReportType) bool {
 	return t.ResourceType == other.ResourceType && t.Everywhere == other.Everywhere &&
 		reflect.ValueOf(t.Trim).Pointer() == reflect.ValueOf(other.Trim).Pointer()
+}
+
+// HasCondition reports whether a resource says in its status that a condition is True.
+func HasCondition(r *unstructured.Unstructured, name string) bool {
+	conditions, _, _ := unstructured.NestedSlice(r.Object, "status", "conditions") // what is no list says nothing
+	return slices.ContainsFunc(conditions, func(c any) bool {
+		condition, is := c.(map[string]any)
+		return is && condition["type"] == name && condition["status"] == string(metav1.ConditionTrue)
+	})
 }
 
 // LabelClaimNamespace is what Crossplane writes on resources of the whole cluster that

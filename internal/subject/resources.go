@@ -10,7 +10,6 @@ import (
 	"time"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
@@ -129,11 +128,7 @@ func trimDefinition(object any) (any, error) {
 
 // servedBy are the versions that a CRD serves. Before it is established there are none.
 func servedBy(crd *unstructured.Unstructured) map[string]bool {
-	conditions, _, _ := unstructured.NestedSlice(crd.Object, "status", "conditions")
-	if !slices.ContainsFunc(conditions, func(c any) bool {
-		condition, is := c.(map[string]any)
-		return is && condition["type"] == string(apiextensionsv1.Established) && condition["status"] == string(metav1.ConditionTrue)
-	}) {
+	if !control.HasCondition(crd, string(apiextensionsv1.Established)) {
 		return nil
 	}
 	versions, _, _ := unstructured.NestedSlice(crd.Object, "spec", "versions")

@@ -151,13 +151,10 @@ func flawOf(r *unstructured.Unstructured) string {
 	default:
 		return "may add to one that somebody else made"
 	}
-	conditions, _, _ := unstructured.NestedSlice(r.Object, "status", "conditions") // what is no list says nothing
-	for i := range conditions {
-		if condition, is := conditions[i].(map[string]any); is && condition["type"] == "Ready" && condition["status"] == "True" {
-			return ""
-		}
+	if !control.HasCondition(r, "Ready") {
+		return "is not Ready"
 	}
-	return "is not Ready"
+	return ""
 }
 
 // externalSecret makes a Secret of its name by a policy, and says whether it is Ready.
