@@ -1,0 +1,107 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// NetworkParameters are the parameters of network isolation.
+type NetworkParameters struct {
+	// dns says where pods resolve names. Empty means discovered: the pods behind
+	// the Service kube-system/kube-dns.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=8
+	DNS []DNSServer `json:"dns,omitempty"`
+
+	// gateways are the ingress controllers and load balancers that workloads may
+	// name as callers.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=32
+	Gateways []Gateway `json:"gateways,omitempty"`
+
+	// ingressStatements say of ingress controllers, by class, what no Ingress shows:
+	// that plaintext and TLS below 1.2 are refused. Without one that is Unknown.
+	// +optional
+	// +listType=map
+	// +listMapKey=ingressClass
+	// +kubebuilder:validation:MaxItems=32
+	IngressStatements []IngressStatement `json:"ingressStatements,omitempty"`
+
+	// externalRanges bounds the ipBlock peers of workloads: each must lie inside
+	// one of them. Absent means not bounded by this profile.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MaxLength=64
+	// +kubebuilder:validation:items:XValidation:rule="isCIDR(self)",message="is not a CIDR such as 10.20.0.0/16 or 2001:db8::/64"
+	ExternalRanges []string `json:"externalRanges,omitempty"`
+
+	// enforcement is a statement that the network plugin of this cluster enforces
+	// NetworkPolicies, for clusters where no probe may run. Without either, the
+	// verdict of network isolation stays Unknown.
+	// +optional
+	Enforcement *Statement `json:"enforcement,omitempty"`
+}
+
+// DNSServer is where pods resolve names: exactly one of pods or cidr.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.podSelector) != has(self.cidr)",message="name exactly one of podSelector, cidr"
+// +kubebuilder:validation:XValidation:rule="!has(self.namespace) || has(self.podSelector)",fieldPath=".namespace",message="belongs beside podSelector"
+type DNSServer struct {
+	// namespace of the pods. Empty means kube-system.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:MinLength=1
+	Namespace string `json:"namespace,omitempty"`
+
+	// podSelector selects the pods that answer.
+	// +optional
+	PodSelector *metav1.LabelSelector `json:"podSelector,omitempty"`
+
+	// cidr is a range of addresses that answer, such as that of a node-local cache.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:XValidation:rule="isCIDR(self)",message="is not a CIDR such as 169.254.20.10/32"
+	// +kubebuilder:validation:MinLength=1
+	CIDR string `json:"cidr,omitempty"`
+
+	// port is the number on which they answer, over UDP and TCP.
+	// +optional
+	// +default=53
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	Port int32 `json:"port,omitempty"`
+}
+
+// Gateway is an ingress controller or load balancer: pods, or ranges of addresses.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.namespace) != has(self.cidrs)",message="name exactly one of namespace (with podSelector), cidrs"
+// +kubebuilder:validation:XValidation:rule="has(self.namespace) == has(self.podSelector)",fieldPath=".podSelector",message="goes together with namespace"
+type Gateway struct {
+	// name by which workloads refer to it.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Name string `json:"name,omitempty"`
+
+	// namespace of its pods.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:MinLength=1
+	Namespace string `json:"namespace,omitempty"`
+
+	// podSelector selects its pods.
+	// +optional
+	PodSelector *metav1.LabelSelector `json:"podSelector,omitempty"`
+
+	// cidrs are the addresses from which it calls.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MaxLength=64
+	// +kubebuilder:validation:items:XValidation:rule="isCIDR(self)",message="is not a CIDR such as 10.20.0.0/16"
+	CIDRs []string `json:"cidrs,omitempty"`
+}

@@ -1,0 +1,89 @@
+package v1alpha1
+
+// DatabaseTLS is how well a connection to a database must be secured.
+//
+// +kubebuilder:validation:Enum=Require;VerifyFull
+type DatabaseTLS string
+
+const (
+	// DatabaseTLSRequire asks for TLS that cannot fall back to plaintext.
+	DatabaseTLSRequire DatabaseTLS = "Require"
+	// DatabaseTLSVerifyFull asks that the server proves its name as well.
+	DatabaseTLSVerifyFull DatabaseTLS = "VerifyFull"
+)
+
+// TransmissionParameters are the parameters of encryption on the way.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.edgeProbeMinutes) || !has(self.edgeProbe) || self.edgeProbe != 'Never'",fieldPath=".edgeProbeMinutes",message="says nothing where edgeProbe is Never"
+type TransmissionParameters struct {
+	// databaseTLS is the least that connections to databases, caches and queues
+	// must ask for.
+	// +optional
+	// +default="Require"
+	DatabaseTLS DatabaseTLS `json:"databaseTLS,omitempty"`
+
+	// databaseSettings says what becomes of containers that name a PostgreSQL server
+	// by PGHOST and say nothing about TLS: Complete adds PGSSLMODE, require or, where
+	// the container names the certificate of its authority, verify-full. It cuts the
+	// container off from a server that speaks no TLS. AsDeclared, the default, leaves
+	// them.
+	// +optional
+	// +default="AsDeclared"
+	DatabaseSettings DatabaseSettings `json:"databaseSettings,omitempty"`
+
+	// certificateWarningDays are how many days before the end of a certificate people
+	// are warned, each once. Where several profiles set some all count; where none does
+	// they are 30, 14 and 3.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=8
+	// +kubebuilder:validation:items:Minimum=1
+	// +kubebuilder:validation:items:Maximum=365
+	CertificateWarningDays []int32 `json:"certificateWarningDays,omitempty"`
+
+	// certificatesElsewhere states that certificates which no object of the cluster
+	// shows, such as those of load balancers, are watched and renewed in time.
+	// +optional
+	CertificatesElsewhere *Statement `json:"certificatesElsewhere,omitempty"`
+
+	// edgeProbe says whether the operator dials the addresses by which callers from
+	// outside the cluster reach PHI workloads, as the status of their Ingresses and
+	// Services of type LoadBalancer states them. Dial wins where profiles differ, and
+	// holds where none says anything. Never is for clusters whose operator cannot reach
+	// them.
+	// +optional
+	EdgeProbe EdgeProbe `json:"edgeProbe,omitempty"`
+
+	// edgeProbeMinutes is how many minutes lie between two dials of one address. Where
+	// several profiles set it the fewest count; where none does it is 60. What was seen
+	// counts for three times as long.
+	// +optional
+	// +kubebuilder:validation:Minimum=15
+	// +kubebuilder:validation:Maximum=1440
+	EdgeProbeMinutes int32 `json:"edgeProbeMinutes,omitempty"`
+}
+
+// EdgeProbe says whether addresses at the edge of the cluster are dialled.
+//
+// +kubebuilder:validation:Enum=Dial;Never
+type EdgeProbe string
+
+const (
+	// EdgeProbeDial dials them.
+	EdgeProbeDial EdgeProbe = "Dial"
+	// EdgeProbeNever dials nothing.
+	EdgeProbeNever EdgeProbe = "Never"
+)
+
+// DatabaseSettings says what becomes of settings that leave TLS open.
+//
+// +kubebuilder:validation:Enum=AsDeclared;Complete
+type DatabaseSettings string
+
+const (
+	// DatabaseSettingsAsDeclared leaves them.
+	DatabaseSettingsAsDeclared DatabaseSettings = "AsDeclared"
+	// DatabaseSettingsComplete adds what asks for TLS.
+	DatabaseSettingsComplete DatabaseSettings = "Complete"
+)
