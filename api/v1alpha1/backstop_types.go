@@ -22,11 +22,10 @@ type BackstopSpec struct {
 	UndeclaredPods *BackstopInstant `json:"undeclaredPods,omitempty"`
 
 	// controls are those that refuse objects which belong to no PHIWorkload, such as
-	// Roles where there is none yet.
+	// Roles where there is none yet, by their IDs as in docs/controls.
 	// +optional
-	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=128
-	Controls []BackstopControl `json:"controls,omitempty"`
+	// +kubebuilder:validation:MaxProperties=128
+	Controls map[string]BackstopControl `json:"controls,omitempty"` //nolint:kubeapilinter // a policy looks one up by its ID, many times for each pod
 
 	// workloads are the PHIWorkloads of the namespace, with the controls that refuse
 	// for them.
@@ -60,26 +59,28 @@ type BackstopWorkload struct {
 	// +kubebuilder:validation:MaxLength=63
 	Name string `json:"name,omitempty"`
 
-	// selector is that of the PHIWorkload.
-	// +required
-	Selector metav1.LabelSelector `json:"selector,omitempty,omitzero"` //nolint:kubeapilinter // the PHIWorkload has refused an empty one
-
-	// controls are those that refuse its pods and what concerns it, now or from an
-	// instant on.
+	// labels are those that the selector of the PHIWorkload demands, as key=value.
 	// +optional
 	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=128
-	Controls []BackstopControl `json:"controls,omitempty"`
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MaxLength=400
+	Labels []string `json:"labels,omitempty"`
+
+	// expressions are what its selector demands beside them.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	Expressions []metav1.LabelSelectorRequirement `json:"expressions,omitempty"`
+
+	// controls are those that refuse its pods and what concerns it, now or from an
+	// instant on, by their IDs as in docs/controls.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=128
+	Controls map[string]BackstopControl `json:"controls,omitempty"` //nolint:kubeapilinter // a policy looks one up by its ID, many times for each pod
 }
 
-// BackstopControl is a control in force for a workload.
+// BackstopControl says how a control is in force for a workload.
 type BackstopControl struct {
-	// id is that of the control, as in docs/controls.
-	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=63
-	ID string `json:"id,omitempty"`
-
 	BackstopInstant `json:",inline"`
 
 	// settings are what the control reads of the PHIWorkload and of its profile, in

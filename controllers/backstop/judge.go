@@ -50,15 +50,13 @@ func (r *Reconciler) others(s *scope) error {
 
 // workload is what the API server has to know of one.
 func (r *Reconciler) workload(s *scope, w *hipaav1.PHIWorkload) (hipaav1.BackstopWorkload, error) {
-	found := hipaav1.BackstopWorkload{Name: w.Name, Selector: w.Spec.Selector}
 	one := control.Subject{Namespace: s.namespace, Workload: w, World: &control.World{}}
 	from := backstop.Instants{}
 	err := r.eachInstant(s, w, func(_ time.Time, ruling engine.Ruling) { r.note(s, &one, from, ruling) })
 	if err != nil || s.parameters.Ungoverned {
-		return found, err
+		return backstop.Workload(w, nil), err
 	}
-	found.Controls = backstop.Holding(r.Engine.Controls(), one, from)
-	return found, nil
+	return backstop.Workload(w, backstop.Holding(r.Engine.Controls(), one, from)), nil
 }
 
 // note adds the controls that refuse at an instant. The first one counts: afterwards

@@ -33,7 +33,7 @@ func inForce(controls []control.Control, s control.Subject) *hipaav1.BackstopSpe
 	}
 	p := &hipaav1.BackstopSpec{UndeclaredPods: &hipaav1.BackstopInstant{}}
 	if w := s.Workload; w != nil {
-		p.Workloads = []hipaav1.BackstopWorkload{{Name: w.Name, Selector: w.Spec.Selector, Controls: Holding(controls, s, always)}}
+		p.Workloads = []hipaav1.BackstopWorkload{Workload(w, Holding(controls, s, always))}
 	}
 	s.Workload = nil
 	p.Controls = Holding(controls, s, always)

@@ -105,7 +105,7 @@ func (s *script) lacks() string {
 	for i := range s.controls {
 		c := &s.controls[i]
 		bind(held(c), holding(c))
-		whens = append(whens, fmt.Sprintf("variables.%s.size() > 0 && (%s)", held(c), strings.Join(s.faults(c), " || ")))
+		whens = append(whens, s.of(c, "("+strings.Join(s.faults(c), ") || (")+")"))
 	}
 	fmt.Fprintf(&text, "(%s)", strings.Join(whens, ") || ("))
 	text.WriteString(strings.Repeat(")", bound))
@@ -143,22 +143,27 @@ func (s *script) variables() []admissionregistrationv1.Variable {
 func held(c *control.Control) string { return "held_" + strings.ReplaceAll(c.ID, "-", "_") }
 
 func holding(c *control.Control) string {
-	return fmt.Sprintf(`variables.claimants.filter(w, w.?controls.orValue([]).exists(c, c.id == '%s' && %s))`, c.ID, holds("c"))
+	return fmt.Sprintf(`variables.claimants.filter(w, has(w.controls) && '%[1]s' in w.controls && %[2]s)`, c.ID, holds("w.controls['"+c.ID+"']"))
 }
 
-// faults are the conditions of a control, with the settings of each workload where
-// they read some.
+// faults are the conditions of a control, as it states them.
 func (s *script) faults(c *control.Control) []string {
 	faults := faultsOf(c, s.form.kind)
 	all := make([]string, len(faults))
 	for i, fault := range faults {
-		all[i] = "(" + s.anew(fault.When) + ")"
-		if c.Backstop.Settings != nil {
-			all[i] = fmt.Sprintf(`variables.%s.exists(w, w.controls.exists(c, c.id == '%s' && [w.name].exists(workload, [c.?settings.orValue([])].exists(settings, %s))))`,
-				held(c), c.ID, s.anew(fault.When))
-		}
+		all[i] = s.anew(fault.When)
 	}
 	return all
+}
+
+// of holds where a condition does under a control that refuses for some workload, with
+// the settings of each workload where the control reads some.
+func (s *script) of(c *control.Control, condition string) string {
+	if c.Backstop.Settings == nil {
+		return fmt.Sprintf("variables.%s.size() > 0 && (%s)", held(c), condition)
+	}
+	return fmt.Sprintf(`variables.%s.exists(w, [w.name].exists(workload, [w.controls['%s'].?settings.orValue([])].exists(settings, %s)))`,
+		held(c), c.ID, condition)
 }
 
 // anew leaves out what an object has had before.
@@ -173,7 +178,7 @@ func (s *script) anew(when string) string {
 func (s *script) found(c *control.Control) string {
 	said := s.faults(c)
 	for i, fault := range faultsOf(c, s.form.kind) {
-		said[i] += " ? " + literal(fault.Says) + " : ''"
+		said[i] = s.of(c, said[i]) + " ? " + literal(fault.Says) + " : ''"
 	}
 	return fmt.Sprintf("variables.%s.size() == 0 ? '' : [%s].filter(s, s != '').join(', ')", held(c), strings.Join(said, ", "))
 }

@@ -47,10 +47,11 @@ var forms = []form{
 		rules: []admissionregistrationv1.NamedRuleWithOperations{
 			on("", "services", admissionregistrationv1.Create, admissionregistrationv1.Update),
 		},
-		variables: append(slices.Clip(instants), control.Variable{Name: "labels", Expression: "object.spec.?selector.orValue({})"}),
+		variables: append(slices.Clip(instants),
+			control.Variable{Name: "labels", Expression: "object.spec.?selector.orValue({})"}, control.TagsVariable),
 		// The pods may be created later, so selectors are compared.
 		claimants: orNamespace(fmt.Sprintf("params.spec.?workloads.orValue([]).filter(w, %s || "+
-			"variables.labels.all(k, w.selector.?matchLabels.orValue({})[?k] == optional.of(variables.labels[k])))", selects)),
+			"variables.tags.all(t, t in w.?labels.orValue([])))", selects)),
 		stood: "object.spec.?type == oldObject.spec.?type && object.spec.?selector == oldObject.spec.?selector && " +
 			"object.spec.?ports == oldObject.spec.?ports && object.spec.?externalIPs == oldObject.spec.?externalIPs && " +
 			"object.spec.?externalTrafficPolicy == oldObject.spec.?externalTrafficPolicy",
@@ -82,15 +83,15 @@ var instants = []control.Variable{
 }
 
 // selects compares labels with a workload's selector.
-const selects = `w.selector.?matchLabels.orValue({}).all(k, variables.labels[?k] == optional.of(w.selector.matchLabels[k])) && ` +
-	`w.selector.?matchExpressions.orValue([]).all(r, ` +
+const selects = `(!has(w.labels) || w.labels.all(l, l in variables.tags)) && ` +
+	`(!has(w.expressions) || w.expressions.all(r, ` +
 	`r.operator == 'In' ? r.key in variables.labels && variables.labels[r.key] in r.values : ` +
 	`r.operator == 'NotIn' ? !(r.key in variables.labels && variables.labels[r.key] in r.values) : ` +
-	`r.operator == 'Exists' ? r.key in variables.labels : !(r.key in variables.labels))`
+	`r.operator == 'Exists' ? r.key in variables.labels : !(r.key in variables.labels)))`
 
 // orNamespace stands the namespace's own rules in for no workload.
 func orNamespace(workloads string) string {
-	return fmt.Sprintf("[%s].map(all, all.size() > 0 ? dyn(all) : dyn([{'name': dyn(''), 'controls': params.spec.?controls.orValue([])}]))[0]", workloads)
+	return fmt.Sprintf("[%s].map(all, all.size() > 0 ? dyn(all) : dyn([{'name': dyn(''), 'controls': params.spec.?controls.orValue({})}]))[0]", workloads)
 }
 
 func on(group, resource string, operations ...admissionregistrationv1.OperationType) admissionregistrationv1.NamedRuleWithOperations {

@@ -1,6 +1,7 @@
 package backstop
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -29,6 +30,17 @@ func Parameters(namespace string, spec *hipaav1.BackstopSpec) *hipaav1.Backstop 
 	}
 }
 
+// Workload is what the policy knows of a PHIWorkload, in namespaces of some hundred of
+// which each pod is compared with every one: a list is far cheaper to it than a map.
+func Workload(w *hipaav1.PHIWorkload, holding map[string]hipaav1.BackstopControl) hipaav1.BackstopWorkload {
+	selector := w.Spec.Selector
+	labels := make([]string, 0, len(selector.MatchLabels))
+	for _, key := range slices.Sorted(maps.Keys(selector.MatchLabels)) {
+		labels = append(labels, key+"="+selector.MatchLabels[key])
+	}
+	return hipaav1.BackstopWorkload{Name: w.Name, Labels: labels, Expressions: selector.MatchExpressions, Controls: holding}
+}
+
 // From is an instant as the API server reads it.
 func From(at time.Time) hipaav1.BackstopInstant {
 	if at.IsZero() {
@@ -41,19 +53,19 @@ func From(at time.Time) hipaav1.BackstopInstant {
 // Holding are the controls that state a backstop and refuse for the subject's workload,
 // or for what is no workload's, with what their faults read. Pods are always some
 // workload's.
-func Holding(controls []control.Control, s control.Subject, from Instants) []hipaav1.BackstopControl {
-	var holding []hipaav1.BackstopControl
+func Holding(controls []control.Control, s control.Subject, from Instants) map[string]hipaav1.BackstopControl {
+	holding := map[string]hipaav1.BackstopControl{}
 	for i := range controls {
 		c := &controls[i]
 		at, holds := from[c.ID]
 		if c.Backstop == nil || !holds || s.Workload == nil && !slices.ContainsFunc(c.Backstop.Faults, beyondPods) {
 			continue
 		}
-		one := hipaav1.BackstopControl{ID: c.ID, BackstopInstant: From(at)}
+		one := hipaav1.BackstopControl{BackstopInstant: From(at)}
 		if c.Backstop.Settings != nil {
 			one.Settings = c.Backstop.Settings(s)
 		}
-		holding = append(holding, one)
+		holding[c.ID] = one
 	}
 	return holding
 }

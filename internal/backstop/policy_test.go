@@ -3,7 +3,6 @@ package backstop
 import (
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -40,10 +39,10 @@ func TestWorkloadsClaimPodsAsTheirSelectorsSay(t *testing.T) {
 		for _, labels := range []map[string]string{nil, {"app": "api"}, {"app": ""}, {"app": "api", "tier": "front"}, {"app": "db", "tier": ""}, {"other": "api"}} {
 			pod := created(phitest.Pod("p").Obj())
 			pod.Labels = labels
+			w := &hipaav1.PHIWorkload{ObjectMeta: metav1.ObjectMeta{Name: "w"}, Spec: hipaav1.PHIWorkloadSpec{Selector: *selector}}
 			p := &hipaav1.BackstopSpec{UndeclaredPods: &hipaav1.BackstopInstant{}, Workloads: []hipaav1.BackstopWorkload{
-				{Name: "other", Selector: metav1.LabelSelector{MatchLabels: map[string]string{"no": "pod"}}}, {Name: "w", Selector: *selector},
+				{Name: "other", Labels: []string{"no=pod"}}, Workload(w, nil),
 			}}
-			w := &hipaav1.PHIWorkload{Spec: hipaav1.PHIWorkloadSpec{Selector: *selector}}
 			if claimed := server.create(pod, p) == ""; claimed != subject.Selects(w, labels) {
 				t.Errorf("%s: %v is claimed: %t, want %t", name, labels, claimed, !claimed)
 			}
@@ -86,13 +85,14 @@ func TestInstantsDecideFromWhenSomethingIsRefused(t *testing.T) {
 
 // hold says from when a control refuses for the first workload; nil is never.
 func hold(p *hipaav1.BackstopSpec, id string, from *hipaav1.BackstopInstant) {
-	w := &p.Workloads[0]
-	i := slices.IndexFunc(w.Controls, func(c hipaav1.BackstopControl) bool { return c.ID == id })
+	held := p.Workloads[0].Controls
 	if from == nil {
-		w.Controls = slices.Delete(w.Controls, i, i+1)
+		delete(held, id)
 		return
 	}
-	w.Controls[i].BackstopInstant = *from
+	one := held[id]
+	one.BackstopInstant = *from
+	held[id] = one
 }
 
 func TestAStatementAboutDisksEndsByItself(t *testing.T) {
@@ -155,7 +155,7 @@ func TestALargeNamespaceIsWithinTheLimitsOfTheAPIServer(t *testing.T) {
 	for i := range 999 {
 		w := mine
 		w.Name = fmt.Sprintf("a-workload-with-a-rather-long-name-%04d", i)
-		w.Selector = metav1.LabelSelector{MatchLabels: map[string]string{"app.kubernetes.io/name": w.Name, "app.kubernetes.io/component": "server"}}
+		w.Labels = []string{"app.kubernetes.io/component=server", "app.kubernetes.io/name=" + w.Name}
 		p.Workloads = append(p.Workloads, w)
 	}
 	p.Workloads = append(p.Workloads, mine)
@@ -176,31 +176,44 @@ func TestALargeNamespaceIsWithinTheLimitsOfTheAPIServer(t *testing.T) {
 	}
 }
 
+// BenchmarkPolicy is what the API server spends on a pod that lacks nothing, in a
+// namespace of one workload and of ten.
 func BenchmarkPolicy(b *testing.B) {
 	controls := stated()
 	server := newAPIServer(b, controls)
 	s := controltest.Baseline(control.Pods)
 	controltest.Protect(catalog.All(), &s)
 	created(s.Pod)
-	p := inForce(controls, s)
-	b.ReportAllocs()
-	for b.Loop() {
-		if server.lacks(creation(s.Pod), p) {
-			b.Fatal("refused")
+	for _, workloads := range []int{1, 10} {
+		p := inForce(controls, s)
+		for len(p.Workloads) < workloads {
+			other := *p.Workloads[0].DeepCopy()
+			other.Name = fmt.Sprintf("other-%d", len(p.Workloads))
+			other.Labels = []string{"app=" + other.Name}
+			p.Workloads = append(p.Workloads, other)
 		}
+		parameters, attributes := server.stored(p), creation(s.Pod)
+		b.Run(fmt.Sprintf("workloads=%d", workloads), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if result := server.matcher.Match(b.Context(), versioned(attributes), parameters, nil); result.Error != nil || result.Matches {
+					b.Fatalf("refused: %v", result.Error)
+				}
+			}
+		})
 	}
 }
 
 func TestServicesAreJudgedUnderTheWorkloadsThatTheyLeadTo(t *testing.T) {
 	controls := stated()
 	server := newAPIServerFor(t, control.Services, controls)
-	holding := []hipaav1.BackstopControl{{ID: "no-public-exposure"}}
-	workload := func(name string, controls []hipaav1.BackstopControl) hipaav1.BackstopWorkload {
-		return hipaav1.BackstopWorkload{Name: name, Selector: metav1.LabelSelector{MatchLabels: map[string]string{"app": name, "tier": "front"}}, Controls: controls}
+	holding := map[string]hipaav1.BackstopControl{"no-public-exposure": {}}
+	workload := func(name string, controls map[string]hipaav1.BackstopControl) hipaav1.BackstopWorkload {
+		return hipaav1.BackstopWorkload{Name: name, Labels: []string{"app=" + name, "tier=front"}, Controls: controls}
 	}
 	for name, c := range map[string]struct {
 		selector  map[string]string
-		namespace []hipaav1.BackstopControl
+		namespace map[string]hipaav1.BackstopControl
 		want      bool
 	}{
 		"all labels of one under the control":       {map[string]string{"app": "held", "tier": "front"}, nil, true},
@@ -223,7 +236,7 @@ func TestServicesAreJudgedUnderTheWorkloadsThatTheyLeadTo(t *testing.T) {
 func TestAnUpdateIsRefusedForWhatItBrings(t *testing.T) {
 	controls := stated()
 	server := newAPIServerFor(t, control.Roles, controls)
-	p := &hipaav1.BackstopSpec{Controls: []hipaav1.BackstopControl{{ID: "least-privilege-rbac", BackstopInstant: From(phitest.Epoch.Add(time.Hour))}}}
+	p := &hipaav1.BackstopSpec{Controls: map[string]hipaav1.BackstopControl{"least-privilege-rbac": {BackstopInstant: From(phitest.Epoch.Add(time.Hour))}}}
 	old := phitest.Role("r").Allows("", "pods", "*").Obj()
 	old.CreationTimestamp = metav1.NewTime(phitest.Epoch)
 	written := func(role *rbacv1.Role, after time.Duration) *rbacv1.Role {

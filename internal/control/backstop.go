@@ -34,6 +34,10 @@ func (f Fault) Kind() Kinds { return cmp.Or(f.Of, Pods) }
 // Variable is a part of an object that faults of several controls look at.
 type Variable struct{ Name, Expression string }
 
+// TagsVariable are the labels that variables.labels holds, as key=value: looking for
+// one in a list is what CEL does fastest.
+var TagsVariable = Variable{"tags", "variables.labels.map(k, k + '=' + variables.labels[k])"}
+
 // BackstopVariables are what faults may name beside object, as variables.NAME. A
 // request that adds ephemeral containers is about these alone: whatever else the pod
 // has was judged when it was made. A fault reads the instant of the request as
@@ -41,6 +45,7 @@ type Variable struct{ Name, Expression string }
 var BackstopVariables = []Variable{
 	{"whole", "request.?subResource.orValue('') != 'ephemeralcontainers'"},
 	{"labels", "object.metadata.?labels.orValue({})"},
+	TagsVariable,
 	{"created", "timestamp(object.metadata.creationTimestamp)"},
 	{"containers", "variables.whole ? " +
 		"object.spec.containers + object.spec.?initContainers.orValue([]) + object.spec.?ephemeralContainers.orValue([]) : " +

@@ -11,10 +11,10 @@ import (
 func Held(b *hipaav1.Backstop) map[string]string {
 	held := map[string]string{}
 	for _, w := range b.Spec.Workloads {
-		for _, c := range w.Controls {
-			held[w.Name+"/"+c.ID] = "already"
+		for id, c := range w.Controls {
+			held[w.Name+"/"+id] = "already"
 			if c.From != nil {
-				held[w.Name+"/"+c.ID] = c.From.UTC().Format(time.RFC3339)
+				held[w.Name+"/"+id] = c.From.UTC().Format(time.RFC3339)
 			}
 		}
 	}

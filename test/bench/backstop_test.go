@@ -104,9 +104,7 @@ func backstopParameters() (*hipaav1.BackstopSpec, *corev1.Pod) {
 		for _, c := range catalog.All() {
 			already[c.ID] = time.Time{}
 		}
-		parameters.Workloads = append(parameters.Workloads, hipaav1.BackstopWorkload{
-			Name: w.Name, Selector: w.Spec.Selector, Controls: backstop.Holding(catalog.All(), s, already),
-		})
+		parameters.Workloads = append(parameters.Workloads, backstop.Workload(w, backstop.Holding(catalog.All(), s, already)))
 	}
 	s = s.Of(phitest.Pod("bench").Of(s.Workload).Container("second").Container("third").Obj())
 	controltest.Admit(catalog.All(), &s)

@@ -188,11 +188,11 @@ func sortedLabels(labels map[string]string) []string {
 // another workload that claims it too.
 var taggedFaults = []control.Fault{
 	{
-		When: ofWorkload + "!settings.filter(s, s.contains('=')).all(s, variables.labels[?s.split('=')[0]].orValue('') == s.split('=')[1])",
+		When: ofWorkload + "!settings.all(s, s in variables.tags || s == settings[0])",
 		Says: "metadata.labels lack what admission adds, or contradict the PHIWorkload",
 	},
 	{
-		When: ofWorkload + "variables.labels.exists(k, k.startsWith(settings[0]) && variables.labels[k] == 'true' && !((k + '=true') in settings))",
+		When: ofWorkload + "variables.tags.exists(t, t.startsWith(settings[0]) && t.endsWith('=true') && !(t in settings))",
 		Says: "metadata.labels say what the PHIWorkload does not",
 	},
 }
@@ -209,7 +209,7 @@ var contradictingService = control.Fault{
 
 const serviceLabels = "object.metadata.?labels.orValue({})"
 
-const ofWorkload = "variables.whole && (variables.labels[?'" + hipaav1.LabelWorkload + "'].orValue('') == workload || " +
+const ofWorkload = "variables.whole && (('" + hipaav1.LabelWorkload + "=' + workload) in variables.tags || " +
 	"!(variables.labels[?'" + hipaav1.LabelWorkload + "'].orValue('') in variables.claiming)) && "
 
 // settingsOf are the prefix under which no other label may stand, and the labels that
