@@ -30,8 +30,11 @@ const (
 	// look is how often the leases of API servers are read: a server that starts anew may
 	// do so with another configuration.
 	look = 10 * time.Minute
-	// again is when it is tried again after it was not known of every server.
-	again = time.Hour
+	// soonest is when it is tried again after it was not known of every server: right
+	// after an installation rights may not be in effect yet. Each further time it is twice
+	// as late, up to again.
+	soonest = 10 * time.Second
+	again   = time.Hour
 	// anew is when it is tried again in any case: a server may take another
 	// configuration while it runs.
 	anew = 24 * time.Hour
@@ -60,6 +63,8 @@ type Canary struct {
 
 	mu   sync.Mutex
 	last control.SecretStorage
+	// failed counts the attempts in a row after which it was not known of every server.
+	failed int
 }
 
 // New knows nothing yet.
@@ -79,7 +84,7 @@ func (c *Canary) Last() *control.SecretStorage {
 // Start asks until the context ends. The manager runs it on the leader alone.
 func (c *Canary) Start(ctx context.Context) error {
 	asked := c.turn(ctx, nil)
-	timer := c.Clock.NewTimer(look)
+	timer := c.Clock.NewTimer(min(look, c.due()))
 	defer timer.Stop()
 	for {
 		select {
@@ -88,7 +93,7 @@ func (c *Canary) Start(ctx context.Context) error {
 		case <-timer.C():
 		}
 		asked = c.turn(ctx, asked)
-		timer.Reset(look)
+		timer.Reset(min(look, c.due()))
 	}
 }
 
@@ -101,13 +106,9 @@ func (c *Canary) turn(ctx context.Context, asked []string) []string {
 		log.FromContext(ctx).Error(err, "Could not tell how many API servers there are")
 	}
 	last, now := c.Last(), c.Clock.Now()
-	due := anew
-	if last.Problem != "" {
-		due = again
-	}
 	// What was seen of all of them does not get lost because they cannot be counted now.
 	same := slices.Equal(servers, asked) || err != nil && last.Problem == ""
-	if !last.At.IsZero() && now.Sub(last.At) < due && same {
+	if !last.At.IsZero() && now.Sub(last.At) < c.due() && same {
 		return asked
 	}
 	next := control.SecretStorage{Servers: len(servers), At: now}
@@ -123,10 +124,25 @@ func (c *Canary) turn(ctx context.Context, asked []string) []string {
 	return servers
 }
 
+// due is how long what is known is good for.
+func (c *Canary) due() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.failed == 0 {
+		return anew
+	}
+	// Ten times twice ten seconds are more than an hour.
+	return min(soonest<<min(c.failed-1, 10), again)
+}
+
 func (c *Canary) learn(next *control.SecretStorage) {
 	c.mu.Lock()
 	same := c.last.Problem == next.Problem && c.last.Servers == next.Servers && slices.Equal(c.last.Providers, next.Providers)
 	c.last = *next
+	c.failed++
+	if next.Problem == "" {
+		c.failed = 0
+	}
 	c.mu.Unlock()
 	if !same && c.Changed != nil {
 		c.Changed()

@@ -189,14 +189,18 @@ var _ = Describe("The canary", Ordered, func() {
 		asked := canary.turn(GinkgoT().Context(), nil)
 		Expect(canary.Last()).To(HaveValue(And(
 			HaveField("Providers", []string{"secretbox"}), HaveField("Servers", 2), HaveField("Problem", HavePrefix("1 of 2 API servers showed it")))))
-		By("trying again within the hour, and no sooner")
-		before := c.version()
-		canary.last.At = canary.last.At.Add(look - again)
-		canary.turn(GinkgoT().Context(), asked)
-		Expect(c.version()).To(Equal(before))
-		canary.last.At = canary.last.At.Add(-look)
-		asked = canary.turn(GinkgoT().Context(), asked)
-		Expect(c.version()).NotTo(Equal(before))
+		By("trying again soon, each time twice as late, and within the hour at last")
+		for _, wait := range []time.Duration{10 * time.Second, 20 * time.Second, 40 * time.Second} {
+			before := c.version()
+			c.clock.Step(wait - time.Second)
+			asked = canary.turn(GinkgoT().Context(), asked)
+			Expect(c.version()).To(Equal(before))
+			c.clock.Step(time.Second)
+			asked = canary.turn(GinkgoT().Context(), asked)
+			Expect(c.version()).NotTo(Equal(before))
+		}
+		canary.failed = 100
+		Expect(canary.due()).To(Equal(time.Hour))
 		By("forgetting a server whose lease has ended")
 		c.clock.Step(2 * time.Hour)
 		canary.turn(GinkgoT().Context(), asked)

@@ -65,7 +65,7 @@ var _ = Describe("The backstop", Serial, Ordered, func() {
 			APIGroups: []string{hipaav1.GroupName}, Resources: []string{"controlexceptions", "controlexceptions/status"}, Verbs: []string{"get", "patch", "approve"},
 		})
 
-		end = time.Now().Add(30 * time.Second).Truncate(time.Second)
+		end = time.Now().Add(45 * time.Second).Truncate(time.Second)
 		exception := phitest.Exception("short", "excused", "pod-hardening").Namespace(namespace).Expires(metav1.NewTime(end)).Obj()
 		Expect(admin.Create(ctx, exception)).To(Succeed())
 		digest, err := exception.Spec.Digest()
@@ -90,7 +90,7 @@ var _ = Describe("The backstop", Serial, Ordered, func() {
 
 	It("excuses by an exception that is in force, until it ends", func() {
 		Expect(attempt(bad)).To(Succeed())
-		Eventually(func() error { return attempt(bad) }, time.Minute).ShouldNot(Succeed())
+		Eventually(func() error { return attempt(bad) }, 2*time.Minute).ShouldNot(Succeed())
 		Expect(time.Now()).To(BeTemporally(">=", end))
 		refused(attempt(bad), hardening+"spec.hostPID is true")
 	})

@@ -79,12 +79,13 @@ var _ = Describe("The network of a workload", func() {
 
 	It("is as good as what people state of it, until that has expired", func() {
 		namespace := phiNamespace("stated")
-		end := time.Now().Add(15 * time.Second)
-		resolving(namespace, func(b *phitest.ProfileBuilder) *phitest.ProfileBuilder { return b.IsolationStated(metav1.NewTime(end)) })
+		resolving(namespace, func(b *phitest.ProfileBuilder) *phitest.ProfileBuilder {
+			return b.IsolationStated(metav1.NewTime(time.Now().Add(time.Hour)))
+		})
 		workload := phitest.Workload("api").Namespace(namespace).Obj()
 		Expect(admin.Create(ctx, workload)).To(Succeed())
 		Eventually(isolation(workload)).Should(And(HaveField("Verdict", hipaav1.VerdictPass), HaveField("Class", hipaav1.EvidenceAttested)))
-		// Nothing but time passes.
+		end := ends(namespace, `{"spec":{"network":{"enforcement":{"expires":%q}}}}`)
 		Eventually(isolation(workload)).Should(And(HaveField("Verdict", hipaav1.VerdictUnknown), HaveField("Message", ContainSubstring("nothing has shown"))))
 		Expect(time.Now()).To(BeTemporally(">=", end.Truncate(time.Second)))
 	})

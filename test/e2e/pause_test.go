@@ -43,13 +43,13 @@ var _ = Describe("A pause", Serial, Ordered, func() {
 
 		refused(pause("hipaa-security-rule", 8*24*time.Hour), "spec.pause.until: a pause lasts seven days at most")
 		start := time.Now()
-		Expect(pause("hipaa-security-rule", 20*time.Second)).To(Succeed())
+		Expect(pause("hipaa-security-rule", 30*time.Second)).To(Succeed())
 		Eventually(row("complianceprofiles", "hipaa-security-rule")).Should(And(ContainSubstring(sue), MatchRegexp(`20\d\d-\d\d-\d\dT`)))
 		Eventually(row("phiworkloads", "api", "-n", namespace)).Should(ContainSubstring("Paused"))
 		Eventually(eventsSince(corev1.NamespaceDefault, start)).Should(ContainElement(event(hipaav1.ReasonPaused, "ComplianceProfile/hipaa-security-rule", "paused by "+sue)))
 		Eventually(func() error { return admin.Create(ctx, stray) }).Should(Succeed())
 
-		Eventually(row("phiworkloads", "api", "-n", namespace), time.Minute).ShouldNot(ContainSubstring("Paused"))
+		Eventually(row("phiworkloads", "api", "-n", namespace), 2*time.Minute).ShouldNot(ContainSubstring("Paused"))
 		Eventually(row("complianceprofiles", "hipaa-security-rule")).ShouldNot(ContainSubstring(sue))
 		Eventually(undeclaredIn(namespace)).Should(Equal(int32(1)))
 		Expect(eventsSince(namespace, start)()).To(ContainElement(event(hipaav1.EventPodUndeclared, "Pod/stray")))

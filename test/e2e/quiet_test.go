@@ -10,6 +10,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
 	auditv1 "k8s.io/apiserver/pkg/apis/audit/v1"
 )
 
@@ -19,7 +20,14 @@ const quietTime = 60 * time.Second
 
 var _ = Describe("A quiet cluster", Serial, func() {
 	It("sees no write of the operator for a minute, but its lease", func() {
-		By("waiting until the operator has settled")
+		By("waiting until nothing that specs left is still going, and the operator has settled")
+		Eventually(func(g Gomega) {
+			var namespaces corev1.NamespaceList
+			g.Expect(admin.List(ctx, &namespaces)).To(Succeed())
+			for i := range namespaces.Items {
+				g.Expect(namespaces.Items[i].DeletionTimestamp).To(BeNil(), namespaces.Items[i].Name)
+			}
+		}, 5*time.Minute, time.Second).Should(Succeed())
 		Eventually(func() int {
 			before := len(writes(time.Now().Add(-10 * time.Second)))
 			return before

@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"fmt"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -219,6 +220,16 @@ func leftOpen(namespace string) *hipaav1.PHIWorkload {
 	Eventually(func() error { return admin.Create(ctx, workload) }).Should(Succeed())
 	Eventually(owned(namespace, "hipaa-api")).Should(Succeed())
 	return workload
+}
+
+// ends lets what people stated in the profile of a namespace end soon: the change is a
+// merge patch that takes the instant. Nothing but time passes afterwards.
+func ends(namespace, change string) time.Time {
+	GinkgoHelper()
+	end := time.Now().Add(5 * time.Second).UTC().Truncate(time.Second)
+	profile := &hipaav1.ComplianceProfile{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
+	Expect(admin.Patch(ctx, profile, client.RawPatch(types.MergePatchType, fmt.Appendf(nil, change, end.Format(time.RFC3339))))).To(Succeed())
+	return end
 }
 
 // resolving tells where the pods of a namespace resolve names: this cluster has no

@@ -28,7 +28,7 @@ import (
 )
 
 const (
-	soon   = 30 * time.Second
+	soon   = time.Minute
 	often  = 100 * time.Millisecond
 	root   = "../.."
 	system = cluster.Namespace

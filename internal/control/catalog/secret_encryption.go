@@ -22,7 +22,7 @@ var _ = add(control.Control{
 		"Secret of its own and reads, over the same connection, under which provider the API server stored it (" +
 		"apiserver_storage_transformation_operations_total, an alpha metric). That is Tested: in the clear fails; aescbc, aesgcm, secretbox, kms v1 " +
 		"and kms v2 pass once as many servers showed it as hold a lease in kube-system. It is repeated when an API server starts anew, and each " +
-		"day; where not all of them showed it, each hour. (2) The profile's statement, until it ends: Attested. It counts also where " +
+		"day; where not all of them showed it, soon and then ever later, up to each hour. (2) The profile's statement, until it ends: Attested. It counts also where " +
 		"the API servers store in the clear and something beneath etcd encrypts. Else it is Unknown. Managed clusters answer as others do, if " +
 		"they let the operator read /metrics. What was stored before encryption was configured and not written since stays as it is, and nothing here sees that.",
 	Parameters: []control.Parameter{{
