@@ -57,47 +57,52 @@ func (w *world) backstopNamespaces(ctx context.Context, b *testing.B) *corev1.Po
 			b.Fatalf("making a namespace: %v", err)
 		}
 	}
-	parameters, pod := backstopParameters()
+	parameters, pod := backstopParameters(backstopWorkloads)
 	for _, scenario := range []string{"nopolicy", "backstop"} {
 		if err := w.account(ctx, "bench-"+scenario, pod.Spec.ServiceAccountName); err != nil {
 			b.Fatalf("making a ServiceAccount: %v", err)
 		}
 	}
-	pods := backstop.Policies(catalog.All())[0]
-	policy, binding := pods.Policy, pods.Binding
-	policy.Name, binding.Name, binding.Spec.PolicyName = "bench-backstop", "bench-backstop", "bench-backstop"
-	policy.Spec.MatchConstraints.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{yardstickLabel: "backstop"}}
-	// Without the label of what the operator owns: it would take them away from a
-	// namespace without PHI.
-	given := backstop.Parameters("bench-backstop", parameters)
-	given.Labels = nil
-	for _, object := range []client.Object{given, policy, binding} {
-		if err := client.IgnoreAlreadyExists(w.admin.Create(ctx, object)); err != nil {
-			b.Fatalf("making the backstop: %v", err)
-		}
-	}
-	err := cluster.Eventually(ctx, "the API server to go by the policy", time.Minute, func() error {
-		bad := pod.DeepCopy()
-		bad.Namespace, bad.Spec.HostPID = "bench-backstop", true
-		if err := w.admin.Create(ctx, bad, client.DryRunAll); err == nil {
-			return fmt.Errorf("a violation is admitted")
-		}
-		pod := pod.DeepCopy()
-		pod.Namespace = "bench-backstop"
-		return w.admin.Create(ctx, pod, client.DryRunAll)
-	})
-	if err != nil {
+	if err := w.underBackstop(ctx, "bench-backstop", parameters, pod); err != nil {
 		b.Fatal(err)
 	}
 	return pod
 }
 
+// underBackstop holds a namespace of this benchmark to a policy as the operator's is, and
+// waits until the API server goes by it: it admits the pod, and not with a fault.
+func (w *world) underBackstop(ctx context.Context, namespace string, parameters *hipaav1.BackstopSpec, pod *corev1.Pod) error {
+	pods := backstop.Policies(catalog.All())[0]
+	policy, binding := pods.Policy, pods.Binding
+	policy.Name, binding.Name, binding.Spec.PolicyName = namespace, namespace, namespace
+	policy.Spec.MatchConstraints.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: namespace}}
+	// Without the label of what the operator owns: it would take them away from a
+	// namespace without PHI.
+	given := backstop.Parameters(namespace, parameters)
+	given.Labels = nil
+	for _, object := range []client.Object{given, policy, binding} {
+		if err := client.IgnoreAlreadyExists(w.admin.Create(ctx, object)); err != nil {
+			return fmt.Errorf("making the backstop: %w", err)
+		}
+	}
+	return cluster.Eventually(ctx, "the API server to go by the policy", time.Minute, func() error {
+		bad := pod.DeepCopy()
+		bad.Namespace, bad.Spec.HostPID = namespace, true
+		if err := w.admin.Create(ctx, bad, client.DryRunAll); err == nil {
+			return fmt.Errorf("a violation is admitted")
+		}
+		good := pod.DeepCopy()
+		good.Namespace = namespace
+		return w.admin.Create(ctx, good, client.DryRunAll)
+	})
+}
+
 // backstopParameters are those of some workloads under all controls, and a pod of the
 // last one as admission leaves it.
-func backstopParameters() (*hipaav1.BackstopSpec, *corev1.Pod) {
+func backstopParameters(workloads int) (*hipaav1.BackstopSpec, *corev1.Pod) {
 	parameters := &hipaav1.BackstopSpec{UndeclaredPods: &hipaav1.BackstopInstant{}}
 	var s control.Subject
-	for i := range backstopWorkloads {
+	for i := range workloads {
 		w := phitest.Workload(fmt.Sprintf("api-%d", i)).Namespace("bench-backstop").Jurisdictions("US-IL").Obj()
 		s = control.Subject{Profile: &control.Profile{Tagging: control.DefaultTagging()}, Workload: w, World: &control.World{}}
 		already := backstop.Instants{}

@@ -79,7 +79,7 @@ func (w *world) yardsticks(ctx context.Context, address string) error {
 	if err != nil {
 		return err
 	}
-	for name, path := range map[string]string{"null": "/", "labelling": labellingPath} {
+	for name, path := range map[string]string{"null": "/", "guarded": "/", "labelling": labellingPath} {
 		if err := w.register(ctx, name, ca, "https://"+address+"/", "https://"+address+path); err != nil {
 			return err
 		}
