@@ -100,11 +100,13 @@ func Governs(profile *hipaav1.ComplianceProfile, namespace *corev1.Namespace) bo
 	if profile.Spec.NamespaceSelector == nil || !IsPHI(namespace) {
 		return false
 	}
-	selector, err := metav1.LabelSelectorAsSelector(profile.Spec.NamespaceSelector)
-	if err != nil {
+	by := profile.Spec.NamespaceSelector
+	// Parsing costs more than comparing, and labels that a namespace bears do parse.
+	if len(by.MatchExpressions) == 0 && labels.ValidatedSetSelector(by.MatchLabels).Matches(labels.Set(namespace.Labels)) {
 		return true
 	}
-	return selector.Matches(labels.Set(namespace.Labels))
+	selector, err := metav1.LabelSelectorAsSelector(by)
+	return err != nil || selector.Matches(labels.Set(namespace.Labels))
 }
 
 // country is what a workload states that names no state.
