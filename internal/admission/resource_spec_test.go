@@ -8,6 +8,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -47,6 +48,7 @@ var _ = Describe("A resource that declares infrastructure", Ordered, func() {
 		Expect(admin.Create(ctx, profile)).To(Succeed())
 		Eventually(func() error { return gate.Loader.Cache.Get(ctx, client.ObjectKeyFromObject(profile), profile) }, "10s", "5ms").Should(Succeed())
 		ns = namespace(ctx, "cloud")
+		Expect(admin.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "edge"}})).To(Succeed(), "where Gateways are")
 		declare(ctx, ns, "patient-api")
 	})
 
@@ -60,12 +62,17 @@ var _ = Describe("A resource that declares infrastructure", Ordered, func() {
 	}
 	for _, c := range catalog.All() {
 		for what, violation := range c.Breaks {
-			if violation.Kind != control.Resources {
+			if violation.Kind != control.Resources || violation.Reported {
 				continue
 			}
 			It("is refused by "+c.ID+": "+what, func(ctx SpecContext) {
 				s := controltest.Baseline(control.Resources)
+				before := len(s.World.Reports)
 				violation.Apply(&s)
+				for _, made := range s.World.Reports[before:] {
+					Expect(admin.Create(ctx, made)).To(Succeed())
+					DeferCleanup(func(ctx SpecContext) { Expect(admin.Delete(ctx, made)).To(Succeed()) })
+				}
 				Expect(admin.Create(ctx, declared(s.Resource.Object, ns), client.DryRunAll)).To(MatchError(ContainSubstring("\n  " + c.ID + " ")))
 			})
 		}

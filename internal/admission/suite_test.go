@@ -144,6 +144,7 @@ func buildGate() {
 	}()
 	judge, err := engine.New(catalog.All())
 	Expect(err).NotTo(HaveOccurred())
+	loader.ReportTypes = judge.ReportTypes()
 	book = witness.NewBook(admin, admin, operatorNamespace)
 	ledger = uses.New(admin, as(manager).Status(), clock.RealClock{})
 	gate = &admission.Gate{

@@ -30,6 +30,7 @@ func wire(ctx context.Context, mgr manager.Manager, o Options) error {
 	if err != nil {
 		return fmt.Errorf("building the loader of admission: %w", err)
 	}
+	loader.ReportTypes = judge.ReportTypes()
 	book := witness.NewBook(mgr.GetAPIReader(), mgr.GetClient(), o.Namespace)
 	ledger := uses.New(mgr.GetAPIReader(), mgr.GetClient().Status(), clock.RealClock{})
 	if err := mgr.Add(ledger); err != nil {

@@ -17,7 +17,8 @@ const (
 	// IsolationProof is a probe's result, or a statement, that the network plugin
 	// enforces NetworkPolicies.
 	IsolationProof
-	// Routes is the Ingresses that lead to the workload.
+	// Routes is the Ingresses that lead to the workload; at admission of a route of the
+	// Gateway API, the Services by which it does.
 	Routes
 	// Access is the Roles and bindings of the namespace, and what of the whole
 	// cluster holds in it.
@@ -54,7 +55,7 @@ var evidenceNames = map[Evidence]string{
 	NetworkPolicies: "network policies",
 	FlowPeers:       "the peers of declared flows",
 	IsolationProof:  "proof that the network plugin enforces policies",
-	Routes:          "ingresses",
+	Routes:          "what leads to the workload",
 	Access:          "roles and bindings",
 	Identities:      "the ServiceAccounts of running pods",
 	Settings:        "the ConfigMaps that pods name",

@@ -21,11 +21,14 @@ type ReportType struct {
 	Trim func(*unstructured.Unstructured)
 	// Everywhere says that a report may be about any namespace, wherever it is itself.
 	Everywhere bool
+	// AtAdmission says that it is also asked for when a route of the Gateway API comes
+	// to admission, in the namespaces of the Gateways that the route names.
+	AtAdmission bool
 }
 
 // Same reports whether two controls read a type in one way.
 func (t ReportType) Same(other ReportType) bool {
-	return t.ResourceType == other.ResourceType && t.Everywhere == other.Everywhere &&
+	return t.ResourceType == other.ResourceType && t.Everywhere == other.Everywhere && t.AtAdmission == other.AtAdmission &&
 		reflect.ValueOf(t.Trim).Pointer() == reflect.ValueOf(other.Trim).Pointer()
 }
 

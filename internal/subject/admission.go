@@ -6,6 +6,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/control"
@@ -28,6 +29,9 @@ func (l *Loader) AtAdmission(ctx context.Context, sc *Scene, w *hipaav1.PHIWorkl
 	}
 	if binding, is := object.(*rbacv1.RoleBinding); is && needs.Has(control.Access) {
 		world.note(control.Access, l.boundTo(ctx, world, binding))
+	}
+	if resource, is := object.(*unstructured.Unstructured); is {
+		l.aroundRoute(ctx, world, w, resource, needs)
 	}
 	if pod, is := object.(*corev1.Pod); is {
 		l.aroundPod(ctx, sc, world, pod, needs)

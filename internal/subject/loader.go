@@ -31,6 +31,8 @@ type Loader struct {
 	// Reports watches what other systems report; without it that is not known. Only
 	// live judgement asks.
 	Reports *Resources
+	// ReportTypes are what Reports watches, for admission, which asks the API server.
+	ReportTypes []control.ReportType
 	// Serving tells when the certificate of the operator's webhooks ends; without it
 	// nobody looks.
 	Serving func() (time.Time, error)

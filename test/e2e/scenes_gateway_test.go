@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
@@ -18,14 +19,11 @@ type fields = map[string]any
 
 // gatewayScenes stage routes of the Gateway API, by a Gateway of another namespace.
 var gatewayScenes = map[string]scene{
-	"a route that a Gateway serves in plaintext": {
-		routed("any", "HTTP", "HTTPRoute"), hipaav1.VerdictFail, `HTTPRoute/web spec.parentRefs[0] attaches to listener "it" of Gateway`,
-	},
 	"a route that a Gateway serves as it comes": {
 		routed("any", "TCP", "TCPRoute"), hipaav1.VerdictUnknown, "which passes on what comes",
 	},
 	"a route by a Gateway that is not there": {
-		routed("", "", "HTTPRoute"), hipaav1.VerdictUnknown, "HTTPRoute/web spec.parentRefs[0] names a Gateway that is not there",
+		routed("", "", "HTTPRoute"), hipaav1.VerdictUnknown, "HTTPRoute/web: spec.parentRefs[0] names a Gateway that is not there",
 	},
 	"a grant to the routes of some other namespaces": {
 		reporting("referencegrants.gateway.networking.k8s.io", custom("gateway.networking.k8s.io/v1beta1", "ReferenceGrant", fields{
@@ -33,22 +31,34 @@ var gatewayScenes = map[string]scene{
 			"to":   []any{fields{"group": "", "kind": "Service"}},
 		})), hipaav1.VerdictUnknown, "ReferenceGrant/web spec.from[0] lets each HTTPRoute of namespace team-b lead here",
 	},
-	"a route to a workload that no gateway may call": {
-		routed("any", "HTTPS", "HTTPRoute"), hipaav1.VerdictFail, "HTTPRoute/web spec leads callers from outside the cluster to PHIWorkload api, whose access.from declares no gateway",
-	},
-	"a Gateway whose policy accepts TLS 1.0": {
-		routed("eg", "HTTPS", "HTTPRoute", custom("gateway.envoyproxy.io/v1alpha1", "ClientTrafficPolicy", fields{
-			"targetRefs": []any{fields{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "public"}},
-			"tls":        fields{"minVersion": "1.0"},
-		})), hipaav1.VerdictFail, "whose ClientTrafficPolicy web accepts TLS below 1.2",
-	},
-	"a Gateway of Google's without an SSL policy": {
-		routed("gke-l7-rilb", "HTTPS", "HTTPRoute"), hipaav1.VerdictFail, "for which no GCPGatewayPolicy names an SSL policy",
-	},
 	"a Gateway of which nothing is known": {
 		routed("other", "HTTPS", "HTTPRoute"), hipaav1.VerdictUnknown, "the settings of its implementation decide",
 	},
 }
+
+var _ = Describe("A route of the Gateway API", func() {
+	It("is refused where a Gateway of another namespace serves it in plaintext, and reported where that comes later", func() {
+		workload := routed("any", "HTTPS", "HTTPRoute")("gateway-routes")
+		result := func() hipaav1.ControlResult { return resultOf(workload, "https-redirect") }
+		Eventually(result).Should(And(HaveField("Verdict", hipaav1.VerdictPass), HaveField("Message", ContainSubstring("attach to listeners that answer by TLS alone"))))
+
+		gateway := custom("gateway.networking.k8s.io/v1", "Gateway", nil)
+		Expect(admin.Get(ctx, client.ObjectKey{Namespace: workload.Namespace + "-edge", Name: "public"}, gateway)).To(Succeed())
+		plain := listening("HTTP")
+		plain["name"], plain["port"] = "plain", int64(8080)
+		Expect(unstructured.SetNestedSlice(gateway.Object, []any{listening("HTTPS"), plain}, "spec", "listeners")).To(Succeed())
+		Expect(admin.Update(ctx, gateway)).To(Succeed())
+		Eventually(result).Should(And(HaveField("Verdict", hipaav1.VerdictFail),
+			HaveField("Message", ContainSubstring(`HTTPRoute/web: spec.parentRefs[0] attaches to listener "plain" of Gateway `))))
+
+		another := &unstructured.Unstructured{}
+		another.SetGroupVersionKind(gateway.GroupVersionKind().GroupVersion().WithKind("HTTPRoute"))
+		Expect(admin.Get(ctx, client.ObjectKey{Namespace: workload.Namespace, Name: "web"}, another)).To(Succeed())
+		another = fresh(another, workload.Namespace)
+		another.SetName("another")
+		refused(admin.Create(ctx, another), "\n  https-redirect ", "\n  no-public-exposure ", "which answers in plaintext")
+	})
+})
 
 func custom(apiVersion, kind string, spec fields) *unstructured.Unstructured {
 	return &unstructured.Unstructured{Object: fields{"apiVersion": apiVersion, "kind": kind, "metadata": fields{"name": "web"}, "spec": spec}}

@@ -26,31 +26,41 @@ func gatewayType(version, kind, resource string) control.ResourceType {
 }
 
 // gatewayReport is a Gateway: those of other namespaces serve the routes of this one.
-var gatewayReport = control.ReportType{ResourceType: gateways, Trim: dropStatus, Everywhere: true}
+var gatewayReport = control.ReportType{ResourceType: gateways, Trim: dropStatus, Everywhere: true, AtAdmission: true}
 
-// routeReports are what tells of the routes to a workload, and by which Gateways.
+// routeReports are what tells by which Gateways routes let callers in.
 func routeReports(more ...control.ReportType) []control.ReportType {
-	list := append([]control.ReportType{gatewayReport, {ResourceType: referenceGrants, Trim: dropStatus}}, more...)
-	for _, t := range routeTypes {
-		list = append(list, control.ReportType{ResourceType: t, Trim: dropStatus})
-	}
-	return list
+	return append([]control.ReportType{gatewayReport, {ResourceType: referenceGrants, Trim: dropStatus}}, more...)
 }
 
-// routesTo are the routes of the namespace that lead callers from outside to the
+// routesTo counts the routes of the namespace that lead callers from outside to the
 // workload.
-func routesTo(s *control.Subject) []*edge.Route {
-	services := servicesOf(s.World)
-	var routes []*edge.Route
-	for _, t := range routeTypes {
-		for _, r := range reportsOf(s, t) {
-			if route, is := edge.Read[edge.Route](r); is && route.FromOutside() && route.LeadsTo(services) {
-				route.Labels = s.Namespace.Labels
-				routes = append(routes, route)
-			}
+func routesTo(s *control.Subject) int {
+	routes := 0
+	for _, r := range s.World.Resources {
+		if routeOf(s, r) != nil {
+			routes++
 		}
 	}
 	return routes
+}
+
+func isRoute(r *unstructured.Unstructured) bool {
+	return slices.ContainsFunc(routeTypes, func(t control.ResourceType) bool { return t.Is(r) })
+}
+
+// routeOf is a resource as a route that leads callers from outside to the workload; nil
+// is none.
+func routeOf(s *control.Subject, r *unstructured.Unstructured) *edge.Route {
+	if !isRoute(r) {
+		return nil
+	}
+	route, is := edge.Read[edge.Route](r)
+	if !is || !route.FromOutside() || !route.LeadsTo(servicesOf(s.World)) {
+		return nil
+	}
+	route.Labels = s.Namespace.Labels
+	return route
 }
 
 // servicesOf are the names of the Services that lead to the workload.
@@ -126,7 +136,7 @@ func (g *referenceGrant) reaches(services map[string]bool) bool {
 // gatewayOf is a Gateway of another namespace that takes routes of any.
 func gatewayOf(class string, listeners ...any) *unstructured.Unstructured {
 	return &unstructured.Unstructured{Object: map[string]any{
-		"apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway", "metadata": map[string]any{"namespace": "edge", "name": "public"},
+		"apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway", "metadata": map[string]any{"namespace": "edge", "name": class},
 		"spec": map[string]any{"gatewayClassName": class, "listeners": listeners},
 	}}
 }
@@ -137,20 +147,21 @@ func listens(name, protocol string, port int64) map[string]any {
 	}
 }
 
-// routeTo is an HTTPRoute to the Service of the workload of tests, at any listener.
-func routeTo(service string) *unstructured.Unstructured {
+// routeTo is an HTTPRoute to the Service of the workload of tests, at any listener of a
+// Gateway.
+func routeTo(service, gateway string) *unstructured.Unstructured {
 	return &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": map[string]any{"namespace": "ehr", "name": "api"},
 		"spec": map[string]any{
-			"parentRefs": []any{map[string]any{"namespace": "edge", "name": "public"}},
+			"parentRefs": []any{map[string]any{"namespace": "edge", "name": gateway}},
 			"rules":      []any{map[string]any{"backendRefs": []any{map[string]any{"name": service, "port": int64(80)}}}},
 		},
 	}}
 }
 
 // tcpRouteTo is routeTo for whatever comes by TCP.
-func tcpRouteTo(service string) *unstructured.Unstructured {
-	r := routeTo(service)
+func tcpRouteTo(service, gateway string) *unstructured.Unstructured {
+	r := routeTo(service, gateway)
 	r.SetAPIVersion("gateway.networking.k8s.io/v1alpha2")
 	r.SetKind("TCPRoute")
 	return r
@@ -165,6 +176,25 @@ func grantToTeamB() *unstructured.Unstructured {
 			"to":   []any{map[string]any{"group": "", "kind": "Service"}},
 		},
 	}}
+}
+
+// routedBy is a route to the workload of tests, where a Gateway and what is told of it
+// are there.
+func routedBy(route *unstructured.Unstructured, reports ...*unstructured.Unstructured) control.Break {
+	return control.Break{Kind: control.Resources, Apply: func(s *control.Subject) {
+		for _, r := range reports {
+			report(s, r.DeepCopy())
+		}
+		*s = s.Of(route.DeepCopy())
+	}}
+}
+
+// ledAstray is routedBy where what serves the route tells too little: that is only
+// reported.
+func ledAstray(route *unstructured.Unstructured, reports ...*unstructured.Unstructured) control.Break {
+	b := routedBy(route, reports...)
+	b.Reported = true
+	return b
 }
 
 // reportsAlso adds reports to those that are there.

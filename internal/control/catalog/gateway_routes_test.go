@@ -14,8 +14,6 @@ import (
 
 func TestRoutesAreJudgedWhereTheyLeadToTheWorkload(t *testing.T) {
 	https, http := listens("https", "HTTPS", 443), listens("http", "HTTP", 80)
-	elsewhere := routeTo("api")
-	elsewhere.SetNamespace("lab")
 	named := grantToTeamB()
 	if err := unstructured.SetNestedSlice(named.Object, []any{map[string]any{"group": "", "kind": "Service", "name": "portal"}}, "spec", "to"); err != nil {
 		t.Fatal(err)
@@ -24,11 +22,12 @@ func TestRoutesAreJudgedWhereTheyLeadToTheWorkload(t *testing.T) {
 	if err := unstructured.SetNestedSlice(ofSecrets.Object, []any{map[string]any{"group": "gateway.networking.k8s.io", "kind": "Gateway", "namespace": "edge"}}, "spec", "from"); err != nil {
 		t.Fatal(err)
 	}
-	formless := routeTo("api")
+	formless := routeTo("api", "any")
 	formless.Object["spec"] = "none"
 	const (
-		at      = "HTTPRoute/api spec.parentRefs[0] attaches to listener "
-		unread  = `"https" of Gateway edge/public, whose least version of TLS the settings of its implementation decide, which are not read`
+		at      = "spec.parentRefs[0] attaches to listener "
+		unread  = `"https" of Gateway edge/any, whose least version of TLS the settings of its implementation decide, which are not read`
+		astray  = "NotApplicable: leads no caller from outside to the workload"
 		nothing = "Pass: no Ingress and no route leads to it"
 		granted = "Unknown: ReferenceGrant/routes spec.from[0] lets each HTTPRoute of namespace team-b lead here, which is not looked at (live)"
 	)
@@ -39,27 +38,27 @@ func TestRoutesAreJudgedWhereTheyLeadToTheWorkload(t *testing.T) {
 		stated  bool
 		want    []string
 	}{
-		"by plaintext": {"https-redirect", list(gatewayOf("any", http), routeTo("api")), true, []string{
-			at + `"http" of Gateway edge/public, which answers in plaintext, and spec.rules[0] turns nobody to TLS (live)`,
+		"by plaintext": {"https-redirect", list(gatewayOf("any", http), routeTo("api", "any")), true, []string{
+			at + `"http" of Gateway edge/any, which answers in plaintext, and spec.rules[0] turns nobody to TLS`,
 		}},
-		"by TLS alone":                    {"https-redirect", list(gatewayOf("any", https), routeTo("api")), false, []string{"Pass: HTTPRoute/api spec.parentRefs attach to listeners that answer by TLS alone"}},
-		"to another workload":             {"https-redirect", list(gatewayOf("any", http), routeTo("portal")), false, []string{nothing}},
-		"in another namespace":            {"https-redirect", list(gatewayOf("any", http), elsewhere), false, []string{nothing}},
-		"without a form":                  {"https-redirect", list(formless), false, []string{nothing}},
+		"by TLS alone":                    {"https-redirect", list(gatewayOf("any", https), routeTo("api", "any")), false, []string{"Pass: spec.parentRefs attach to listeners that answer by TLS alone"}},
+		"to another workload":             {"https-redirect", list(gatewayOf("any", http), routeTo("portal", "any")), false, []string{nothing, astray}},
+		"without a form":                  {"https-redirect", list(formless), false, []string{nothing, astray}},
 		"of others, by a grant":           {"https-redirect", list(grantToTeamB()), false, []string{granted}},
 		"of others, to another Service":   {"https-redirect", list(named), false, []string{nothing}},
 		"of others, which are no routes":  {"https-redirect", list(ofSecrets), false, []string{nothing}},
-		"by a class of which nobody says": {"tls-minimum-version", list(gatewayOf("any", https), routeTo("api")), false, []string{"Unknown: " + at + unread + " (live)"}},
-		"by a class that somebody looked at": {"tls-minimum-version", list(gatewayOf("any", https), routeTo("api")), true, []string{
+		"by a class of which nobody says": {"tls-minimum-version", list(gatewayOf("any", https), routeTo("api", "any")), false, []string{"Unknown: " + at + unread + " (live)"}},
+		"by a class that somebody looked at": {"tls-minimum-version", list(gatewayOf("any", https), routeTo("api", "any")), true, []string{
 			"Pass: " + at + unread + "; the controller of the class is stated to be set up for it until 2026-03-02 [Attested]",
 		}},
-		"by a policy from 1.2": {"tls-minimum-version", list(gatewayOf("any", https), routeTo("api"), trafficPolicy("edge", "1.2")), false, []string{
-			"Pass: " + at + `"https" of Gateway edge/public, whose ClientTrafficPolicy tls asks for TLS 1.2 or later`,
+		"by a policy from 1.2": {"tls-minimum-version", list(gatewayOf("eg", https), routeTo("api", "eg"), trafficPolicy("edge", "1.2")), false, []string{
+			"Pass: " + at + `"https" of Gateway edge/eg, whose ClientTrafficPolicy tls asks for TLS 1.2 or later`,
 		}},
-		"by no listener with TLS":   {"tls-minimum-version", list(gatewayOf("any", http), routeTo("api")), false, []string{"Pass: no listener with TLS leads to it"}},
-		"to a workload that may be": {"no-public-exposure", list(routeTo("portal")), false, []string{"Pass: 0 Services, 0 Ingresses and 0 routes lead to it from outside the cluster"}},
-		"to one that names no gateway": {"no-public-exposure", list(routeTo("api")), false, []string{
-			"HTTPRoute/api spec leads callers from outside the cluster to PHIWorkload api, whose access.from declares no gateway (live)",
+		"by no listener with TLS":   {"tls-minimum-version", list(gatewayOf("any", http), routeTo("api", "any")), false, []string{"NotApplicable: attaches to no listener with TLS"}},
+		"to a workload that may be": {"no-public-exposure", list(routeTo("portal", "any")), false, []string{"Pass: 0 Services, 0 Ingresses and 0 routes lead to it from outside the cluster", astray}},
+		"to one that names no gateway": {"no-public-exposure", list(routeTo("api", "any")), false, []string{
+			"Pass: 0 Services, 0 Ingresses and 1 routes lead to it from outside the cluster",
+			"spec leads callers from outside the cluster to PHIWorkload api, whose access.from declares no gateway",
 		}},
 		"to anybody, by a grant": {"no-public-exposure", list(grantToTeamB()), false, []string{granted}},
 	} {
@@ -67,11 +66,21 @@ func TestRoutesAreJudgedWhereTheyLeadToTheWorkload(t *testing.T) {
 			s := cabinet{}.subject()
 			s.Workload = phitest.Workload("api").Obj()
 			s.World.Exposing = []*corev1.Service{phitest.Service("api").Port("http", 80, intstr.FromString("http")).Obj()}
-			s.World.Reports = tc.give
+			for _, r := range tc.give {
+				if isRoute(r) {
+					s.World.Resources = append(s.World.Resources, r)
+				} else {
+					s.World.Reports = append(s.World.Reports, r)
+				}
+			}
 			if tc.stated {
 				s.Profile.Network.Ingresses = map[string]hipaav1.IngressStatement{"any": {IngressClass: "any", Statement: hipaav1.Statement{Expires: phitest.After(0)}}}
 			}
-			if diff := cmp.Diff(tc.want, sentences(controlOf(tc.control).Check(s))); diff != "" {
+			findings := controlOf(tc.control).Check(s)
+			for _, r := range s.World.Resources {
+				findings = append(findings, controlOf(tc.control).Check(s.Of(r))...)
+			}
+			if diff := cmp.Diff(tc.want, sentences(findings)); diff != "" {
 				t.Errorf("findings (-want +got):\n%s", diff)
 			}
 		})

@@ -35,15 +35,17 @@ var _ = add(control.Control{
 		"redirect to the same host by https, are in order; so is status 400, or no HTTP, on a port that speaks TLS. Status 403, 404, 421, 426 and " +
 		"5xx show nothing; any other fails. Where every way in was seen the verdict is Tested, before what is stated; what " +
 		"the Ingress asks for wrongly fails all the same. What could not be dialled, or was too long ago, changes nothing: a Service " +
-		"is then Unknown live. Only live and not dialled: routes of the Gateway API that lead to the workload, by the listeners of the Gateways that " +
-		"take them, in whatever namespace those are. A listener of protocol HTTP fails unless every rule of the route that leads anywhere turns " +
+		"is then Unknown live. At admission and live, and not dialled: routes of the Gateway API that lead to the workload, by the listeners of the Gateways that " +
+		"take them, in whatever namespace those are. What a change of a Gateway brings about is reported live. A listener of protocol HTTP fails unless every rule of the route that leads anywhere turns " +
 		"callers to https by a RequestRedirect; HTTPS and TLS pass; of TCP, of a Gateway that is not there and of parents that are no Gateway it is " +
 		"Unknown, and so are routes of other namespaces that a ReferenceGrant lets lead here.",
 	Parameters: []control.Parameter{ingressStatements, edgeProbe, edgeProbeMinutes},
 	Example:    ingressExample,
-	Judges:     control.Ingresses | control.Services | control.Workloads,
+	Judges:     control.Ingresses | control.Services | control.Resources | control.Workloads,
+	Resources:  routeTypes,
 	Reports:    routeReports(),
-	NeedsLive:  control.Routes | control.Reports,
+	Needs:      control.Routes | control.Reports,
+	NeedsLive:  control.Infrastructure,
 	Check: edgeQuestions{ask: control.AskPlaintext, ingress: edge.Plaintext, balancer: edge.BalancerPlaintext, route: func(s *control.Subject, r *edge.Route) []edge.GatewayAnswer {
 		var answers []edge.GatewayAnswer
 		for _, a := range edge.RoutePlaintext(r, everywhere[edge.Gateway](s.World, gateways)) {
@@ -65,9 +67,9 @@ var _ = add(control.Control{
 			s.Service.Spec.Type = corev1.ServiceTypeLoadBalancer
 			s.Service.Annotations = map[string]string{"service.beta.kubernetes.io/aws-load-balancer-backend-protocol": "http"}
 		}),
-		"a route that a Gateway serves in plaintext":                reportsAlso(gatewayOf("any", listens("http", "HTTP", 80)), routeTo("patient-api")),
-		"a route that a Gateway serves as it comes":                 reportsAlso(gatewayOf("any", listens("tcp", "TCP", 80)), tcpRouteTo("patient-api")),
-		"a route by a Gateway that is not there":                    reportsAlso(routeTo("patient-api")),
+		"a route that a Gateway serves in plaintext":                routedBy(routeTo("patient-api", "plain"), gatewayOf("plain", listens("http", "HTTP", 80))),
+		"a route that a Gateway serves as it comes":                 ledAstray(tcpRouteTo("patient-api", "tcp"), gatewayOf("tcp", listens("tcp", "TCP", 80))),
+		"a route by a Gateway that is not there":                    ledAstray(routeTo("patient-api", "nowhere")),
 		"a grant to the routes of some other namespaces":            reportsAlso(grantToTeamB()),
 		"a load balancer that answers plaintext when it is dialled": answers(control.AskPlaintext, control.Dialled{Answer: control.Answered, Status: 200}),
 	},
@@ -159,8 +161,10 @@ func (q edgeQuestions) judge(s control.Subject) []control.Finding {
 		return answered(&s, q.ask, q.ingress(s.Ingress))
 	case control.Services:
 		return balanced(&s, q.ask, q.balancer)
+	case control.Resources:
+		return q.routed(&s)
 	case control.Workloads:
-		return q.ledBy(&s)
+		return ledBy(&s)
 	default:
 		return nil
 	}
@@ -221,30 +225,35 @@ func balanced(s *control.Subject, ask control.Ask, declares func(*corev1.Service
 	return shown.over([]control.Finding{declared})
 }
 
-// ledBy judges the routes that lead to the workload, and says of the workload as a whole
-// whether anything does; Ingresses are each judged by themselves.
-func (q edgeQuestions) ledBy(s *control.Subject) []control.Finding {
-	findings, routes := granted(s), routesTo(s)
-	for _, r := range routes {
-		for _, a := range q.route(s, r) {
-			a.Path = r.Kind + "/" + r.Metadata.Name + " " + a.Path
-			f := answer(s, a.Class, a.Answer)
-			if f.Verdict != hipaav1.VerdictPass {
-				f = f.OnlyLive()
-			}
-			if a.Class == "" {
-				f = f.But("let the route attach to listeners with TLS alone, of a Gateway that is there, and give plaintext a route that redirects to https")
-			}
-			findings = append(findings, f)
+// routed judges a route that leads to the workload.
+func (q edgeQuestions) routed(s *control.Subject) []control.Finding {
+	r := routeOf(s, s.Resource)
+	if r == nil {
+		return []control.Finding{control.NotApplicable("leads no caller from outside to the workload")}
+	}
+	answers := q.route(s, r)
+	if len(answers) == 0 {
+		return []control.Finding{control.NotApplicable("attaches to no listener with TLS")}
+	}
+	findings := make([]control.Finding, len(answers))
+	for i, a := range answers {
+		findings[i] = answer(s, a.Class, a.Answer)
+		if a.Class == "" && findings[i].Verdict != hipaav1.VerdictPass {
+			findings[i] = findings[i].But("let the route attach to listeners with TLS alone, of a Gateway that is there, and give plaintext a route that redirects to https")
 		}
 	}
+	return findings
+}
+
+// ledBy says of the workload as a whole whether anything leads to it; Ingresses and
+// routes are each judged by themselves.
+func ledBy(s *control.Subject) []control.Finding {
+	findings, routes := granted(s), routesTo(s)
 	switch w := s.World; {
-	case len(findings) > 0 || len(w.Ingresses) > 0 || slices.ContainsFunc(w.Exposing, isBalancer):
+	case len(findings) > 0 || len(w.Ingresses) > 0 || routes > 0 || slices.ContainsFunc(w.Exposing, isBalancer):
 		return findings
 	case len(w.Pods) == 0 && len(w.Exposing) == 0:
 		return []control.Finding{control.Undecided("", "nothing runs yet, and nothing leads to it").OnlyLive().But("start the workload")}
-	case len(routes) > 0:
-		return []control.Finding{control.Met("", "no listener with TLS leads to it")}
 	default:
 		return []control.Finding{control.Met("", "no Ingress and no route leads to it")}
 	}

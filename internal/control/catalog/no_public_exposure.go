@@ -29,7 +29,7 @@ var _ = add(control.Control{
 		"policies see these addresses; loadBalancerSourceRanges and allocateLoadBalancerNodePorts stand in for neither. A Service without a " +
 		"selector leads where its EndpointSlices say, which network-isolation judges, and one of type ExternalName out of the cluster: neither " +
 		"is a finding. An Ingress fails unless each PHIWorkload that it leads to declares a gateway: it is exposed to whoever reaches the " +
-		"ingress controller, so its team must have said so; and so, only live, does a route of the Gateway API. Routes of other namespaces that a " +
+		"ingress controller, so its team must have said so; and so does a route of the Gateway API. Routes of other namespaces that a " +
 		"ReferenceGrant lets lead here are Unknown. The node's network and ports of the node are pod-hardening's.",
 	Parameters: []control.Parameter{{
 		Path: "network.gateways", Basis: control.BasisProfile,
@@ -43,10 +43,11 @@ spec:
   selector: {app: patient-api}
   ports: [{name: http, port: 80, targetPort: http}]
 `,
-	Judges: control.Services | control.Ingresses | control.Workloads,
+	Judges:    control.Services | control.Ingresses | control.Resources | control.Workloads,
+	Resources: routeTypes,
 	// Callers may be declared by way of what FlowPeers brings.
-	Needs:     control.FlowPeers,
-	NeedsLive: control.Routes | control.Reports,
+	Needs:     control.FlowPeers | control.Routes,
+	NeedsLive: control.Infrastructure | control.Reports,
 	Reports:   routeReports(),
 	Backstop:  exposureBackstop,
 	Check: func(s control.Subject) []control.Finding {
@@ -54,7 +55,12 @@ spec:
 		case control.Services:
 			return checkService(&s)
 		case control.Ingresses:
-			return checkIngress(&s)
+			return letIn(&s)
+		case control.Resources:
+			if routeOf(&s, s.Resource) == nil {
+				return []control.Finding{control.NotApplicable("leads no caller from outside to the workload")}
+			}
+			return letIn(&s)
 		case control.Workloads:
 			return exposedBy(&s)
 		default:
@@ -93,8 +99,8 @@ spec:
 		"an Ingress to a workload that no gateway may call": {Kind: control.Ingresses, Apply: func(s *control.Subject) {
 			s.Workload.Spec.Access = nil
 		}},
-		"a route to a workload that no gateway may call": {Kind: control.Workloads, Reported: true, Apply: func(s *control.Subject) {
-			report(s, routeTo("patient-api"))
+		"a route to a workload that no gateway may call": {Kind: control.Resources, Apply: func(s *control.Subject) {
+			*s = s.Of(routeTo("patient-api", "nowhere"))
 			s.Workload.Spec.Access = nil
 		}},
 	},
@@ -105,7 +111,7 @@ func exposed(change func(*control.Subject)) control.Break {
 }
 
 // exposedBy says of the workload as a whole what leads to it; each is judged by
-// itself, but for routes, about which nobody asks admission.
+// itself.
 func exposedBy(s *control.Subject) []control.Finding {
 	open, routes := 0, routesTo(s)
 	for _, service := range s.World.Exposing {
@@ -114,32 +120,25 @@ func exposedBy(s *control.Subject) []control.Finding {
 		}
 	}
 	findings := granted(s)
-	for _, r := range routes {
-		if s.Workload != nil && !declaresGateway(s.Workload) {
-			findings = append(findings, control.Failed(r.Kind+"/"+r.Metadata.Name+" spec",
-				"leads callers from outside the cluster to PHIWorkload %s, whose access.from declares no gateway", s.Workload.Name).
-				But("declare the Gateway's pods there as a gateway, or remove the route").OnlyLive())
-		}
-	}
 	switch w := s.World; {
 	case len(findings) > 0:
 		return findings
 	case len(w.Pods) == 0 && len(w.Exposing) == 0 && len(w.Ingresses) == 0:
 		return []control.Finding{control.Undecided("", "nothing runs yet, and nothing leads to it").OnlyLive().But("start the workload")}
 	default:
-		return []control.Finding{control.Met("", "%d Services, %d Ingresses and %d routes lead to it from outside the cluster", open, len(w.Ingresses), len(routes))}
+		return []control.Finding{control.Met("", "%d Services, %d Ingresses and %d routes lead to it from outside the cluster", open, len(w.Ingresses), routes)}
 	}
 }
 
-// checkIngress judges an Ingress by what its workload says of callers.
-func checkIngress(s *control.Subject) []control.Finding {
+// letIn judges an Ingress or a route by what its workload says of callers.
+func letIn(s *control.Subject) []control.Finding {
 	if s.Workload == nil {
 		return []control.Finding{control.Failed("spec", "leads callers from outside the cluster to pods that no PHIWorkload claims").
 			But("apply the PHIWorkload first, with the gateway in its access.from")}
 	}
 	if !declaresGateway(s.Workload) {
 		return []control.Finding{control.Failed("spec", "leads callers from outside the cluster to PHIWorkload %s, whose access.from declares no gateway", s.Workload.Name).
-			But("declare the ingress controller there as a gateway, or remove the Ingress")}
+			But("declare there as a gateway what lets them in, or remove what leads them")}
 	}
 	return nil
 }

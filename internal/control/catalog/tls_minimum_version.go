@@ -30,22 +30,23 @@ var _ = add(control.Control{
 		"need not speak it. What could not be dialled, or was too long ago, changes nothing: a Service without a certificate of AWS is then " +
 		"Unknown live. " +
 		"A ClientTrafficPolicy of Envoy Gateway with a minVersion, and a LoadBalancerConfiguration of the AWS Load Balancer Controller with an sslPolicy, " +
-		"that let in what is older are refused. Only live and not dialled: routes of the Gateway API that lead to the workload, by the listeners with TLS of the Gateways " +
+		"that let in what is older are refused. At admission and live, and not dialled: routes of the Gateway API that lead to the workload, by the listeners with TLS of the Gateways " +
 		"that take them, in whatever namespace those are: by such a policy or configuration of the Gateway (what a GatewayClass adds to it is not read); " +
 		"in the classes gke-l7-* without a GCPGatewayPolicy that names an SSL policy it fails, for Google's default does; all else is Attested by a " +
 		"statement about the Gateway's class, and Unknown without. Where TLS is passed through it is Unknown: who ends it decides.",
 	Parameters: []control.Parameter{ingressStatements, edgeProbe, edgeProbeMinutes},
 	Example:    ingressExample,
-	Resources:  []control.ResourceType{clientTraffic, awsBalancers},
+	Resources:  append([]control.ResourceType{clientTraffic, awsBalancers}, routeTypes...),
 	Reports: routeReports(
-		control.ReportType{ResourceType: clientTraffic, Trim: dropStatus, Everywhere: true},
-		control.ReportType{ResourceType: googlePolicies, Trim: dropStatus, Everywhere: true},
-		control.ReportType{ResourceType: awsBalancers, Trim: dropStatus, Everywhere: true},
+		control.ReportType{ResourceType: clientTraffic, Trim: dropStatus, Everywhere: true, AtAdmission: true},
+		control.ReportType{ResourceType: googlePolicies, Trim: dropStatus, Everywhere: true, AtAdmission: true},
+		control.ReportType{ResourceType: awsBalancers, Trim: dropStatus, Everywhere: true, AtAdmission: true},
 	),
 	Judges:    control.Ingresses | control.Services | control.Resources | control.Workloads,
-	NeedsLive: control.Routes | control.Infrastructure | control.Reports,
+	Needs:     control.Routes | control.Reports,
+	NeedsLive: control.Infrastructure,
 	Check: func(s control.Subject) []control.Finding {
-		if s.Kind() == control.Resources {
+		if s.Kind() == control.Resources && !isRoute(s.Resource) {
 			return ofPolicy(s.Resource)
 		}
 		return edgeQuestions{ask: control.AskTLS, ingress: edge.MinimumTLS, balancer: edge.BalancerTLS, route: routeTLS}.judge(s)
@@ -60,9 +61,9 @@ var _ = add(control.Control{
 		"a network load balancer with a policy from the past":     balancing("ELBSecurityPolicy-2015-05"),
 		"a policy of Envoy Gateway that accepts TLS 1.1":          breaksResource(trafficPolicy("ehr", "1.1")),
 		"a configuration of an AWS load balancer from the past":   breaksResource(balancerWith("ehr", "ELBSecurityPolicy-2016-08")),
-		"a Gateway whose policy accepts TLS 1.0":                  reportsAlso(gatewayOf("eg", listens("https", "HTTPS", 443)), routeTo("patient-api"), trafficPolicy("edge", "1.0")),
-		"a Gateway of Google's without an SSL policy":             reportsAlso(gatewayOf("gke-l7-rilb", listens("https", "HTTPS", 443)), routeTo("patient-api")),
-		"a Gateway of which nothing is known":                     reportsAlso(gatewayOf("other", listens("https", "HTTPS", 443)), routeTo("patient-api")),
+		"a Gateway whose policy accepts TLS 1.0":                  routedBy(routeTo("patient-api", "eg"), gatewayOf("eg", listens("https", "HTTPS", 443)), trafficPolicy("edge", "1.0")),
+		"a Gateway of Google's without an SSL policy":             routedBy(routeTo("patient-api", "gke-l7-rilb"), gatewayOf("gke-l7-rilb", listens("https", "HTTPS", 443))),
+		"a Gateway of which nothing is known":                     ledAstray(routeTo("patient-api", "other"), gatewayOf("other", listens("https", "HTTPS", 443))),
 		"a load balancer that accepts TLS 1.0 when it is dialled": answers(control.AskTLS, control.Dialled{Answer: control.OldAccepted, Version: 0x0301}),
 	},
 })
@@ -115,7 +116,7 @@ func trafficPolicy(namespace, minimum string) *unstructured.Unstructured {
 	return &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "gateway.envoyproxy.io/v1alpha1", "kind": "ClientTrafficPolicy", "metadata": map[string]any{"namespace": namespace, "name": "tls"},
 		"spec": map[string]any{
-			"targetRefs": []any{map[string]any{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "public"}},
+			"targetRefs": []any{map[string]any{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "eg"}},
 			"tls":        map[string]any{"minVersion": minimum},
 		},
 	}}

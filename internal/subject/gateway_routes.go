@@ -1,0 +1,119 @@
+package subject
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
+)
+
+// gatewayGroup is the API group of the Gateway API.
+const gatewayGroup = "gateway.networking.k8s.io"
+
+// aroundRoute reads where a route leads, and by which Gateways. Nothing is read about
+// other resources.
+func (l *Loader) aroundRoute(ctx context.Context, world *world, w *hipaav1.PHIWorkload, route *unstructured.Unstructured, needs control.Evidence) {
+	if route.GroupVersionKind().Group != gatewayGroup {
+		return
+	}
+	if needs.Has(control.Routes) {
+		world.note(control.Routes, l.ledTo(ctx, world, w, route))
+	}
+	if needs.Has(control.Reports) {
+		world.note(control.Reports, l.servedBy(ctx, world, route))
+	}
+}
+
+// ledTo reads which Services that a route names lead to a workload; all of them where
+// there is no workload. One that is not there yet may come to lead anywhere.
+func (l *Loader) ledTo(ctx context.Context, world *world, w *hipaav1.PHIWorkload, route *unstructured.Unstructured) error {
+	namespace, names := route.GetNamespace(), backendsOfRoute(route)
+	if len(names) == 0 {
+		return nil
+	}
+	if err := l.pods(ctx, world, w); err != nil {
+		return err
+	}
+	for _, name := range names {
+		service, found, err := l.Service(ctx, types.NamespacedName{Namespace: namespace, Name: name})
+		if err != nil {
+			return err
+		}
+		if !found {
+			service = &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
+		}
+		if !found || w == nil || leadsTo(service, world.Pods, w) {
+			world.Exposing = append(world.Exposing, service)
+		}
+	}
+	return nil
+}
+
+// servedBy reads the Gateways of the namespaces that a route names, and what is told of
+// them, from the API server: replicas that do not lead watch none.
+func (l *Loader) servedBy(ctx context.Context, world *world, route *unstructured.Unstructured) error {
+	for _, namespace := range gatewaysOf(route) {
+		for i := range l.ReportTypes {
+			t := &l.ReportTypes[i]
+			if !t.AtAdmission {
+				continue
+			}
+			list := &unstructured.UnstructuredList{}
+			list.SetAPIVersion(t.Group + "/" + t.Version)
+			list.SetKind(t.Kind + "List")
+			err := l.Live.List(ctx, list, client.InNamespace(namespace))
+			if meta.IsNoMatchError(err) || apierrors.IsNotFound(err) {
+				continue // the cluster does not serve the type
+			}
+			if err != nil {
+				return fmt.Errorf("listing %s of namespace %q live: %w", t.CRD(), namespace, err)
+			}
+			world.Reports = append(world.Reports, pointers(list.Items)...)
+		}
+	}
+	return nil
+}
+
+// gatewaysOf are the namespaces of the Gateways that a route names.
+func gatewaysOf(route *unstructured.Unstructured) []string {
+	var namespaces []string
+	parents, _, _ := unstructured.NestedSlice(route.Object, "spec", "parentRefs") // what is no list names none
+	for _, parent := range parents {
+		fields, _ := parent.(map[string]any)
+		namespace, named, _ := unstructured.NestedString(fields, "namespace")
+		if !named {
+			namespace = route.GetNamespace()
+		}
+		if !slices.Contains(namespaces, namespace) {
+			namespaces = append(namespaces, namespace)
+		}
+	}
+	return namespaces
+}
+
+// backendsOfRoute are the names that a route gives for where it leads.
+func backendsOfRoute(route *unstructured.Unstructured) []string {
+	var names []string
+	rules, _, _ := unstructured.NestedSlice(route.Object, "spec", "rules") // what is no list leads nowhere
+	for _, rule := range rules {
+		fields, _ := rule.(map[string]any)
+		backends, _, _ := unstructured.NestedSlice(fields, "backendRefs")
+		for _, backend := range backends {
+			to, _ := backend.(map[string]any)
+			if name, named, _ := unstructured.NestedString(to, "name"); named && !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
