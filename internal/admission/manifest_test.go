@@ -68,7 +68,7 @@ func TestManifestsAskAboutExactlyWhatControlsJudge(t *testing.T) {
 	stands := map[string]string{
 		"pods": "Pod", "persistentvolumeclaims": "PersistentVolumeClaim", "services": "Service",
 		"networkpolicies": "NetworkPolicy", "endpointslices": "EndpointSlice", "pods/exec": "Connection",
-		"ingresses": "Ingress", "roles": "Role", "rolebindings": "RoleBinding", "configmaps": "ConfigMap",
+		"ingresses": "Ingress", "roles": "Role", "rolebindings": "RoleBinding", "configmaps": "ConfigMap", "secrets": "Secret",
 	}
 	hooks := manifest[admissionregistrationv1.ValidatingWebhookConfiguration](t, "webhook/validating.yaml").Webhooks
 	for _, hook := range hooks {

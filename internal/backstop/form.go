@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/utils/ptr"
 
@@ -25,6 +26,9 @@ type form struct {
 	// parameters for yet. No pod starts there; whatever else people apply together with
 	// the namespace may come first.
 	unknown admissionregistrationv1.ParameterNotFoundActionType
+	// judged tells objects that controls look at from those that they do not, where people
+	// write more of the others; empty where all of the kind are.
+	judged string
 	// stood says that an update leaves alone what is judged as a whole: then only
 	// faults that the object did not have before count. Empty where nobody asks about
 	// updates.
@@ -72,6 +76,17 @@ var forms = []form{
 		variables: instants,
 		claimants: orNamespace("params.spec.?workloads.orValue([])"),
 		stood:     "object.?subjects == oldObject.?subjects && object.roleRef == oldObject.roleRef",
+	},
+	{
+		kind: control.Secrets, plural: "secrets", noun: "secret", unknown: admissionregistrationv1.AllowAction,
+		rules: []admissionregistrationv1.NamedRuleWithOperations{
+			on("", "secrets", admissionregistrationv1.Create, admissionregistrationv1.Update),
+		},
+		variables: instants,
+		judged:    fmt.Sprintf("object.?type.orValue('') == '%s'", corev1.SecretTypeServiceAccountToken),
+		claimants: orNamespace("params.spec.?workloads.orValue([])"),
+		// The cluster's own controllers fill such a Secret and renew what is in it.
+		stood: fmt.Sprintf("object.metadata.?annotations[?'%[1]s'] == oldObject.metadata.?annotations[?'%[1]s']", corev1.ServiceAccountNameKey),
 	},
 }
 

@@ -42,6 +42,7 @@ type Subject struct {
 	Role       *rbacv1.Role
 	Binding    *rbacv1.RoleBinding
 	ConfigMap  *corev1.ConfigMap
+	Secret     *Secret
 	Resource   *unstructured.Unstructured
 	Connection *Connection
 
@@ -199,6 +200,8 @@ func (s *Subject) under() (Kinds, metav1.Object) {
 		return Bindings, s.Binding
 	case s.ConfigMap != nil:
 		return ConfigMaps, s.ConfigMap
+	case s.Secret != nil:
+		return Secrets, s.Secret
 	case s.Resource != nil:
 		return Resources, s.Resource
 	case s.Connection != nil:
@@ -248,7 +251,7 @@ func (s Subject) Under(p *Profile) Subject {
 // Of returns the subject with another object under judgement.
 func (s Subject) Of(object metav1.Object) Subject {
 	s.Pod, s.Claim, s.Service, s.Policy, s.Slice, s.Connection = nil, nil, nil, nil, nil, nil
-	s.Ingress, s.Role, s.Binding, s.ConfigMap, s.Resource = nil, nil, nil, nil, nil
+	s.Ingress, s.Role, s.Binding, s.ConfigMap, s.Secret, s.Resource = nil, nil, nil, nil, nil, nil
 	switch o := object.(type) {
 	case *corev1.Pod:
 		s.Pod = o
@@ -268,6 +271,8 @@ func (s Subject) Of(object metav1.Object) Subject {
 		s.Binding = o
 	case *corev1.ConfigMap:
 		s.ConfigMap = o
+	case *Secret:
+		s.Secret = o
 	case *unstructured.Unstructured:
 		s.Resource = o
 	case *Connection:
@@ -277,8 +282,8 @@ func (s Subject) Of(object metav1.Object) Subject {
 }
 
 // Objects lists the evidence of one kind that is judged one at a time. For
-// Workloads it is empty: the workload itself is the subject. For Connections too:
-// live there is none.
+// Workloads it is empty: the workload itself is the subject. For Connections and Secrets
+// too: live nobody sees one.
 func (w *World) Objects(kind Kinds) []metav1.Object {
 	switch kind {
 	case Pods:

@@ -255,6 +255,8 @@ func (s *staged) under() client.Object {
 		return fresh(s.Binding, namespace)
 	case control.ConfigMaps:
 		return fresh(s.ConfigMap, namespace)
+	case control.Secrets:
+		return fresh(&corev1.Secret{ObjectMeta: s.Secret.ObjectMeta, Type: s.Secret.Type}, namespace)
 	default:
 		Fail("the break judges no object")
 		return nil

@@ -144,6 +144,17 @@ var _ = Describe("A tenant who goes around", Ordered, ContinueOnFailure, func() 
 		refused(edit(held, `{"data":{"application.properties":"spring.datasource.password=Tr0ub4dor-and-3-horses\n"}}`), "no-embedded-credentials")
 	})
 
+	It("no-embedded-credentials, by a Secret that brings a token, to empty it afterwards so that the cluster fills it", func() {
+		Expect(tenant.Create(ctx, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "deployer"}})).To(Succeed())
+		refused(tenant.Create(ctx, &corev1.Secret{
+			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "deployer", Annotations: map[string]string{corev1.ServiceAccountNameKey: "deployer"}},
+			Type:       corev1.SecretTypeServiceAccountToken, StringData: map[string]string{corev1.ServiceAccountTokenKey: "anything"},
+		}), "no-embedded-credentials (45 CFR 164.312(d)): type is kubernetes.io/service-account-token")
+		Expect(tenant.Create(ctx, &corev1.Secret{
+			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "database"}, StringData: map[string]string{"password": "anything"},
+		})).To(Succeed(), "the token is what is refused")
+	})
+
 	It("no-plaintext-email by an edit, and automatic-logoff by one, which is reported of the pod that reads it", func() {
 		held := settings("limits", map[string]string{"SERVER_SERVLET_SESSION_TIMEOUT": "15m"})
 		Expect(tenant.Create(ctx, pod("limited").With(func(p *corev1.Pod) {

@@ -51,7 +51,7 @@ func keepOnly(r *unstructured.Unstructured, paths ...[]string) {
 // asks for it.
 func sourced(s *control.Subject) []control.Finding {
 	if s.Profile.Access.SecretSource != hipaav1.SecretSourceExternal {
-		return nil
+		return []control.Finding{control.Met("", "Secrets are not read: what they have held from before is not seen")}
 	}
 	taken := map[string]string{}
 	for _, pod := range s.World.Pods {
