@@ -185,8 +185,8 @@ func (m mapping) list(ctx context.Context, into found, keep func(*hipaav1.PHIWor
 	return nil
 }
 
-// peer finds those whose flows name a workload, and those of its namespace that
-// could select the same pods.
+// peer finds those whose flows name a workload, those of its namespace that could select
+// the same pods, and those into whose namespaces that of the workload has rights.
 func (m mapping) peer(ctx context.Context, object client.Object) (found, error) {
 	w, ok := object.(*hipaav1.PHIWorkload)
 	if !ok {
@@ -196,10 +196,26 @@ func (m mapping) peer(ctx context.Context, object client.Object) (found, error) 
 	if err := m.list(ctx, into, nil, client.MatchingFields{byPeer: client.ObjectKeyFromObject(w).String()}); err != nil {
 		return into, err
 	}
-	err := m.list(ctx, into, func(o *hipaav1.PHIWorkload) bool {
+	if err := m.list(ctx, into, func(o *hipaav1.PHIWorkload) bool {
 		return o.Name != w.Name && !disjoint(&o.Spec.Selector, &w.Spec.Selector)
-	}, client.InNamespace(w.Namespace))
-	return into, err
+	}, client.InNamespace(w.Namespace)); err != nil {
+		return into, err
+	}
+	return into, m.granting(ctx, into, w.Namespace)
+}
+
+// granting finds those of namespaces in which ServiceAccounts of another one have rights.
+func (m mapping) granting(ctx context.Context, into found, namespace string) error {
+	var bindings rbacv1.RoleBindingList
+	if err := m.cache.List(ctx, &bindings, client.MatchingFields{byGranted: namespace}, client.UnsafeDisableDeepCopy); err != nil {
+		return fmt.Errorf("listing bindings by whom they let in: %w", err)
+	}
+	for i := range bindings.Items {
+		if err := m.list(ctx, into, nil, client.InNamespace(bindings.Items[i].Namespace)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // profile finds those that a profile governs, names, extends or governed.

@@ -3,6 +3,7 @@ package backstop
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -83,10 +84,12 @@ var forms = []form{
 			on("", "secrets", admissionregistrationv1.Create, admissionregistrationv1.Update),
 		},
 		variables: instants,
-		judged:    fmt.Sprintf("object.?type.orValue('') == '%s'", corev1.SecretTypeServiceAccountToken),
+		judged: fmt.Sprintf("(object.?type.orValue('') == '%s' || %s.exists(k, object.metadata.?annotations[?k].hasValue()))",
+			corev1.SecretTypeServiceAccountToken, quoted(control.SecretOffers())),
 		claimants: orNamespace("params.spec.?workloads.orValue([])"),
 		// The cluster's own controllers fill such a Secret and renew what is in it.
-		stood: fmt.Sprintf("object.metadata.?annotations[?'%[1]s'] == oldObject.metadata.?annotations[?'%[1]s']", corev1.ServiceAccountNameKey),
+		stood: fmt.Sprintf("%s.all(k, object.metadata.?annotations[?k] == oldObject.metadata.?annotations[?k])",
+			quoted(append(control.SecretOffers(), corev1.ServiceAccountNameKey))),
 	},
 }
 
@@ -102,6 +105,9 @@ const selects = `w.selector.?matchLabels.orValue({}).all(k, variables.labels[?k]
 	`r.operator == 'In' ? r.key in variables.labels && variables.labels[r.key] in r.values : ` +
 	`r.operator == 'NotIn' ? !(r.key in variables.labels && variables.labels[r.key] in r.values) : ` +
 	`r.operator == 'Exists' ? r.key in variables.labels : !(r.key in variables.labels))`
+
+// quoted is a list of words in CEL.
+func quoted(words []string) string { return "['" + strings.Join(words, "', '") + "']" }
 
 // orNamespace stands the namespace's own rules in for no workload.
 func orNamespace(workloads string) string {

@@ -23,6 +23,43 @@ func storedSecret(of corev1.SecretType, data map[string][]byte, keysAndValues ..
 	}
 }
 
+func TestASecretOfProductionThatMayBeCopiedIsRefused(t *testing.T) {
+	server := newAPIServerFor(t, control.Secrets, stated())
+	held := map[string][]byte{"password": []byte("a-password")}
+	of := func(keysAndValues ...string) *corev1.Secret {
+		return storedSecret(corev1.SecretTypeOpaque, held, keysAndValues...)
+	}
+	const says = "environment-separation (45 CFR 164.312(a)(1)): metadata.annotations let the Secret be copied into other namespaces"
+	production := []string{"production"}
+	for name, c := range map[string]struct {
+		give, old *corev1.Secret
+		settings  []string
+		want      string
+	}{
+		"of production, to namespaces by name":      {give: of("replicator.v1.mittwald.de/replicate-to", "test"), settings: production, want: says},
+		"of production, by an edit":                 {give: of("kubed.appscode.com/sync", ""), old: of(), settings: production, want: says},
+		"of production, by one more annotation":     {give: of("kubed.appscode.com/sync", "", "replicator.v1.mittwald.de/replicate-to", "test"), old: of("kubed.appscode.com/sync", ""), settings: production, want: says},
+		"of production, which was so before":        {give: of("kubed.appscode.com/sync", "", "other", "one"), old: of("kubed.appscode.com/sync", ""), settings: production},
+		"of production, which says that it may not": {give: of("reflector.v1.k8s.emberstack.com/reflection-allowed", "false"), settings: production},
+		"of production, without a word on copies":   {give: of("team", "ehr"), settings: production},
+		"of another environment":                    {give: of("replicator.v1.mittwald.de/replicate-to", "test")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := &hipaav1.BackstopSpec{Workloads: []hipaav1.BackstopWorkload{{Name: "api", Controls: []hipaav1.BackstopControl{
+				{ID: "environment-separation", Settings: c.settings},
+			}}}}
+			var old client.Object
+			if c.old != nil {
+				old = c.old
+			}
+			refusal := server.write(c.give, old, p)
+			if (refusal == "") != (c.want == "") || !strings.Contains(refusal, c.want) || strings.Contains(refusal, "a-password") {
+				t.Errorf("it says %q, want %q", refusal, c.want)
+			}
+		})
+	}
+}
+
 func TestASecretForATokenIsRefusedWhateverItBrings(t *testing.T) {
 	server := newAPIServerFor(t, control.Secrets, stated())
 	const token = corev1.SecretTypeServiceAccountToken

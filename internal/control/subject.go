@@ -103,6 +103,12 @@ type World struct {
 	// ClusterBindings hold in every namespace, sorted by name.
 	ClusterBindings []*rbacv1.ClusterRoleBinding
 
+	// Environments are what PHIWorkloads state, sorted, by the namespaces other than the
+	// subject's that it deals with: those whose ServiceAccounts bindings name, and the one
+	// that a Secret is copied from. A namespace without PHIWorkloads is not there. They are
+	// read with Bindings.
+	Environments map[string][]hipaav1.Environment
+
 	// ConfigMaps that the workload's pods take settings from, by name.
 	ConfigMaps map[string]*corev1.ConfigMap
 

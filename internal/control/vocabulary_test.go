@@ -108,7 +108,7 @@ func TestSetsAreReadByPeople(t *testing.T) {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}
-	if len(control.AllKinds.Each()) != 12 || !control.AllKinds.Has(control.Workloads) || control.Pods.Has(control.Pods|control.Claims) {
+	if len(control.AllKinds.Each()) != 13 || !control.AllKinds.Has(control.Workloads) || control.Pods.Has(control.Pods|control.Claims) {
 		t.Error("sets of kinds do not hold what they hold")
 	}
 	if len(control.AllEvidence.Each()) != 15 {

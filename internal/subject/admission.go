@@ -29,6 +29,11 @@ func (l *Loader) AtAdmission(ctx context.Context, sc *Scene, w *hipaav1.PHIWorkl
 	if binding, is := object.(*rbacv1.RoleBinding); is && needs.Has(control.Access) {
 		world.note(control.Access, l.boundTo(ctx, world, binding))
 	}
+	if secret, is := object.(*control.Secret); is && needs.Has(control.Access) {
+		if _, from := secret.CopiedFrom(); from != "" {
+			world.note(control.Access, l.environments(ctx, world, from))
+		}
+	}
 	if pod, is := object.(*corev1.Pod); is {
 		l.aroundPod(ctx, sc, world, pod, needs)
 		if needs.Has(control.Identities) {

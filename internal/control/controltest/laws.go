@@ -200,7 +200,7 @@ func empty(w *control.World, source control.Evidence) {
 	case control.Routes:
 		w.Ingresses = nil
 	case control.Access:
-		w.Roles, w.Bindings, w.ClusterRoles, w.ClusterBindings = nil, nil, nil, nil
+		w.Roles, w.Bindings, w.ClusterRoles, w.ClusterBindings, w.Environments = nil, nil, nil, nil, nil
 	case control.Identities:
 		w.Identities = nil
 	case control.Settings:
