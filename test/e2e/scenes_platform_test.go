@@ -84,6 +84,9 @@ var platformScenes = map[string]scene{
 	"a load balancer that accepts TLS 1.0 when it is dialled": {
 		answering(speaking(tls.VersionTLS10, tls.VersionTLS10)), hipaav1.VerdictFail, "spec.ports[0] accepted TLS 1.0 when it was dialled on ",
 	},
+	"a load balancer that shows a certificate which has ended": {
+		ended, hipaav1.VerdictFail, "Service/edge spec.ports[0] shows a certificate whose end is 2025-12-01, which has passed",
+	},
 	"a load balancer that answers plaintext when it is dialled": {
 		answering(nil), hipaav1.VerdictFail, "spec.ports[0] answered plaintext with status 200 when it was dialled on ",
 	},
