@@ -104,9 +104,9 @@ type World struct {
 	ClusterBindings []*rbacv1.ClusterRoleBinding
 
 	// Environments are what PHIWorkloads state, sorted, by the namespaces other than the
-	// subject's that it deals with: those whose ServiceAccounts bindings name, and the one
-	// that a Secret is copied from. A namespace without PHIWorkloads is not there. They are
-	// read with Bindings.
+	// subject's that it deals with: those whose ServiceAccounts bindings name, those that
+	// share something with its Reports, and the one that a Secret is copied from. A
+	// namespace without PHIWorkloads is not there. They are read with Bindings and Reports.
 	Environments map[string][]hipaav1.Environment
 
 	// ConfigMaps that the workload's pods take settings from, by name.
@@ -129,7 +129,8 @@ type World struct {
 	// of the whole cluster that count for it, sorted by kind and name.
 	Resources []*unstructured.Unstructured
 
-	// Reports of the types that controls name, of the namespace, sorted by kind and name.
+	// Reports of the types that controls name, of the namespace, and of others that share
+	// something with them, sorted by kind and name.
 	Reports []*unstructured.Unstructured
 
 	// Serving is the certificate of the operator's own webhooks; nil where nobody looks.

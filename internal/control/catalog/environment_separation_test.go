@@ -7,6 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
@@ -171,6 +172,50 @@ func TestRightsOfOtherEnvironmentsAreFound(t *testing.T) {
 			s := beside(phitest.Workload("ehr").Environment(tc.environment))
 			s.World.Environments, s.Binding = of, phitest.Binding("b").Obj()
 			s.Binding.Subjects = tc.give
+			if diff := cmp.Diff([]string{tc.want}, sentences(separation.Check(s))); diff != "" {
+				t.Errorf("findings (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestWhatTwoEnvironmentsReadIsFound(t *testing.T) {
+	of := map[string][]hipaav1.Environment{"records": {hipaav1.EnvironmentProduction}, "sandbox": {hipaav1.EnvironmentTest}}
+	namespaced := readsOf("sandbox", "lab", "ehr/database")
+	_ = unstructured.SetNestedField(namespaced.Object, "SecretStore", "spec", "secretStoreRef", "kind")
+	extracted := readsOf("sandbox", "lab", "other")
+	_ = unstructured.SetNestedSlice(extracted.Object, []any{map[string]any{"extract": map[string]any{"key": "ehr/database"}}}, "spec", "dataFrom")
+	elsewhere := readsOf("sandbox", "lab", "ehr/database")
+	_ = unstructured.SetNestedSlice(elsewhere.Object, []any{map[string]any{
+		"remoteRef": map[string]any{"key": "ehr/database"},
+		"sourceRef": map[string]any{"storeRef": map[string]any{"kind": "ClusterSecretStore", "name": "lab-vault"}},
+	}}, "spec", "data")
+	const alike = "ExternalSecret/database reads what ExternalSecret sandbox/lab of environment Test reads, and this one is of Production (live)"
+	for name, tc := range map[string]struct {
+		environment hipaav1.Environment
+		other       *unstructured.Unstructured
+		want        string
+	}{
+		"one secret of a store":                      {other: readsOf("sandbox", "lab", "ehr/database"), want: alike},
+		"one secret, taken as a whole":               {other: extracted, want: alike},
+		"two secrets of a store":                     {other: readsOf("sandbox", "lab", "lab/database"), want: "Pass: of environment Production, declares no flow across"},
+		"one name in two stores":                     {other: elsewhere, want: "Pass: of environment Production, declares no flow across"},
+		"one name in a store of the namespace":       {other: namespaced, want: "Pass: of environment Production, declares no flow across"},
+		"one secret of two namespaces of production": {other: readsOf("records", "db", "ehr/database"), want: "Pass: of environment Production, declares no flow across"},
+		"one secret, seen from the test": {
+			environment: hipaav1.EnvironmentTest, other: readsOf("records", "db", "ehr/database"),
+			want: "ExternalSecret/database reads what ExternalSecret records/db of environment Production reads, and this one is of Test (live)",
+		},
+		"one secret of two tests":                     {environment: hipaav1.EnvironmentTest, other: readsOf("sandbox", "lab", "ehr/database"), want: "Pass: of environment Test, declares no flow across"},
+		"one secret of a namespace of no environment": {other: readsOf("tools", "t", "ehr/database"), want: "Pass: of environment Production, declares no flow across"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := beside(phitest.Workload("ehr").Environment(tc.environment))
+			s.World.Environments = of
+			for _, r := range []*unstructured.Unstructured{readsOf(phitest.DefaultNamespace, "database", "ehr/database"), tc.other} {
+				trimExternalSecret(r)
+				s.World.Reports = append(s.World.Reports, r)
+			}
 			if diff := cmp.Diff([]string{tc.want}, sentences(separation.Check(s))); diff != "" {
 				t.Errorf("findings (-want +got):\n%s", diff)
 			}

@@ -63,7 +63,7 @@ spec:
     secret: {secretName: patient-api-database}
 `,
 	Reports: []control.ReportType{
-		{ResourceType: externalSecrets, Trim: trimExternalSecret},
+		externalSecretReport,
 		{ResourceType: secretProviderClasses, Trim: trimProviderClass},
 	},
 	Judges:    control.Pods | control.ConfigMaps | control.Secrets | control.Workloads,
