@@ -42,6 +42,7 @@ func TestPauseIsWhatBlocksWithoutBlocking(t *testing.T) {
 		"mutating.yaml": read(t, "webhook", "mutating.yaml"), "validating.yaml": read(t, "webhook", "validating.yaml"),
 		"backstop-pods.yaml": binding(read(t, "backstop", "pods.yaml")), "backstop-services.yaml": binding(read(t, "backstop", "services.yaml")),
 		"backstop-roles.yaml": binding(read(t, "backstop", "roles.yaml")), "backstop-rolebindings.yaml": binding(read(t, "backstop", "rolebindings.yaml")),
+		"backstop-secrets.yaml": binding(read(t, "backstop", "secrets.yaml")),
 	} {
 		want, file := paused(source), filepath.Join("pause", name)
 		if os.Getenv("UPDATE") != "" {

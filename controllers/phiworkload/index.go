@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -30,6 +31,8 @@ const (
 	// pods by the ConfigMaps that they take settings from
 	byConfigMap = "hipaa.configMaps"
 	byClass     = "hipaa.class"
+	// bindings by the other namespaces whose ServiceAccounts they let in
+	byGranted = "hipaa.granted"
 )
 
 const yes = "true"
@@ -52,6 +55,7 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		{&corev1.Pod{}, subject.ByAgentOf, subject.AgentOf},
 		{&corev1.Pod{}, subject.ByAddress, subject.AddressesOf},
 		{&corev1.PersistentVolumeClaim{}, byClass, classOf},
+		{&rbacv1.RoleBinding{}, byGranted, grantedTo},
 	} {
 		if err := indexer.IndexField(ctx, index.of, index.name, index.value); err != nil {
 			return fmt.Errorf("indexing %T by %s: %w", index.of, index.name, err)
@@ -170,4 +174,19 @@ func classOf(object client.Object) []string {
 		return nil
 	}
 	return []string{*claim.Spec.StorageClassName}
+}
+
+func grantedTo(object client.Object) []string {
+	binding, ok := object.(*rbacv1.RoleBinding)
+	if !ok {
+		return nil
+	}
+	var namespaces []string
+	for i := range binding.Subjects {
+		if namespace := control.AccountNamespace(&binding.Subjects[i]); namespace != "" && namespace != binding.Namespace {
+			namespaces = append(namespaces, namespace)
+		}
+	}
+	slices.Sort(namespaces)
+	return slices.Compact(namespaces)
 }

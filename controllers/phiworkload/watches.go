@@ -40,7 +40,7 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, opt
 	if err := addIndexes(ctx, mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
-	m := mapping{cache: mgr.GetCache()}
+	m := mapping{cache: mgr.GetCache(), sharing: r.Loader.Reports.Sharing}
 	changed := builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})
 	b := ctrl.NewControllerManagedBy(mgr).Named("phiworkload").WithOptions(options).
 		For(&hipaav1.PHIWorkload{}, builder.WithPredicates(specOrDeletion())).
@@ -145,7 +145,11 @@ func readiness(pod *corev1.Pod) corev1.ConditionStatus {
 }
 
 // mapping finds the workloads that a change concerns.
-type mapping struct{ cache client.Reader }
+type mapping struct {
+	cache client.Reader
+	// sharing names the namespaces whose reports have something in common with one's.
+	sharing func(namespace string) []string
+}
 
 // to turns a search into a handler. A search that fails is an error of the
 // cache, which is there whenever a watch delivers; it is logged and missed
@@ -185,8 +189,9 @@ func (m mapping) list(ctx context.Context, into found, keep func(*hipaav1.PHIWor
 	return nil
 }
 
-// peer finds those whose flows name a workload, and those of its namespace that
-// could select the same pods.
+// peer finds those whose flows name a workload, those of its namespace that could select
+// the same pods, and those of namespaces in which that of the workload has rights, or
+// which share something with it.
 func (m mapping) peer(ctx context.Context, object client.Object) (found, error) {
 	w, ok := object.(*hipaav1.PHIWorkload)
 	if !ok {
@@ -196,10 +201,31 @@ func (m mapping) peer(ctx context.Context, object client.Object) (found, error) 
 	if err := m.list(ctx, into, nil, client.MatchingFields{byPeer: client.ObjectKeyFromObject(w).String()}); err != nil {
 		return into, err
 	}
-	err := m.list(ctx, into, func(o *hipaav1.PHIWorkload) bool {
+	if err := m.list(ctx, into, func(o *hipaav1.PHIWorkload) bool {
 		return o.Name != w.Name && !disjoint(&o.Spec.Selector, &w.Spec.Selector)
-	}, client.InNamespace(w.Namespace))
-	return into, err
+	}, client.InNamespace(w.Namespace)); err != nil {
+		return into, err
+	}
+	for _, namespace := range m.sharing(w.Namespace) {
+		if err := m.list(ctx, into, nil, client.InNamespace(namespace)); err != nil {
+			return into, err
+		}
+	}
+	return into, m.granting(ctx, into, w.Namespace)
+}
+
+// granting finds those of namespaces in which ServiceAccounts of another one have rights.
+func (m mapping) granting(ctx context.Context, into found, namespace string) error {
+	var bindings rbacv1.RoleBindingList
+	if err := m.cache.List(ctx, &bindings, client.MatchingFields{byGranted: namespace}, client.UnsafeDisableDeepCopy); err != nil {
+		return fmt.Errorf("listing bindings by whom they let in: %w", err)
+	}
+	for i := range bindings.Items {
+		if err := m.list(ctx, into, nil, client.InNamespace(bindings.Items[i].Namespace)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // profile finds those that a profile governs, names, extends or governed.

@@ -8,6 +8,7 @@ import (
 
 	admissionv1 "k8s.io/api/admission/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -93,12 +94,13 @@ func TestEphemeralContainersAreRefusedAheadOfTheBackstop(t *testing.T) {
 	}
 }
 
-func TestServicesAndRightsAreRefusedAheadOfTheBackstop(t *testing.T) {
+func TestServicesRightsAndSecretsAreRefusedAheadOfTheBackstop(t *testing.T) {
 	g := unitGate(t, catalog.All(), reader(t, world()...))
 	exposed := phitest.Service("patient-api").Selecting("app", "patient-api").Port("http", 80, intstr.FromInt32(8080)).Obj()
 	exposed.Spec.Type = corev1.ServiceTypeNodePort
 	everything := phitest.Role("everything").Documented().Allows("", "pods", "*").Obj()
-	for path, object := range map[string]client.Object{"/foretell/services": exposed, "/foretell/access": everything} {
+	token := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "ehr", Name: "token"}, Type: corev1.SecretTypeServiceAccountToken}
+	for path, object := range map[string]client.Object{"/foretell/services": exposed, "/foretell/access": everything, "/foretell/secrets": token} {
 		for last, allowed := range map[bool]bool{true: false, false: true} {
 			g.Backstop = &puppetBackstop{last: last}
 			if got := askAbout(t, g, path, review(t, admissionv1.Create, object, nil)); got.Allowed != allowed {

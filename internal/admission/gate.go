@@ -82,6 +82,7 @@ const (
 	pathForetellPods        = "/foretell/pods"
 	pathForetellServices    = "/foretell/services"
 	pathForetellAccess      = "/foretell/access"
+	pathForetellSecrets     = "/foretell/secrets"
 	pathValidatePods        = "/validate/pods"
 	pathValidateTemplates   = "/validate/templates"
 	pathValidateClaims      = "/validate/claims"
@@ -91,6 +92,7 @@ const (
 	pathValidateIngresses   = "/validate/ingresses"
 	pathValidateAccess      = "/validate/access"
 	pathValidateSettings    = "/validate/settings"
+	pathValidateSecrets     = "/validate/secrets"
 	pathValidateResources   = "/validate/resources"
 	pathValidateProfiles    = "/validate/profiles"
 	pathValidateConnections = "/validate/connections"
@@ -111,6 +113,7 @@ func (g *Gate) Handlers() map[string]http.Handler {
 		pathForetellPods:        g.foretell(g.validatePod),
 		pathForetellServices:    g.foretell(g.validateService),
 		pathForetellAccess:      g.foretell(g.validateAccess),
+		pathForetellSecrets:     g.foretell(g.validateSecret),
 		pathValidatePods:        g.validatePod,
 		pathValidateTemplates:   g.validateTemplate,
 		pathValidateClaims:      g.validateClaim,
@@ -120,6 +123,7 @@ func (g *Gate) Handlers() map[string]http.Handler {
 		pathValidateIngresses:   g.validateIngress,
 		pathValidateAccess:      g.validateAccess,
 		pathValidateSettings:    g.validateSettings,
+		pathValidateSecrets:     g.validateSecret,
 		pathValidateResources:   g.validateResource,
 		pathValidateProfiles:    g.validateProfile,
 		pathValidateConnections: g.validateConnection,

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -68,7 +69,7 @@ func TestManifestsAskAboutExactlyWhatControlsJudge(t *testing.T) {
 	stands := map[string]string{
 		"pods": "Pod", "persistentvolumeclaims": "PersistentVolumeClaim", "services": "Service",
 		"networkpolicies": "NetworkPolicy", "endpointslices": "EndpointSlice", "pods/exec": "Connection",
-		"ingresses": "Ingress", "roles": "Role", "rolebindings": "RoleBinding", "configmaps": "ConfigMap",
+		"ingresses": "Ingress", "roles": "Role", "rolebindings": "RoleBinding", "configmaps": "ConfigMap", "secrets": "Secret",
 	}
 	hooks := manifest[admissionregistrationv1.ValidatingWebhookConfiguration](t, "webhook/validating.yaml").Webhooks
 	for _, hook := range hooks {
@@ -90,6 +91,35 @@ func TestManifestsAskAboutExactlyWhatControlsJudge(t *testing.T) {
 	slices.Sort(asked)
 	if diff := cmp.Diff(judged, asked); diff != "" {
 		t.Errorf("kinds (-judged by controls +asked about):\n%s", diff)
+	}
+}
+
+// What Secrets hold stays where it is, and what they say of themselves is asked about.
+func TestManifestsAskAboutSecretsThatHoldNothing(t *testing.T) {
+	judge := func(name string, rules []admissionregistrationv1.RuleWithOperations, conditions []admissionregistrationv1.MatchCondition) {
+		for _, rule := range rules {
+			if rule.APIGroups[0] != "" || !slices.Contains(rule.Resources, "secrets") {
+				continue
+			}
+			if !slices.Equal(rule.Operations, []admissionregistrationv1.OperationType{admissionregistrationv1.Create}) || !slices.ContainsFunc(conditions, func(c admissionregistrationv1.MatchCondition) bool {
+				return c.Expression == "object.?data.orValue({}).size() == 0"
+			}) {
+				t.Errorf("%s asks about Secrets that hold something", name)
+			}
+			for _, word := range slices.Concat(control.SecretOffers(), control.SecretSources(), []string{string(corev1.SecretTypeServiceAccountToken)}) {
+				if !slices.ContainsFunc(conditions, func(c admissionregistrationv1.MatchCondition) bool {
+					return strings.Contains(c.Expression, "'"+word+"'")
+				}) {
+					t.Errorf("%s does not ask about Secrets with %s", name, word)
+				}
+			}
+		}
+	}
+	for _, h := range manifest[admissionregistrationv1.ValidatingWebhookConfiguration](t, "webhook/validating.yaml").Webhooks {
+		judge(h.Name, h.Rules, h.MatchConditions)
+	}
+	for _, h := range manifest[admissionregistrationv1.MutatingWebhookConfiguration](t, "webhook/mutating.yaml").Webhooks {
+		judge(h.Name, h.Rules, h.MatchConditions)
 	}
 }
 

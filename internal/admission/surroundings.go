@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
 	"github.com/hipaa-operator/hipaa-operator/internal/engine"
 	"github.com/hipaa-operator/hipaa-operator/internal/subject"
 )
@@ -19,6 +20,7 @@ var (
 	ingressKind  = networkingv1.SchemeGroupVersion.WithKind("Ingress")
 	roleKind     = rbacv1.SchemeGroupVersion.WithKind("Role")
 	settingsKind = corev1.SchemeGroupVersion.WithKind("ConfigMap")
+	secretKind   = corev1.SchemeGroupVersion.WithKind("Secret")
 	bindingKind  = rbacv1.SchemeGroupVersion.WithKind("RoleBinding")
 )
 
@@ -35,6 +37,13 @@ func (g *Gate) validateAccess(ctx context.Context, req admission.Request) (answe
 // the namespace may take them.
 func (g *Gate) validateSettings(ctx context.Context, req admission.Request) (answer, error) {
 	return validate(ctx, g, &req, settingsKind, judgeForAll[*corev1.ConfigMap])
+}
+
+// validateSecret judges new Secrets that hold nothing yet under the rules of every
+// workload: any pod of the namespace may take them. Of those that hold something nobody
+// asks, so that no content comes here; the backstop judges them.
+func (g *Gate) validateSecret(ctx context.Context, req admission.Request) (answer, error) {
+	return validate(ctx, g, &req, secretKind, judgeForAll[*control.Secret])
 }
 
 func judgeForAll[P metav1.Object](ctx context.Context, h *hearing, object P) (engine.Decision, error) {

@@ -141,6 +141,8 @@ func stored(s *control.Subject) client.Object {
 		object = s.Service.DeepCopy()
 	case control.Roles:
 		object = s.Role.DeepCopy()
+	case control.Secrets:
+		object = &corev1.Secret{ObjectMeta: *s.Secret.DeepCopy(), Type: s.Secret.Type}
 	default:
 		object = s.Binding.DeepCopy()
 	}

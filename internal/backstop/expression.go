@@ -61,8 +61,12 @@ type reason struct{ when, says string }
 
 // reasons are those beside the controls. They stand where the ID of a control would.
 func (s *script) reasons() []reason {
+	ungoverned := "variables.whole && params.spec.?ungoverned.orValue(false)"
+	if s.form.judged != "" {
+		ungoverned += " && " + s.form.judged
+	}
 	reasons := []reason{{
-		"variables.whole && params.spec.?ungoverned.orValue(false)",
+		ungoverned,
 		fmt.Sprintf("ungoverned-namespace (%s): no ComplianceProfile governs the namespace; ask the security team for one", hipaa.RiskAnalysis),
 	}}
 	if s.form.kind == control.Pods {
@@ -131,11 +135,19 @@ func (s *script) variables() []admissionregistrationv1.Variable {
 		name := strings.ReplaceAll(c.ID, "-", "_")
 		add(held(c), holding(c))
 		add("found_"+name, s.found(c))
-		sentences = append(sentences, fmt.Sprintf(`variables.found_%s == '' ? '' : %s + variables.found_%s + %s`,
-			name, literal(fmt.Sprintf("%s (%s): ", c.ID, c.Cites[0])), name, literal("; "+c.Remedy)))
+		sentences = append(sentences, fmt.Sprintf(`variables.found_%s == '' ? '' : %s + variables.found_%s%s`,
+			name, literal(fmt.Sprintf("%s (%s): ", c.ID, c.Cites[0])), name, s.remedy(c)))
 	}
 	add("refused", "["+strings.Join(sentences, ", ")+"].filter(s, s != '')")
 	return all
+}
+
+// remedy adds that of the control, unless each fault says what to do about it.
+func (s *script) remedy(c *control.Control) string {
+	if !slices.ContainsFunc(faultsOf(c, s.form.kind), func(f control.Fault) bool { return f.But == "" }) {
+		return ""
+	}
+	return " + " + literal("; "+c.Remedy)
 }
 
 // held is the variable of the workloads for which a control refuses now, and holding
@@ -178,7 +190,11 @@ func (s *script) anew(when string) string {
 func (s *script) found(c *control.Control) string {
 	said := s.faults(c)
 	for i, fault := range faultsOf(c, s.form.kind) {
-		said[i] = s.of(c, said[i]) + " ? " + literal(fault.Says) + " : ''"
+		says := fault.Says
+		if fault.But != "" {
+			says += "; " + fault.But
+		}
+		said[i] = s.of(c, said[i]) + " ? " + literal(says) + " : ''"
 	}
 	return fmt.Sprintf("variables.%s.size() == 0 ? '' : [%s].filter(s, s != '').join(', ')", held(c), strings.Join(said, ", "))
 }

@@ -3,8 +3,10 @@ package backstop
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/utils/ptr"
 
@@ -25,6 +27,9 @@ type form struct {
 	// parameters for yet. No pod starts there; whatever else people apply together with
 	// the namespace may come first.
 	unknown admissionregistrationv1.ParameterNotFoundActionType
+	// judged tells objects that controls look at from those that they do not, where people
+	// write more of the others; empty where all of the kind are.
+	judged string
 	// stood says that an update leaves alone what is judged as a whole: then only
 	// faults that the object did not have before count. Empty where nobody asks about
 	// updates.
@@ -74,6 +79,19 @@ var forms = []form{
 		claimants: orNamespace("params.spec.?workloads.orValue([])"),
 		stood:     "object.?subjects == oldObject.?subjects && object.roleRef == oldObject.roleRef",
 	},
+	{
+		kind: control.Secrets, plural: "secrets", noun: "secret", unknown: admissionregistrationv1.AllowAction,
+		rules: []admissionregistrationv1.NamedRuleWithOperations{
+			on("", "secrets", admissionregistrationv1.Create, admissionregistrationv1.Update),
+		},
+		variables: instants,
+		judged: fmt.Sprintf("(object.?type.orValue('') == '%s' || %s.exists(k, object.metadata.?annotations[?k].hasValue()))",
+			corev1.SecretTypeServiceAccountToken, quoted(control.SecretOffers())),
+		claimants: orNamespace("params.spec.?workloads.orValue([])"),
+		// The cluster's own controllers fill such a Secret and renew what is in it.
+		stood: fmt.Sprintf("%s.all(k, object.metadata.?annotations[?k] == oldObject.metadata.?annotations[?k])",
+			quoted(append(control.SecretOffers(), corev1.ServiceAccountNameKey))),
+	},
 }
 
 // instants are the variables about the time of a request.
@@ -88,6 +106,9 @@ const selects = `(!has(w.labels) || w.labels.all(l, l in variables.tags)) && ` +
 	`r.operator == 'In' ? r.key in variables.labels && variables.labels[r.key] in r.values : ` +
 	`r.operator == 'NotIn' ? !(r.key in variables.labels && variables.labels[r.key] in r.values) : ` +
 	`r.operator == 'Exists' ? r.key in variables.labels : !(r.key in variables.labels)))`
+
+// quoted is a list of words in CEL.
+func quoted(words []string) string { return "['" + strings.Join(words, "', '") + "']" }
 
 // orNamespace stands the namespace's own rules in for no workload.
 func orNamespace(workloads string) string {

@@ -19,13 +19,15 @@ type Backstop struct {
 // Fault is one way to violate a control.
 type Fault struct {
 	// Of is the kind of object that has the fault: Pods, which is the zero value,
-	// Services, Roles or Bindings.
+	// Services, Roles, Bindings or Secrets.
 	Of Kinds
 	// When is a CEL expression that holds where the object has the fault. It reads
 	// object, and of pods what [BackstopVariables] lists.
 	When string
 	// Says is path and finding, such as "spec.hostNetwork is true".
 	Says string
+	// But is what to do about it, where the control's remedy is about something else.
+	But string
 }
 
 // Kind is the kind of object that has the fault.

@@ -121,8 +121,8 @@ func (p *page) backstop(b *Backstop) {
 	if b.Less != "" {
 		less = "That is not all this control finds: " + b.Less + "."
 	}
-	p.line("In mode Enforce the API server by itself refuses new pods and ephemeral containers, and Services, Roles and RoleBindings "+
-		"that are new or changed, for the faults below. %s", less)
+	p.line("In mode Enforce the API server by itself refuses new pods and ephemeral containers, and Services, Roles, RoleBindings and "+
+		"Secrets that are new or changed, for the faults below. %s", less)
 	rows := make([]string, len(b.Faults))
 	for i, fault := range b.Faults {
 		rows[i] = fmt.Sprintf("- %s: %s;", fault.Kind(), fault.Says)

@@ -7,8 +7,9 @@ type Kinds uint16
 
 // The kinds. Resources are custom resources that declare infrastructure, of the types
 // that controls name. Connections are the requests to reach into a pod: they are judged
-// as they come, and nothing of them is left to judge live. Workloads stands for what
-// is true of the workload as a whole.
+// as they come, and nothing of them is left to judge live. Secrets are judged by what
+// they say of themselves, as they come as well: nobody reads those there are. Workloads
+// stands for what is true of the workload as a whole.
 const (
 	Pods Kinds = 1 << iota
 	Claims
@@ -19,6 +20,7 @@ const (
 	Roles
 	Bindings
 	ConfigMaps
+	Secrets
 	Resources
 	Connections
 	Workloads
@@ -27,6 +29,9 @@ const (
 
 // AllKinds holds every kind.
 const AllKinds = endOfKinds - 1
+
+// Unseen are the kinds of which nothing can be looked at live.
+const Unseen = Connections | Secrets
 
 var kindNames = map[Kinds]string{
 	Pods:        "Pod",
@@ -38,6 +43,7 @@ var kindNames = map[Kinds]string{
 	Roles:       "Role",
 	Bindings:    "RoleBinding",
 	ConfigMaps:  "ConfigMap",
+	Secrets:     "Secret",
 	Resources:   "Resource",
 	Connections: "Connection",
 	Workloads:   "PHIWorkload",

@@ -24,12 +24,16 @@ type ReportType struct {
 	// AtAdmission says that it is also asked for when a route of the Gateway API comes
 	// to admission, in the namespaces of the Gateways that the route names.
 	AtAdmission bool
+	// Shares names what a report has in common with those of other namespaces, which then
+	// count for its namespace as well. Optional.
+	Shares func(*unstructured.Unstructured) []string
 }
 
 // Same reports whether two controls read a type in one way.
 func (t ReportType) Same(other ReportType) bool {
 	return t.ResourceType == other.ResourceType && t.Everywhere == other.Everywhere && t.AtAdmission == other.AtAdmission &&
-		reflect.ValueOf(t.Trim).Pointer() == reflect.ValueOf(other.Trim).Pointer()
+		reflect.ValueOf(t.Trim).Pointer() == reflect.ValueOf(other.Trim).Pointer() &&
+		reflect.ValueOf(t.Shares).Pointer() == reflect.ValueOf(other.Shares).Pointer()
 }
 
 // HasCondition reports whether a resource says in its status that a condition is True.

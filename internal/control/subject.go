@@ -42,6 +42,7 @@ type Subject struct {
 	Role       *rbacv1.Role
 	Binding    *rbacv1.RoleBinding
 	ConfigMap  *corev1.ConfigMap
+	Secret     *Secret
 	Resource   *unstructured.Unstructured
 	Connection *Connection
 
@@ -102,6 +103,12 @@ type World struct {
 	// ClusterBindings hold in every namespace, sorted by name.
 	ClusterBindings []*rbacv1.ClusterRoleBinding
 
+	// Environments are what PHIWorkloads state, sorted, by the namespaces other than the
+	// subject's that it deals with: those whose ServiceAccounts bindings name, those that
+	// share something with its Reports, and the one that a Secret is copied from. A
+	// namespace without PHIWorkloads is not there. They are read with Bindings and Reports.
+	Environments map[string][]hipaav1.Environment
+
 	// ConfigMaps that the workload's pods take settings from, by name.
 	ConfigMaps map[string]*corev1.ConfigMap
 
@@ -122,7 +129,8 @@ type World struct {
 	// of the whole cluster that count for it, sorted by kind and name.
 	Resources []*unstructured.Unstructured
 
-	// Reports of the types that controls name, of the namespace, sorted by kind and name.
+	// Reports of the types that controls name, of the namespace, and of others that share
+	// something with them, sorted by kind and name.
 	Reports []*unstructured.Unstructured
 
 	// Serving is the certificate of the operator's own webhooks; nil where nobody looks.
@@ -199,6 +207,8 @@ func (s *Subject) under() (Kinds, metav1.Object) {
 		return Bindings, s.Binding
 	case s.ConfigMap != nil:
 		return ConfigMaps, s.ConfigMap
+	case s.Secret != nil:
+		return Secrets, s.Secret
 	case s.Resource != nil:
 		return Resources, s.Resource
 	case s.Connection != nil:
@@ -248,7 +258,7 @@ func (s Subject) Under(p *Profile) Subject {
 // Of returns the subject with another object under judgement.
 func (s Subject) Of(object metav1.Object) Subject {
 	s.Pod, s.Claim, s.Service, s.Policy, s.Slice, s.Connection = nil, nil, nil, nil, nil, nil
-	s.Ingress, s.Role, s.Binding, s.ConfigMap, s.Resource = nil, nil, nil, nil, nil
+	s.Ingress, s.Role, s.Binding, s.ConfigMap, s.Secret, s.Resource = nil, nil, nil, nil, nil, nil
 	switch o := object.(type) {
 	case *corev1.Pod:
 		s.Pod = o
@@ -268,6 +278,8 @@ func (s Subject) Of(object metav1.Object) Subject {
 		s.Binding = o
 	case *corev1.ConfigMap:
 		s.ConfigMap = o
+	case *Secret:
+		s.Secret = o
 	case *unstructured.Unstructured:
 		s.Resource = o
 	case *Connection:
@@ -277,8 +289,8 @@ func (s Subject) Of(object metav1.Object) Subject {
 }
 
 // Objects lists the evidence of one kind that is judged one at a time. For
-// Workloads it is empty: the workload itself is the subject. For Connections too:
-// live there is none.
+// Workloads it is empty: the workload itself is the subject. For Connections and Secrets
+// too: live nobody sees one.
 func (w *World) Objects(kind Kinds) []metav1.Object {
 	switch kind {
 	case Pods:

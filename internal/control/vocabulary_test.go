@@ -32,6 +32,7 @@ func TestASubjectKnowsItsObject(t *testing.T) {
 		"an ingress":                 {phitest.Ingress("i", "ehr.example.org", "api").Obj(), control.Ingresses, "Ingress/i"},
 		"a role":                     {phitest.Role("r").Obj(), control.Roles, "Role/r"},
 		"settings":                   {&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "m"}}, control.ConfigMaps, "ConfigMap/m"},
+		"a secret":                   {&control.Secret{ObjectMeta: metav1.ObjectMeta{Name: "s"}}, control.Secrets, "Secret/s"},
 		"a resource":                 {&unstructured.Unstructured{Object: map[string]any{"kind": "Bucket", "metadata": map[string]any{"name": "b"}}}, control.Resources, "Bucket/b"},
 		"a binding":                  {phitest.Binding("b").Obj(), control.Bindings, "RoleBinding/b"},
 		"a connection": {
@@ -65,7 +66,7 @@ func TestAWorldListsItsObjectsInOrder(t *testing.T) {
 	if diff := cmp.Diff([]string{"a", "b"}, names); diff != "" {
 		t.Errorf("claims (-want +got):\n%s", diff)
 	}
-	for _, none := range []control.Kinds{control.Workloads, control.Connections} {
+	for _, none := range []control.Kinds{control.Workloads, control.Connections, control.Secrets} {
 		if got := w.Objects(none); got != nil {
 			t.Errorf("a %s is among the objects of a world: %v", none, got)
 		}
@@ -107,7 +108,7 @@ func TestSetsAreReadByPeople(t *testing.T) {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}
-	if len(control.AllKinds.Each()) != 12 || !control.AllKinds.Has(control.Workloads) || control.Pods.Has(control.Pods|control.Claims) {
+	if len(control.AllKinds.Each()) != 13 || !control.AllKinds.Has(control.Workloads) || control.Pods.Has(control.Pods|control.Claims) {
 		t.Error("sets of kinds do not hold what they hold")
 	}
 	if len(control.AllEvidence.Each()) != 15 {

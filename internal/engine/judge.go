@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
@@ -149,10 +150,11 @@ func (t *tally) conclude(result *Result) {
 	case t.judged == 0, t.control.Judges.Has(control.Pods) && t.pods == 0:
 		result.Verdict = hipaav1.VerdictUnknown
 		result.Message = fmt.Sprintf("nothing to judge yet: no %s", t.control.Judges.Each()[0])
-	case t.control.Judges.Has(control.Connections) && result.Mode != hipaav1.ModeEnforce:
+	case t.control.Judges&control.Unseen != 0 && result.Mode != hipaav1.ModeEnforce:
 		// What is not refused leaves nothing behind that could be looked at.
 		result.Verdict = hipaav1.VerdictUnknown
-		result.Message = fmt.Sprintf("mode %s refuses no connection, and what came of those there were cannot be seen", result.Mode)
+		result.Message = fmt.Sprintf("mode %s refuses no %s, and what came of those there were cannot be seen",
+			result.Mode, strings.ToLower((t.control.Judges & control.Unseen).String()))
 	case len(t.exempt) > 0 && len(t.exempt) == t.judged:
 		result.Verdict, result.Class = hipaav1.VerdictNotApplicable, hipaav1.EvidenceObserved
 		result.Message = t.exempt[0].Message

@@ -25,7 +25,7 @@ func TestManifestsAreReadForTheOperatorsNamespace(t *testing.T) {
 	}
 	want := map[string]int{
 		"MutatingWebhookConfiguration": 1, "ValidatingWebhookConfiguration": 1,
-		"ValidatingAdmissionPolicy": 16, "ValidatingAdmissionPolicyBinding": 16,
+		"ValidatingAdmissionPolicy": 17, "ValidatingAdmissionPolicyBinding": 17,
 	}
 	if diff := cmp.Diff(want, kinds); diff != "" {
 		t.Errorf("kinds (-want +got):\n%s", diff)

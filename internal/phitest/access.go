@@ -99,6 +99,12 @@ func (b *BindingBuilder) ServiceAccount(name string) *BindingBuilder {
 	return b
 }
 
+// With binds a ServiceAccount of another namespace.
+func (b *BindingBuilder) With(namespace, name string) *BindingBuilder {
+	b.binding.Subjects = append(b.binding.Subjects, rbacv1.Subject{Kind: rbacv1.ServiceAccountKind, Namespace: namespace, Name: name})
+	return b
+}
+
 // Obj returns the RoleBinding.
 func (b *BindingBuilder) Obj() *rbacv1.RoleBinding { return b.binding.DeepCopy() }
 

@@ -1,11 +1,14 @@
 package subject
 
 import (
+	"cmp"
 	"context"
+	"slices"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/control"
 )
 
@@ -28,6 +31,9 @@ func (l *Loader) access(ctx context.Context, w *world, namespace string) error {
 		return err
 	}
 	w.ClusterBindings = sortedByName(pointers(everywhere.Items))
+	if err := l.granted(ctx, w, w.Bindings...); err != nil {
+		return err
+	}
 	for _, b := range w.Bindings {
 		if err := l.clusterRole(ctx, w, b.RoleRef); err != nil {
 			return err
@@ -41,8 +47,46 @@ func (l *Loader) access(ctx context.Context, w *world, namespace string) error {
 	return nil
 }
 
+// granted reads of which environments those are to whom bindings grant something.
+func (l *Loader) granted(ctx context.Context, w *world, bindings ...*rbacv1.RoleBinding) error {
+	for _, b := range bindings {
+		for i := range b.Subjects {
+			if namespace := control.AccountNamespace(&b.Subjects[i]); namespace != "" && namespace != b.Namespace {
+				if err := l.environments(ctx, w, namespace); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// environments reads what PHIWorkloads of a namespace state.
+func (l *Loader) environments(ctx context.Context, w *world, namespace string) error {
+	if _, known := w.Environments[namespace]; known {
+		return nil
+	}
+	var workloads hipaav1.PHIWorkloadList
+	if err := l.list(ctx, namespace, &workloads); err != nil {
+		return err
+	}
+	var stated []hipaav1.Environment
+	for i := range workloads.Items {
+		if workload := &workloads.Items[i]; !Released(workload) {
+			stated = append(stated, cmp.Or(workload.Spec.Environment, hipaav1.EnvironmentProduction))
+		}
+	}
+	if slices.Sort(stated); len(stated) > 0 {
+		w.Environments[namespace] = slices.Compact(stated)
+	}
+	return nil
+}
+
 // boundTo reads what a binding under review names.
 func (l *Loader) boundTo(ctx context.Context, w *world, b *rbacv1.RoleBinding) error {
+	if err := l.granted(ctx, w, b); err != nil {
+		return err
+	}
 	if b.RoleRef.Kind != control.RoleKind {
 		return l.clusterRole(ctx, w, b.RoleRef)
 	}

@@ -33,6 +33,11 @@ func (l *Loader) AtAdmission(ctx context.Context, sc *Scene, w *hipaav1.PHIWorkl
 	if resource, is := object.(*unstructured.Unstructured); is {
 		l.aroundRoute(ctx, world, w, resource, needs)
 	}
+	if secret, is := object.(*control.Secret); is && needs.Has(control.Access) {
+		if _, from := secret.CopiedFrom(); from != "" {
+			world.note(control.Access, l.environments(ctx, world, from))
+		}
+	}
 	if pod, is := object.(*corev1.Pod); is {
 		l.aroundPod(ctx, sc, world, pod, needs)
 		if needs.Has(control.Identities) {

@@ -58,7 +58,7 @@ func (l *Loader) surroundings(ctx context.Context, sc *Scene, world *world, w *h
 		world.note(control.Infrastructure, l.infrastructure(world, sc.Namespace.Name))
 	}
 	if needs.Has(control.Reports) {
-		world.note(control.Reports, l.reports(world, sc.Namespace.Name))
+		world.note(control.Reports, l.reports(ctx, world, sc.Namespace.Name))
 	}
 	if needs.Has(control.SecretsAtRest) && l.Secrets != nil {
 		world.Secrets = l.Secrets()

@@ -32,6 +32,8 @@ type Resources struct {
 	differs func(old, updated *unstructured.Unstructured) bool
 	// everywhere are types whose objects may be about any namespace.
 	everywhere map[control.ResourceType]bool
+	// shares tells of some types what their objects have in common with others.
+	shares map[control.ResourceType]func(*unstructured.Unstructured) []string
 	// ctx and changed are those of Start.
 	ctx     context.Context //nolint:containedctx // a type is watched from when its CRD comes, long after Start
 	changed func(*unstructured.Unstructured)
@@ -73,9 +75,13 @@ func WatchReports(types []control.ReportType, cluster dynamic.Interface) *Resour
 		cluster: cluster, watched: map[control.ResourceType]watchedType{},
 		trim:    func(t control.ResourceType) toolscache.TransformFunc { return trimReport(types, t) },
 		differs: reportsOther, everywhere: map[control.ResourceType]bool{},
+		shares: map[control.ResourceType]func(*unstructured.Unstructured) []string{},
 	}
 	for _, t := range types {
 		r.everywhere[t.ResourceType] = t.Everywhere
+		if t.Shares != nil {
+			r.shares[t.ResourceType] = t.Shares
+		}
 		r.types = append(r.types, t.ResourceType)
 	}
 	return r
@@ -182,7 +188,17 @@ func (r *Resources) watch(t control.ResourceType) watchedType {
 		tell = func(any) { r.changed(nil) }
 	}
 	indexers := toolscache.Indexers{byServed: served}
-	informer := dynamicinformer.NewFilteredDynamicInformer(r.cluster, t.GroupVersionResource(), "", 0, indexers, nil).Informer()
+	var informer toolscache.SharedIndexInformer
+	if share := r.shares[t]; share != nil {
+		indexers[byShared] = sharedBy(share)
+		tell = func(object any) {
+			r.tell(object)
+			for _, other := range sharing(informer.GetIndexer(), object) {
+				r.changed(other)
+			}
+		}
+	}
+	informer = dynamicinformer.NewFilteredDynamicInformer(r.cluster, t.GroupVersionResource(), "", 0, indexers, nil).Informer()
 	ctx, stop := context.WithCancel(r.ctx)
 	// Neither can fail before the informer runs.
 	_ = informer.SetTransform(r.trim(t))
@@ -295,6 +311,7 @@ func (r *Resources) of(namespace string) ([]*unstructured.Unstructured, error) {
 			}
 		}
 	}
+	list = append(list, r.sharing(namespace)...)
 	slices.SortFunc(list, control.CompareResources)
 	return list, nil
 }
@@ -310,12 +327,19 @@ func (l *Loader) infrastructure(w *world, namespace string) error {
 }
 
 // reports reads what other systems report about a namespace.
-func (l *Loader) reports(w *world, namespace string) error {
+func (l *Loader) reports(ctx context.Context, w *world, namespace string) error {
 	if l.Reports == nil {
 		return fmt.Errorf("listing reports about namespace %q: nothing watches them", namespace)
 	}
 	var err error
-	w.Reports, err = l.Reports.of(namespace)
+	if w.Reports, err = l.Reports.of(namespace); err != nil {
+		return err
+	}
+	for _, other := range l.Reports.Sharing(namespace) {
+		if err := l.environments(ctx, w, other); err != nil {
+			return err
+		}
+	}
 	if l.Serving != nil {
 		ends, unread := l.Serving()
 		if unread != nil {

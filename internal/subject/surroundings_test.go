@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/control"
 	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
 	"github.com/hipaa-operator/hipaa-operator/internal/subject"
@@ -56,6 +57,8 @@ func surrounded(t *testing.T) (*subject.Loader, *subject.Scene) {
 			phitest.Ingress("to-api", "api.example.org", "api").Obj(), phitest.Ingress("to-batch", "batch.example.org", "batch").Obj(),
 			phitest.Role("own").Obj(), phitest.Role("elsewhere").Namespace("lab").Obj(),
 			phitest.Binding("own").Obj(), phitest.Binding("viewers").ClusterRole("view").Obj(), phitest.Binding("dangling").ClusterRole("gone").Obj(),
+			phitest.Binding("labs").ServiceAccount("own").With("lab", "analyst").With("tools", "argocd").Obj(),
+			phitest.Workload("lab").Namespace("lab").Environment(hipaav1.EnvironmentTest).Obj(), phitest.Workload("records").Namespace("lab").Obj(),
 			clusterRole("view"), clusterRole("cluster-admin"), clusterRole("unbound"), clusterBinding("admins", "cluster-admin"),
 		).Build()
 	l := &subject.Loader{Cache: cached, Live: cached}
@@ -76,7 +79,9 @@ func TestWhatSurroundsAWorkloadIsRead(t *testing.T) {
 	for what, lists := range map[string][2][]string{
 		"ingresses":        {{"to-api"}, names(w.Ingresses)},
 		"roles":            {{"own"}, names(w.Roles)},
-		"bindings":         {{"dangling", "own", "viewers"}, names(w.Bindings)},
+		"bindings":         {{"dangling", "labs", "own", "viewers"}, names(w.Bindings)},
+		"namespaces":       {{"lab"}, slices.Sorted(maps.Keys(w.Environments))},
+		"environments":     {{"Production", "Test"}, {string(w.Environments["lab"][0]), string(w.Environments["lab"][1])}},
 		"cluster bindings": {{"admins"}, names(w.ClusterBindings)},
 		"cluster roles":    {{"cluster-admin", "view"}, slices.Sorted(maps.Keys(w.ClusterRoles))},
 		"watched nodes":    {{"node-1"}, slices.Sorted(maps.Keys(w.Agents))},
@@ -102,6 +107,16 @@ func TestWhatSurroundsAnObjectUnderReviewIsRead(t *testing.T) {
 	viewers := phitest.Binding("viewers").ClusterRole("view").Obj()
 	if got := l.AtAdmission(t.Context(), sc, nil, viewers, needs).World; got.ClusterRoles["view"] == nil || len(got.Roles) > 0 {
 		t.Errorf("a binding to a ClusterRole finds %v and %v", got.ClusterRoles, got.Roles)
+	}
+	labs := phitest.Binding("labs").With("lab", "analyst").Obj()
+	if got := l.AtAdmission(t.Context(), sc, nil, labs, needs).World.Environments; len(got["lab"]) != 2 {
+		t.Errorf("a binding to a ServiceAccount elsewhere finds %v", got)
+	}
+	copied := &control.Secret{ObjectMeta: metav1.ObjectMeta{
+		Namespace: phitest.DefaultNamespace, Annotations: map[string]string{"replicator.v1.mittwald.de/replicate-from": "lab/database"},
+	}}
+	if got := l.AtAdmission(t.Context(), sc, nil, copied, needs).World.Environments; len(got["lab"]) != 2 {
+		t.Errorf("a Secret that is copied from elsewhere finds %v", got)
 	}
 	own := phitest.Binding("own").Obj()
 	if got := l.AtAdmission(t.Context(), sc, nil, own, needs).World; !cmp.Equal(names(got.Roles), []string{"own"}) {

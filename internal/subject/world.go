@@ -25,6 +25,7 @@ func newWorld(sc *Scene) *world {
 		Workloads:    make(map[types.NamespacedName]*hipaav1.PHIWorkload, len(sc.Workloads)),
 		Services:     map[types.NamespacedName]*corev1.Service{},
 		ClusterRoles: map[string]*rbacv1.ClusterRole{},
+		Environments: map[string][]hipaav1.Environment{},
 		Identities:   map[string][]string{},
 		ConfigMaps:   map[string]*corev1.ConfigMap{},
 		Nodes:        map[string]*corev1.Node{},

@@ -133,6 +133,17 @@ var _ = Describe("The backstop", Serial, Ordered, func() {
 		refused(dryRun(phitest.Binding("reader").Namespace(namespace).ClusterRole("cluster-admin").Group("oidc:readers").Obj()), "least-privilege-rbac (", "cluster-admin")
 	})
 
+	It("refuses a Secret for a token that never ends, whatever it brings, and leaves every other alone", func() {
+		dryRun := func(s *corev1.Secret) error { return admin.Create(ctx, s, client.DryRunAll) }
+		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "deployer"}, StringData: map[string]string{"password": "anything"}}
+		Expect(dryRun(secret.DeepCopy())).To(Succeed())
+		secret.Type, secret.Annotations = corev1.SecretTypeServiceAccountToken, map[string]string{corev1.ServiceAccountNameKey: "deployer"}
+		for _, holds := range []map[string]string{nil, {"token": "anything"}} {
+			secret.StringData = holds
+			refused(dryRun(secret.DeepCopy()), "no-embedded-credentials (45 CFR 164.312(d)): type is kubernetes.io/service-account-token", "; mount a projected token")
+		}
+	})
+
 	It("lets no tenant say what is refused, here or where PHI will be", func() {
 		grantRules(namespace, tenant, rbacv1.PolicyRule{APIGroups: []string{hipaav1.GroupName}, Resources: []string{"backstops"}, Verbs: []string{"create", "patch", "delete", "deletecollection"}})
 		own := &hipaav1.Backstop{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: hipaav1.BackstopName}}

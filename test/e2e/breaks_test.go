@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -139,6 +140,7 @@ func stage(controlID string, b control.Break, namespace string) staged {
 	for _, claim := range s.World.Origins {
 		Expect(admin.Create(ctx, fresh(claim.DeepCopy(), namespace))).To(Succeed())
 	}
+	declareElsewhere(s.World.Environments)
 	for _, pod := range s.World.Pods[baseline:] {
 		run(fresh(runnable(pod.DeepCopy()), namespace))
 	}
@@ -168,6 +170,20 @@ func stage(controlID string, b control.Break, namespace string) staged {
 		Eventually(owned(namespace, "hipaa-"+controltest.WorkloadName)).Should(Succeed())
 	}
 	return result
+}
+
+// declareElsewhere makes other PHI namespaces with a workload of each of their
+// environments, and waits until the operator knows of them.
+func declareElsewhere(environments map[string][]hipaav1.Environment) {
+	GinkgoHelper()
+	for namespace, stated := range environments {
+		phiNamespace(namespace)
+		for _, environment := range stated {
+			workload := phitest.Workload(strings.ToLower(string(environment))).Namespace(namespace).Environment(environment).Obj()
+			Eventually(func() error { return admin.Create(ctx, workload) }).Should(Succeed())
+			Eventually(owned(namespace, "hipaa-"+workload.Name)).Should(Succeed())
+		}
+	}
 }
 
 // ranBefore reports whether pods were there before the workload: where a second began
@@ -256,6 +272,8 @@ func (s *staged) under() client.Object {
 		return fresh(s.Binding, namespace)
 	case control.ConfigMaps:
 		return fresh(s.ConfigMap, namespace)
+	case control.Secrets:
+		return fresh(&corev1.Secret{ObjectMeta: s.Secret.ObjectMeta, Type: s.Secret.Type}, namespace)
 	default:
 		Fail("the break judges no object")
 		return nil

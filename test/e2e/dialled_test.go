@@ -1,9 +1,14 @@
 package e2e_test
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"log/slog"
+	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -110,6 +115,20 @@ func answering(configuration *tls.Config) func(string) *hipaav1.PHIWorkload {
 		workload, _ := balanced(namespace, at, listen(net.JoinHostPort(at, "0"), configuration, page).port())
 		return workload
 	}
+}
+
+// ended is a workload behind a load balancer that shows a certificate which has ended.
+func ended(namespace string) *hipaav1.PHIWorkload {
+	GinkgoHelper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	Expect(err).NotTo(HaveOccurred())
+	end := time.Date(2025, time.December, 1, 0, 0, 0, 0, time.UTC)
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: end.AddDate(-1, 0, 0), NotAfter: end}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	Expect(err).NotTo(HaveOccurred())
+	configuration := speaking(tls.VersionTLS12, tls.VersionTLS13)
+	configuration.Certificates = []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}
+	return answering(configuration)(namespace)
 }
 
 var _ = Describe("What callers from outside the cluster reach", func() {

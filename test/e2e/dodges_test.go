@@ -127,6 +127,27 @@ var _ = Describe("A tenant who goes around", Ordered, ContinueOnFailure, func() 
 		refused(tenant.Create(ctx, phitest.Pod("test-0").Namespace(namespace).Of(test).Mounts("data", records.Name).Obj()), "environment-separation")
 	})
 
+	It("environment-separation, by a Secret that is offered to other namespaces once it holds something", func() {
+		held := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "offered"}, StringData: map[string]string{"password": "anything"}}
+		Expect(tenant.Create(ctx, held)).To(Succeed())
+		Eventually(func() error {
+			return tenant.Patch(ctx, held, client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"annotations":{"replicator.v1.mittwald.de/replicate-to":"lab-.*"}}}`)), client.DryRunAll)
+		}).Should(MatchError(ContainSubstring("environment-separation (45 CFR 164.312(a)(1)): metadata.annotations let the Secret be copied")), "the API server goes by the workload")
+	})
+
+	It("environment-separation, by rights for a namespace that turns out to be of another environment", func() {
+		phiNamespace("dodging-lab")
+		lab := phitest.Workload("lab").Namespace("dodging-lab").Obj()
+		Eventually(func() error { return admin.Create(ctx, lab) }).Should(Succeed())
+		Eventually(owned(lab.Namespace, "hipaa-lab")).Should(Succeed())
+		readers := phitest.Binding("labs").Namespace(namespace).ClusterRole("view").With(lab.Namespace, "lab").Obj()
+		Expect(tenant.Create(ctx, readers)).To(Succeed())
+		Expect(admin.Patch(ctx, lab, client.RawPatch(types.MergePatchType, []byte(`{"spec":{"environment":"Test"}}`)))).To(Succeed())
+		Eventually(func() hipaav1.ControlResult { return resultOf(workload, "environment-separation") }).Should(And(
+			HaveField("Verdict", hipaav1.VerdictFail), HaveField("Message", ContainSubstring("lets ServiceAccounts of namespace dodging-lab, of environment Test, into production"))))
+		Expect(admin.Delete(ctx, readers)).To(Succeed())
+	})
+
 	It("database-tls, by settings that are edited once they are in", func() {
 		held := settings("database", map[string]string{"url": "postgresql://db.ehr.svc/records?sslmode=verify-full"})
 		refused(edit(held, `{"data":{"url":"postgresql://db.ehr.svc/records?sslmode=prefer"}}`), "database-tls")
@@ -142,6 +163,19 @@ var _ = Describe("A tenant who goes around", Ordered, ContinueOnFailure, func() 
 		}), "no-embedded-credentials")
 		held := settings("credentials", map[string]string{"application.properties": "server.port=8080\n"})
 		refused(edit(held, `{"data":{"application.properties":"spring.datasource.password=Tr0ub4dor-and-3-horses\n"}}`), "no-embedded-credentials")
+	})
+
+	It("no-embedded-credentials, by a Secret that brings a token, to empty it afterwards so that the cluster fills it", func() {
+		Expect(tenant.Create(ctx, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "deployer"}})).To(Succeed())
+		Eventually(func() error {
+			return tenant.Create(ctx, &corev1.Secret{
+				ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "deployer", Annotations: map[string]string{corev1.ServiceAccountNameKey: "deployer"}},
+				Type:       corev1.SecretTypeServiceAccountToken, StringData: map[string]string{corev1.ServiceAccountTokenKey: "anything"},
+			}, client.DryRunAll)
+		}).Should(MatchError(ContainSubstring("no-embedded-credentials (45 CFR 164.312(d)): type is kubernetes.io/service-account-token")), "the API server goes by the workload")
+		Expect(tenant.Create(ctx, &corev1.Secret{
+			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "database"}, StringData: map[string]string{"password": "anything"},
+		})).To(Succeed(), "the token is what is refused")
 	})
 
 	It("no-plaintext-email by an edit, and automatic-logoff by one, which is reported of the pod that reads it", func() {

@@ -81,8 +81,14 @@ var platformScenes = map[string]scene{
 			"cluster": fields{"name": "orders"}, "schedule": "0 0 3 * * *",
 		})), hipaav1.VerdictUnknown, "ScheduledBackup/web spec.cluster names a Cluster that says nothing of where its backups go",
 	},
+	"production that reads the remote secret of a test workload": {
+		readingAlike, hipaav1.VerdictFail, "-test/database of environment Test reads, and this one is of Production",
+	},
 	"a load balancer that accepts TLS 1.0 when it is dialled": {
 		answering(speaking(tls.VersionTLS10, tls.VersionTLS10)), hipaav1.VerdictFail, "spec.ports[0] accepted TLS 1.0 when it was dialled on ",
+	},
+	"a load balancer that shows a certificate which has ended": {
+		ended, hipaav1.VerdictFail, "Service/edge spec.ports[0] shows a certificate whose end is 2025-12-01, which has passed",
 	},
 	"a load balancer that answers plaintext when it is dialled": {
 		answering(nil), hipaav1.VerdictFail, "spec.ports[0] answered plaintext with status 200 when it was dialled on ",

@@ -73,3 +73,24 @@ func externalSecret(policy, ready string) *unstructured.Unstructured {
 		"status": map[string]any{"conditions": []any{map[string]any{"type": "Ready", "status": ready}}},
 	}}
 }
+
+// readingAlike is a workload of production whose namespace reads from a store what that of
+// a test workload reads, which comes later.
+func readingAlike(namespace string) *hipaav1.PHIWorkload {
+	GinkgoHelper()
+	serve("externalsecrets.external-secrets.io")
+	workload := closed(namespace)
+	declareElsewhere(map[string][]hipaav1.Environment{namespace + "-test": {hipaav1.EnvironmentTest}})
+	for _, in := range []string{namespace, namespace + "-test"} {
+		Eventually(func() error {
+			return admin.Create(ctx, &unstructured.Unstructured{Object: map[string]any{
+				"apiVersion": "external-secrets.io/v1", "kind": "ExternalSecret", "metadata": map[string]any{"namespace": in, "name": "database"},
+				"spec": map[string]any{
+					"secretStoreRef": map[string]any{"kind": "ClusterSecretStore", "name": "vault"},
+					"data":           []any{map[string]any{"secretKey": "password", "remoteRef": map[string]any{"key": "ehr/database"}}},
+				},
+			}})
+		}).Should(Succeed())
+	}
+	return workload
+}

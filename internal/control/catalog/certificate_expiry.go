@@ -25,10 +25,11 @@ var _ = add(control.Control{
 		"years later, if ever.",
 	Remedy: "renew the certificate, and find out why nothing did so in time",
 	Decides: "Only live: the end that cert-manager reports for each Certificate of the namespace. Warnings come so many days before as the profile " +
-		"says, each once, as an event and in the workload's status; the verdict is Fail once a certificate has ended. For the Secrets that " +
-		"Ingresses which lead to the workload and Gateways of the namespace name, there has to be a Certificate that makes them: the operator reads " +
-		"no Secrets, so what came into one otherwise is Unknown, as is what a load balancer, an ingress controller or a Gateway of another " +
-		"namespace brings itself. The profile can state of all these that they are watched elsewhere. The certificate of the " +
+		"says, each once, as an event and in the workload's status; the verdict is Fail once a certificate has ended. The same holds of each certificate " +
+		"that callers from outside are shown by the Ingresses and load balancers which lead to the workload, where these were dialled: the verdict is Tested. For the Secrets that " +
+		"Ingresses which lead to the workload and Gateways of the namespace name, there has to be a Certificate that makes them, or it was seen what the hosts show: the operator reads " +
+		"no Secrets, so what came into one otherwise is Unknown, as is what an ingress controller or a Gateway of another " +
+		"namespace brings itself and nobody dials. The profile can state of all these that they are watched elsewhere. The certificate of the " +
 		"operator's own webhooks, without which PHI namespaces take nothing in, is judged for every workload, as the server shows it, and warned of in " +
 		"the last of the profile's periods alone, for it is renewed by itself before.",
 	Parameters: []control.Parameter{{
@@ -38,6 +39,9 @@ var _ = add(control.Control{
 	}, {
 		Path: "transmission.certificatesElsewhere", Basis: control.BasisProfile,
 		Meaning: "A person's statement, until a day, that certificates which the cluster does not show are watched and renewed. The verdict is Attested.",
+	}, {
+		Path: "transmission.edgeProbe", Basis: control.BasisProfile,
+		Meaning: "Whether the operator dials what callers from outside reach, to see which certificate is shown; transmission.edgeProbeMinutes says how often.",
 	}},
 	Example: `apiVersion: cert-manager.io/v1
 kind: Certificate
@@ -72,7 +76,8 @@ spec:
 		}
 	},
 	Breaks: control.Breaks{
-		"a certificate that has ended": reportsAre(certificateOf("service-tls", "2025-12-01T00:00:00Z")),
+		"a load balancer that shows a certificate which has ended": {Kind: control.Workloads, Reported: true, Apply: showsEnded},
+		"a certificate that has ended":                             reportsAre(certificateOf("service-tls", "2025-12-01T00:00:00Z")),
 		"a certificate that was never issued": reportsAre(func() *unstructured.Unstructured {
 			c := certificateOf("service-tls", "")
 			delete(c.Object, "status")
@@ -125,7 +130,7 @@ func trimCertificate(r *unstructured.Unstructured) {
 // those that cannot.
 func certified(s *control.Subject) []control.Finding {
 	made := map[string]bool{}
-	var seen []certificate
+	seen := shown(s)
 	for _, r := range reportsOf(s, certificates) {
 		secret, _, _ := unstructured.NestedString(r.Object, "spec", "secretName") // what is none is empty
 		made[secret] = true
@@ -137,7 +142,7 @@ func certified(s *control.Subject) []control.Finding {
 		findings = append(findings, seen[i].judge(s))
 	}
 	for _, u := range usesOf(s) {
-		if u.secret == "" || !made[u.secret] {
+		if (u.secret == "" || !made[u.secret]) && (u.ingress == nil || !isShown(s, u.ingress, u.hosts)) {
 			findings = append(findings, unseen(s, u.path, u.says()))
 		}
 	}
@@ -177,10 +182,14 @@ func reportsOf(s *control.Subject, t control.ResourceType) []*unstructured.Unstr
 	return list
 }
 
-// certificate is one that cert-manager keeps. Without an end it was not issued.
+// certificate is one that cert-manager keeps, or one that was seen by dialling. Without
+// an end cert-manager has not issued it.
 type certificate struct {
-	path string
-	ends time.Time
+	path, says string
+	ends       time.Time
+	// until is how long that counts; zero is until it changes.
+	until time.Time
+	class hipaav1.EvidenceClass
 }
 
 func readCertificate(r *unstructured.Unstructured) certificate {
@@ -198,7 +207,7 @@ func (c *certificate) judge(s *control.Subject) control.Finding {
 	case c.ends.IsZero():
 		return control.Undecided(c.path, "is not there: cert-manager has not issued it").OnlyLive()
 	case !s.Now.Before(c.ends):
-		return control.Failed(c.path, "is %s, which has passed", on).OnlyLive()
+		return control.Failed(c.path, "%sis %s, which has passed", c.says, on).OnlyLive().Known(c.class).EndsAt(c.until)
 	}
 	next, within := c.ends, int32(0)
 	for _, days := range warningDays(s.Profile) {
@@ -209,10 +218,13 @@ func (c *certificate) judge(s *control.Subject) control.Finding {
 			within = days
 		}
 	}
-	if within > 0 {
-		return control.Met(c.path, "is %s, in %d days or less", on, within).Warning().EndsAt(next)
+	if !c.until.IsZero() {
+		next = earlier(next, c.until)
 	}
-	return control.Met(c.path, "is %s", on).EndsAt(next)
+	if within > 0 {
+		return control.Met(c.path, "%sis %s, in %d days or less", c.says, on, within).Warning().Known(c.class).EndsAt(next)
+	}
+	return control.Met(c.path, "%sis %s", c.says, on).Known(c.class).EndsAt(next)
 }
 
 // warningDays are how many days before an end people are warned.
@@ -225,7 +237,12 @@ func warningDays(p *control.Profile) []int32 {
 
 // use is a place that takes a certificate from a Secret; an empty one is somebody
 // else's business.
-type use struct{ path, secret string }
+type use struct {
+	path, secret string
+	// ingress and hosts are set where it is an Ingress that takes it.
+	ingress *networkingv1.Ingress
+	hosts   []string
+}
 
 func (u use) says() string {
 	if u.secret == "" {
@@ -243,14 +260,15 @@ func usesOf(s *control.Subject) []use {
 			continue
 		}
 		for i := range ingress.Spec.TLS {
-			uses = append(uses, use{fmt.Sprintf("Ingress/%s spec.tls[%d]", ingress.Name, i), ingress.Spec.TLS[i].SecretName})
+			tls := &ingress.Spec.TLS[i]
+			uses = append(uses, use{path: fmt.Sprintf("Ingress/%s spec.tls[%d]", ingress.Name, i), secret: tls.SecretName, ingress: ingress, hosts: tls.Hosts})
 		}
 	}
 	for _, gateway := range reportsOf(s, gateways) {
 		listeners, _, _ := unstructured.NestedSlice(gateway.Object, "spec", "listeners") // what is no list has none
 		for i := range listeners {
 			for _, secret := range secretsOf(listeners[i]) {
-				uses = append(uses, use{fmt.Sprintf("Gateway/%s spec.listeners[%d].tls", gateway.GetName(), i), secret})
+				uses = append(uses, use{path: fmt.Sprintf("Gateway/%s spec.listeners[%d].tls", gateway.GetName(), i), secret: secret})
 			}
 		}
 	}

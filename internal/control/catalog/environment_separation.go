@@ -26,11 +26,17 @@ var _ = add(control.Control{
 	Remedy: "let other environments have data of their own: made up, or de-identified",
 	Decides: "The environment that PHIWorkloads state and the label of claims tell what is production: everything that says nothing is. At admission " +
 		"and live, a claim of another environment is refused that is cloned from a claim of production; one that starts from a clone, snapshot or " +
-		"backup of which nothing shows whose data it is, is Unknown, which refuses. A pod is refused that mounts a claim of the other side, or such a copy. Live, " +
-		"a PHIWorkload fails that declares a flow from or to the other side, by PHIWorkload or by a Service of its namespace, or that is not " +
-		"production and shares its namespace with production, where every pod can mount each Secret. Where snapshots were taken is not read. What " +
-		"somebody copies by hand - a dump, a Secret, rows over a connection that both sides may make - and peers given by pods or addresses no " +
-		"object of the cluster shows. A data set that was de-identified (164.514(a)-(b)) needs an exception that says by which method.",
+		"backup of which nothing shows whose data it is, is Unknown, which refuses. A pod is refused that mounts a claim of the other side, or such a copy; so " +
+		"is a RoleBinding in production to ServiceAccounts of a namespace whose PHIWorkloads are all of other environments. At admission alone, a Secret " +
+		"of production is refused whose annotations let known operators copy it into other namespaces (reflector of emberstack, replicator of mittwald, config-syncer " +
+		"of AppsCode), whatever these are: two namespaces of production that share one need an exception. So is, where it comes without data, one of another " +
+		"environment that is to be the copy of production's. Live, " +
+		"a PHIWorkload fails that declares a flow from or to the other side, by PHIWorkload or by a Service of its namespace, whose namespace reads by ExternalSecrets what one of the other side reads " +
+		"from the same ClusterSecretStore, or that is not " +
+		"production and shares its namespace with production, where every pod can mount each Secret. Where snapshots were taken is not read, nor bindings of the " +
+		"whole cluster, nor what SecretStores of namespaces lead to, nor Secrets: those from before, and what somebody copies by hand - a dump, a Secret, rows over a connection that both sides may make - and " +
+		"peers given by pods or addresses no object shows that the operator reads. Where the mode is not Enforce the verdict is Unknown for that. A data set " +
+		"that was de-identified (164.514(a)-(b)) needs an exception that says by which method.",
 	Parameters: []control.Parameter{{
 		Path: "tagging.environmentKey", Basis: control.BasisProfile, Meaning: "Label key of the environment.",
 	}},
@@ -44,9 +50,10 @@ spec:
   dataClasses: [Clinical, Demographic]
   environment: Production
 `,
-	Judges:    control.Pods | control.Claims | control.Workloads,
-	Needs:     control.StorageChain,
-	NeedsLive: control.FlowPeers,
+	Reports:   []control.ReportType{externalSecretReport},
+	Judges:    control.Pods | control.Claims | control.Bindings | control.Secrets | control.Workloads,
+	Needs:     control.StorageChain | control.Access,
+	NeedsLive: control.FlowPeers | control.Reports,
 	Check: func(s control.Subject) []control.Finding {
 		switch {
 		case s.Workload == nil:
@@ -55,13 +62,22 @@ spec:
 			return checkMounted(&s)
 		case s.Claim != nil:
 			return checkOrigin(&s)
+		case s.Binding != nil:
+			return checkBound(&s)
+		case s.Secret != nil:
+			return checkCopied(&s)
 		case s.Kind() == control.Workloads:
 			return checkSides(&s)
 		default:
 			return nil
 		}
 	},
+	Backstop: separationBackstop,
 	Breaks: control.Breaks{
+		"rights in production for a ServiceAccount of a test namespace": {Kind: control.Bindings, Apply: grantedToTest},
+		"a Secret of production that any namespace may copy":            {Kind: control.Secrets, Apply: offered},
+		"production that reads the remote secret of a test workload":    live(readsAlike),
+		"a Secret of a test workload that copies production's":          {Kind: control.Secrets, Apply: copiedIntoTest},
 		"a test claim that is cloned from production": testClaim(func(s *control.Subject) {
 			origin := s.Claim.DeepCopy()
 			origin.Name, origin.Labels = "records", map[string]string{hipaav1.DefaultEnvironmentKey: string(hipaav1.EnvironmentProduction)}
@@ -201,7 +217,7 @@ func originPath(claim *corev1.PersistentVolumeClaim) string {
 // checkSides judges what a workload declares, and beside whom it runs.
 func checkSides(s *control.Subject) []control.Finding {
 	own := cmp.Or(s.Workload.Spec.Environment, hipaav1.EnvironmentProduction)
-	findings := acrossSides(s, own)
+	findings := append(acrossSides(s, own), readTwice(s, own)...)
 	if !isProduction(own) {
 		if beside := productionBeside(s); len(beside) > 0 {
 			findings = append(findings, control.Failed("", "is of environment %s and shares its namespace, and so its Secrets, with %s of production", own, strings.Join(beside, ", ")).

@@ -5,6 +5,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
@@ -137,6 +140,113 @@ func TestOriginsOfClaimsAreJudged(t *testing.T) {
 			s.Claim, s.World.Origins = claim.Obj(), map[types.NamespacedName]*corev1.PersistentVolumeClaim{}
 			if tc.origin != nil {
 				s.World.Origins[types.NamespacedName{Namespace: phitest.DefaultNamespace, Name: "records"}] = tc.origin.Obj()
+			}
+			if diff := cmp.Diff([]string{tc.want}, sentences(separation.Check(s))); diff != "" {
+				t.Errorf("findings (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestRightsOfOtherEnvironmentsAreFound(t *testing.T) {
+	of := map[string][]hipaav1.Environment{
+		"sandbox": {hipaav1.EnvironmentDevelopment, hipaav1.EnvironmentTest}, "records": {hipaav1.EnvironmentProduction}, "mixed": {hipaav1.EnvironmentProduction, hipaav1.EnvironmentTest},
+	}
+	account := func(namespace string) rbacv1.Subject {
+		return rbacv1.Subject{Kind: "ServiceAccount", Namespace: namespace, Name: "a"}
+	}
+	for name, tc := range map[string]struct {
+		environment hipaav1.Environment
+		give        []rbacv1.Subject
+		want        string
+	}{
+		"for a test namespace":          {give: []rbacv1.Subject{account("ehr"), account("sandbox")}, want: "subjects[1] lets ServiceAccounts of namespace sandbox, of environment Development, Test, into production"},
+		"for all of a test namespace":   {give: []rbacv1.Subject{{Kind: "Group", Name: "system:serviceaccounts:sandbox"}}, want: "subjects[0] lets ServiceAccounts of namespace sandbox, of environment Development, Test, into production"},
+		"for production":                {give: []rbacv1.Subject{account("records")}, want: "Pass: lets in no ServiceAccount of another environment"},
+		"for a namespace that has both": {give: []rbacv1.Subject{account("mixed")}, want: "Pass: lets in no ServiceAccount of another environment"},
+		"for tools of no environment":   {give: []rbacv1.Subject{account("argocd")}, want: "Pass: lets in no ServiceAccount of another environment"},
+		"for people":                    {give: []rbacv1.Subject{{Kind: "Group", Name: "sandbox"}}, want: "Pass: lets in no ServiceAccount of another environment"},
+		"for a test namespace, in test": {environment: hipaav1.EnvironmentTest, give: []rbacv1.Subject{account("sandbox")}, want: "NotApplicable: it grants rights in environment Test"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := beside(phitest.Workload("ehr").Environment(tc.environment))
+			s.World.Environments, s.Binding = of, phitest.Binding("b").Obj()
+			s.Binding.Subjects = tc.give
+			if diff := cmp.Diff([]string{tc.want}, sentences(separation.Check(s))); diff != "" {
+				t.Errorf("findings (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestWhatTwoEnvironmentsReadIsFound(t *testing.T) {
+	of := map[string][]hipaav1.Environment{"records": {hipaav1.EnvironmentProduction}, "sandbox": {hipaav1.EnvironmentTest}}
+	namespaced := readsOf("sandbox", "lab", "ehr/database")
+	_ = unstructured.SetNestedField(namespaced.Object, "SecretStore", "spec", "secretStoreRef", "kind")
+	extracted := readsOf("sandbox", "lab", "other")
+	_ = unstructured.SetNestedSlice(extracted.Object, []any{map[string]any{"extract": map[string]any{"key": "ehr/database"}}}, "spec", "dataFrom")
+	elsewhere := readsOf("sandbox", "lab", "ehr/database")
+	_ = unstructured.SetNestedSlice(elsewhere.Object, []any{map[string]any{
+		"remoteRef": map[string]any{"key": "ehr/database"},
+		"sourceRef": map[string]any{"storeRef": map[string]any{"kind": "ClusterSecretStore", "name": "lab-vault"}},
+	}}, "spec", "data")
+	const alike = "ExternalSecret/database reads what ExternalSecret sandbox/lab of environment Test reads, and this one is of Production (live)"
+	for name, tc := range map[string]struct {
+		environment hipaav1.Environment
+		other       *unstructured.Unstructured
+		want        string
+	}{
+		"one secret of a store":                      {other: readsOf("sandbox", "lab", "ehr/database"), want: alike},
+		"one secret, taken as a whole":               {other: extracted, want: alike},
+		"two secrets of a store":                     {other: readsOf("sandbox", "lab", "lab/database"), want: "Pass: of environment Production, declares no flow across"},
+		"one name in two stores":                     {other: elsewhere, want: "Pass: of environment Production, declares no flow across"},
+		"one name in a store of the namespace":       {other: namespaced, want: "Pass: of environment Production, declares no flow across"},
+		"one secret of two namespaces of production": {other: readsOf("records", "db", "ehr/database"), want: "Pass: of environment Production, declares no flow across"},
+		"one secret, seen from the test": {
+			environment: hipaav1.EnvironmentTest, other: readsOf("records", "db", "ehr/database"),
+			want: "ExternalSecret/database reads what ExternalSecret records/db of environment Production reads, and this one is of Test (live)",
+		},
+		"one secret of two tests":                     {environment: hipaav1.EnvironmentTest, other: readsOf("sandbox", "lab", "ehr/database"), want: "Pass: of environment Test, declares no flow across"},
+		"one secret of a namespace of no environment": {other: readsOf("tools", "t", "ehr/database"), want: "Pass: of environment Production, declares no flow across"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := beside(phitest.Workload("ehr").Environment(tc.environment))
+			s.World.Environments = of
+			for _, r := range []*unstructured.Unstructured{readsOf(phitest.DefaultNamespace, "database", "ehr/database"), tc.other} {
+				trimExternalSecret(r)
+				s.World.Reports = append(s.World.Reports, r)
+			}
+			if diff := cmp.Diff([]string{tc.want}, sentences(separation.Check(s))); diff != "" {
+				t.Errorf("findings (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestCopiesOfSecretsAreFound(t *testing.T) {
+	of := map[string][]hipaav1.Environment{"records": {hipaav1.EnvironmentProduction}, "sandbox": {hipaav1.EnvironmentTest}}
+	const from = "replicator.v1.mittwald.de/replicate-from"
+	for name, tc := range map[string]struct {
+		environment hipaav1.Environment
+		key, value  string
+		want        string
+	}{
+		"of production, for anybody": {
+			key: "kubed.appscode.com/sync", want: "Unknown: metadata.annotations[kubed.appscode.com/sync] let the Secret be copied into other namespaces, and nothing shows that these are of production",
+		},
+		"of production, for nobody": {want: "Pass: is offered to no other namespace"},
+		"of test, for anybody":      {environment: hipaav1.EnvironmentTest, key: "kubed.appscode.com/sync", want: "Pass: is copied from no namespace of production"},
+		"of production, into test":  {environment: hipaav1.EnvironmentTest, key: from, value: "records/db", want: "metadata.annotations[" + from + "] takes a copy from namespace records, of production, into environment Test"},
+		"of test, into test":        {environment: hipaav1.EnvironmentTest, key: from, value: "sandbox/db", want: "Pass: is copied from no namespace of production"},
+		"of tools, into test":       {environment: hipaav1.EnvironmentTest, key: from, value: "cert-manager/wildcard", want: "Pass: is copied from no namespace of production"},
+		"of test, into production":  {key: from, value: "sandbox/db", want: "Pass: is offered to no other namespace"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := beside(phitest.Workload("ehr").Environment(tc.environment))
+			s.World.Environments = of
+			s.Secret = &control.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "ehr", Name: "db"}}
+			if tc.key != "" {
+				s.Secret.Annotations = map[string]string{tc.key: tc.value}
 			}
 			if diff := cmp.Diff([]string{tc.want}, sentences(separation.Check(s))); diff != "" {
 				t.Errorf("findings (-want +got):\n%s", diff)

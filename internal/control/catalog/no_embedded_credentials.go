@@ -27,8 +27,10 @@ var _ = add(control.Control{
 		"password inside an address, a connection string, SQL or the flags of known programs; and what has the form of a known service's " +
 		"credential by the rules of gitleaks, or of a private key. No finding are references (${NAME}, vault:...), paths, empty values, " +
 		"switches, and names that describe one (PASSWORD_FILE, TOKEN_TTL, PASSWORD_MIN_LENGTH). Findings never quote a value. A projected " +
-		"ServiceAccount token that lasts longer than a day fails as well. The operator reads no Secrets, so tokens of ServiceAccounts " +
-		"that are kept in Secrets are not seen. binaryData of ConfigMaps is not looked into. Where the profile asks for it, only live: each Secret that " +
+		"ServiceAccount token that lasts longer than a day fails as well, and a Secret of type kubernetes.io/service-account-token, into which the " +
+		"cluster puts a token that never ends: at admission, where it is made and where it is told of another ServiceAccount. The operator reads no " +
+		"Secrets, so those from before are not seen; where the mode is not Enforce the verdict is Unknown for that. " +
+		"Of binaryData of ConfigMaps what is text is read. Where the profile asks for it, only live: each Secret that " +
 		"the workload's pods take variables or files from is the target of an ExternalSecret (External Secrets Operator) that is Ready and makes " +
 		"it, one that a SecretProviderClass (Secrets Store CSI driver) keeps in step, or the certificate of cert-manager. Of any other, and where " +
 		"these CRDs are not there, it cannot be seen where it comes from: Unknown. Pull secrets of images are not asked about.",
@@ -61,16 +63,18 @@ spec:
     secret: {secretName: patient-api-database}
 `,
 	Reports: []control.ReportType{
-		{ResourceType: externalSecrets, Trim: trimExternalSecret},
+		externalSecretReport,
 		{ResourceType: secretProviderClasses, Trim: trimProviderClass},
 	},
-	Judges:    control.Pods | control.ConfigMaps | control.Workloads,
+	Judges:    control.Pods | control.ConfigMaps | control.Secrets | control.Workloads,
 	NeedsLive: control.Reports,
 	Check: func(s control.Subject) []control.Finding {
 		e := &embedded{}
 		switch s.Kind() {
 		case control.Workloads:
 			return sourced(&s)
+		case control.Secrets:
+			return tokenKept(s.Secret)
 		case control.Pods:
 			e.pod(&s.Pod.Spec)
 		case control.ConfigMaps:
@@ -78,6 +82,7 @@ spec:
 		}
 		return e.findings
 	},
+	Backstop: tokenBackstop,
 	Breaks: control.Breaks{
 		"a password in a variable":                         telling("DATABASE_PASSWORD", "correct horse"),
 		"a token in an argument":                           running("app", "--api-token=4f9a1c77d2"),
@@ -88,6 +93,7 @@ spec:
 		"a password in SQL":                                holding("init.sql", "-- users\nCREATE USER app IDENTIFIED BY 'hunter2';\n"),
 		"a private key in a ConfigMap":                     holding("tls.key", "-----BEGIN "+"PRIVATE KEY-----\nMIIEvQIBADANBg\n-----END PRIVATE KEY-----\n"),
 		"a ServiceAccount token that lasts long":           {Kind: control.Pods, Apply: lastingToken},
+		"a Secret for a ServiceAccount token":              {Kind: control.Secrets, Apply: askForToken},
 		"a Secret that no external manager makes":          takingFrom(),
 		"a Secret that an ExternalSecret did not make yet": takingFrom(externalSecret("eprescribe", "Owner", "False")),
 		"a Secret to which an ExternalSecret only adds":    takingFrom(externalSecret("eprescribe", "Merge", "True")),

@@ -17,9 +17,12 @@ var (
 	secretProviderClasses = control.ResourceType{Group: "secrets-store.csi.x-k8s.io", Version: "v1", Kind: "SecretProviderClass", Resource: "secretproviderclasses"}
 )
 
-// trimExternalSecret keeps which Secret it makes, and whether it has.
+var externalSecretReport = control.ReportType{ResourceType: externalSecrets, Trim: trimExternalSecret, Shares: remoteKeys}
+
+// trimExternalSecret keeps which Secret it makes, whether it has, and what it reads.
 func trimExternalSecret(r *unstructured.Unstructured) {
-	keepOnly(r, []string{"spec", "target", "name"}, []string{"spec", "target", "creationPolicy"}, []string{"status", "conditions"})
+	keepOnly(r, []string{"spec", "target", "name"}, []string{"spec", "target", "creationPolicy"}, []string{"status", "conditions"},
+		[]string{"spec", "secretStoreRef"}, []string{"spec", "data"}, []string{"spec", "dataFrom"})
 	conditions, _, _ := unstructured.NestedSlice(r.Object, "status", "conditions") // what is no list says nothing
 	kept := make([]any, 0, len(conditions))
 	for i := range conditions {
@@ -51,7 +54,7 @@ func keepOnly(r *unstructured.Unstructured, paths ...[]string) {
 // asks for it.
 func sourced(s *control.Subject) []control.Finding {
 	if s.Profile.Access.SecretSource != hipaav1.SecretSourceExternal {
-		return nil
+		return []control.Finding{control.Met("", "Secrets are not read: what they have held from before is not seen")}
 	}
 	taken := map[string]string{}
 	for _, pod := range s.World.Pods {

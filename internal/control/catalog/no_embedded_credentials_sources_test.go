@@ -21,14 +21,15 @@ func TestSourcesOfSecrets(t *testing.T) {
 	_ = unstructured.SetNestedField(named.Object, "db", "spec", "target", "name")
 	elsewhere := externalSecret("db", "Owner", "True")
 	elsewhere.SetNamespace("lab")
+	const unasked = "Pass  Secrets are not read: what they have held from before is not seen"
 	const unseen = "Unknown Secret/db is made by no ExternalSecret or SecretProviderClass of the namespace, and Pod/api-0 takes from it: it cannot be seen where it comes from"
 	tests := map[string]struct {
 		source  hipaav1.SecretSource
 		reports []*unstructured.Unstructured
 		want    []string
 	}{
-		"no profile asks":                           {source: "", want: nil},
-		"any will do":                               {source: hipaav1.SecretSourceAny, want: nil},
+		"no profile asks":                           {source: "", want: []string{unasked}},
+		"any will do":                               {source: hipaav1.SecretSourceAny, want: []string{unasked}},
 		"nothing makes it":                          {source: hipaav1.SecretSourceExternal, want: []string{unseen}},
 		"an ExternalSecret of its name":             {hipaav1.SecretSourceExternal, []*unstructured.Unstructured{externalSecret("db", "Owner", "True")}, []string{"Pass Secret/db is kept by ExternalSecret/db"}},
 		"an ExternalSecret of another name":         {hipaav1.SecretSourceExternal, []*unstructured.Unstructured{named}, []string{"Pass Secret/db is kept by ExternalSecret/from-aws"}},

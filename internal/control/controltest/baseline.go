@@ -91,6 +91,8 @@ func Baseline(kind control.Kinds) control.Subject {
 		return s.Of(phitest.Binding("readers").Group("oidc:clinical-apps").Obj())
 	case control.ConfigMaps:
 		return s.Of(settings())
+	case control.Secrets:
+		return s.Of(secret())
 	case control.Resources:
 		return s.Of(widget())
 	case control.Connections:
@@ -132,6 +134,8 @@ func Bare(kind control.Kinds) control.Subject {
 		return s.Of(phitest.Binding("readers").Obj())
 	case control.ConfigMaps:
 		return s.Of(settings())
+	case control.Secrets:
+		return s.Of(secret())
 	case control.Resources:
 		return s.Of(widget())
 	case control.Connections:
@@ -146,6 +150,11 @@ func settings() *corev1.ConfigMap {
 	return &corev1.ConfigMap{
 		ObjectMeta: metav1.ObjectMeta{Namespace: phitest.DefaultNamespace, Name: "settings"}, Data: map[string]string{"LOG_LEVEL": "info"},
 	}
+}
+
+// secret is of the type that most are.
+func secret() *control.Secret {
+	return &control.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: phitest.DefaultNamespace, Name: "database"}, Type: corev1.SecretTypeOpaque}
 }
 
 // widget is of a type that no control judges: which types there are, only controls
@@ -287,7 +296,8 @@ func scheduled(pod *corev1.Pod) *corev1.Pod {
 }
 
 // Live puts the object under judgement into the world, a pod onto its node, and
-// leaves the workload as a whole to judge. Of a connection nothing is left.
+// leaves the workload as a whole to judge. Of a connection nothing is left, and a Secret
+// nobody sees.
 func Live(s control.Subject) control.Subject {
 	switch s.Kind() {
 	case control.Pods:

@@ -133,7 +133,7 @@ func fill(f *randfill.Filler) control.Subject {
 
 func fillObject(f *randfill.Filler, kind uint8) metav1.Object {
 	var object metav1.Object
-	switch kind % 12 {
+	switch kind % 13 {
 	case 0:
 		object = &corev1.Pod{}
 	case 1:
@@ -156,6 +156,8 @@ func fillObject(f *randfill.Filler, kind uint8) metav1.Object {
 		object = &corev1.ConfigMap{}
 	case 10:
 		object = &unstructured.Unstructured{}
+	case 11:
+		object = &control.Secret{}
 	default:
 		return nil
 	}
@@ -181,7 +183,7 @@ var words = []string{
 	"hipaa-default-deny", "hipaa-patient-api", "default-deny", "10.0.0.0/8", "10.1.2.3", "::/0", "2001:db8::1", "0.0.0.0/0", "bad/prefix/",
 	"TCP", "UDP", "Ingress", "Egress", "Clinical", "HIV", hipaav1.DefaultOwnerKey, hipaav1.DefaultDataClassPrefix,
 	"data-class.hipaa-operator.io/HIV", hipaav1.LabelWorkload, "kubernetes.io/metadata.name",
-	"kubernetes.io/no-provisioner", "EncryptedCustomerKey", "http", "\x00", "\xff\xfe", "a very long word that is no name, no key and no value",
+	"kubernetes.io/no-provisioner", "kubernetes.io/service-account-token", "EncryptedCustomerKey", "http", "\x00", "\xff\xfe", "a very long word that is no name, no key and no value",
 }
 
 func fillString(s *string, c randfill.Continue) {

@@ -87,7 +87,7 @@ func finds(catalog []control.Control, c *control.Control, b control.Break) (brok
 	}
 	j := enforcing(catalog)
 	verdict := verdictOf(j.live(Live(build())), c.ID)
-	if b.Kind != control.Connections && verdict != hipaav1.VerdictFail && verdict != hipaav1.VerdictUnknown {
+	if !control.Unseen.Has(b.Kind) && verdict != hipaav1.VerdictFail && verdict != hipaav1.VerdictUnknown {
 		broken.add("the live verdict is %s", verdict)
 	}
 	s := build()
@@ -200,7 +200,7 @@ func empty(w *control.World, source control.Evidence) {
 	case control.Routes:
 		w.Ingresses = nil
 	case control.Access:
-		w.Roles, w.Bindings, w.ClusterRoles, w.ClusterBindings = nil, nil, nil, nil
+		w.Roles, w.Bindings, w.ClusterRoles, w.ClusterBindings, w.Environments = nil, nil, nil, nil, nil
 	case control.Identities:
 		w.Identities = nil
 	case control.Settings:

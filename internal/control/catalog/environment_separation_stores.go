@@ -1,0 +1,91 @@
+package catalog
+
+import (
+	"cmp"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
+)
+
+// remoteKeys are what an ExternalSecret reads from stores of the whole cluster, as store
+// and key. What stores of namespaces lead to, the ExternalSecrets do not tell.
+func remoteKeys(r *unstructured.Unstructured) []string {
+	var keys []string
+	read := func(list, ref string) {
+		entries, _, _ := unstructured.NestedSlice(r.Object, "spec", list) // what is no list reads nothing
+		for i := range entries {
+			fields, _ := entries[i].(map[string]any) // of nil every field is absent
+			key, _, _ := unstructured.NestedString(fields, ref, "key")
+			if store := clusterStore(r, fields); store != "" && key != "" {
+				keys = append(keys, store+" "+key)
+			}
+		}
+	}
+	read("data", "remoteRef")
+	read("dataFrom", "extract")
+	slices.Sort(keys)
+	return slices.Compact(keys)
+}
+
+// clusterStore is the ClusterSecretStore that an entry is read from; empty where it is
+// another kind of store.
+func clusterStore(r *unstructured.Unstructured, entry map[string]any) string {
+	kind, _, _ := unstructured.NestedString(entry, "sourceRef", "storeRef", "kind")
+	name, _, _ := unstructured.NestedString(entry, "sourceRef", "storeRef", "name")
+	if name == "" {
+		kind, _, _ = unstructured.NestedString(r.Object, "spec", "secretStoreRef", "kind")
+		name, _, _ = unstructured.NestedString(r.Object, "spec", "secretStoreRef", "name")
+	}
+	if kind != "ClusterSecretStore" {
+		return ""
+	}
+	return name
+}
+
+// readTwice are ExternalSecrets of the workload's namespace that read what those of the
+// other side of production read.
+func readTwice(s *control.Subject, own hipaav1.Environment) []control.Finding {
+	var findings []control.Finding
+	for _, mine := range reportsOf(s, externalSecrets) {
+		keys := remoteKeys(mine)
+		for _, other := range s.World.Reports {
+			if other == nil || !externalSecrets.Is(other) || other.GetNamespace() == s.Namespace.Name || !across(s, own, other.GetNamespace()) ||
+				!slices.ContainsFunc(remoteKeys(other), func(key string) bool { return slices.Contains(keys, key) }) {
+				continue
+			}
+			of := cmp.Or(outsideProduction(s, other.GetNamespace()), string(hipaav1.EnvironmentProduction))
+			findings = append(findings, control.Failed("ExternalSecret/"+mine.GetName(), "reads what ExternalSecret %s/%s of environment %s reads, and this one is of %s",
+				other.GetNamespace(), other.GetName(), of, own).OnlyLive().As(other.GetNamespace()+"/"+other.GetName()).
+				But("keep a secret for each environment, with credentials that open nothing of the other, and let each read its own"))
+		}
+	}
+	return findings
+}
+
+// across reports whether a namespace is of the other side of production.
+func across(s *control.Subject, own hipaav1.Environment, namespace string) bool {
+	if isProduction(own) {
+		return outsideProduction(s, namespace) != ""
+	}
+	return slices.ContainsFunc(s.World.Environments[namespace], isProduction)
+}
+
+// readsOf is an ExternalSecret that reads one key of a store of the whole cluster.
+func readsOf(namespace, name, key string) *unstructured.Unstructured {
+	return &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "external-secrets.io/v1", "kind": "ExternalSecret", "metadata": map[string]any{"namespace": namespace, "name": name},
+		"spec": map[string]any{
+			"secretStoreRef": map[string]any{"kind": "ClusterSecretStore", "name": "vault"},
+			"data":           []any{map[string]any{"secretKey": "password", "remoteRef": map[string]any{"key": key}}},
+		},
+	}}
+}
+
+// readsAlike is a namespace of production that reads the secret of a test namespace.
+func readsAlike(s *control.Subject) {
+	s.World.Reports = append(s.World.Reports, readsOf(s.Namespace.Name, "database", "ehr/database"), readsOf(testNamespace, "lab", "ehr/database"))
+	s.World.Environments = map[string][]hipaav1.Environment{testNamespace: {hipaav1.EnvironmentTest}}
+}
