@@ -128,14 +128,7 @@ func usesService(s *control.Subject) control.Finding {
 
 // usesServices says what is not known where resources do not tell it.
 func usesServices(s *control.Subject) []control.Finding {
-	var unread []string
-	for i := range s.World.Served {
-		t := &s.World.Served[i]
-		if service, is := cloudServiceOf(t.Group); is && !t.Read && mayHoldPHI(s, service).Verdict != hipaav1.VerdictPass {
-			unread = append(unread, t.CRD())
-		}
-	}
-	if len(unread) > 0 {
+	if unread := servedUnread(s); len(unread) > 0 {
 		return []control.Finding{control.Undecided("", "the cluster serves %s%s, which the operator does not read: whether the namespace has any is not known",
 			unread[0], andOthers(len(unread)-1)).
 			But("remove the CRDs that nobody needs, or state under cloudServices.covered of the profile that your agreement covers the services").OnlyLive()}
@@ -148,6 +141,29 @@ func usesServices(s *control.Subject) []control.Finding {
 	return []control.Finding{control.Undecided("", "no resource of the namespace tells which services of a cloud it uses, and the infrastructure may be managed outside this cluster").
 		But("declare it with AWS Controllers for Kubernetes, Crossplane, Config Connector or Azure Service Operator; or show by other means which services hold PHI").
 		OnlyLive()}
+}
+
+// servedUnread names the types that the cluster serves, whose objects nobody reads and
+// whose services do not pass. A provider may bring hundreds of types of few groups.
+func servedUnread(s *control.Subject) []string {
+	var unread []string
+	passes := map[string]bool{}
+	for i := range s.World.Served {
+		t := &s.World.Served[i]
+		if t.Read {
+			continue
+		}
+		pass, known := passes[t.Group]
+		if !known {
+			service, is := cloudServiceOf(t.Group)
+			pass = !is || mayHoldPHI(s, service).Verdict == hipaav1.VerdictPass
+			passes[t.Group] = pass
+		}
+		if !pass {
+			unread = append(unread, t.CRD())
+		}
+	}
+	return unread
 }
 
 // mayHoldPHI judges a service.
