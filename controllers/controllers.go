@@ -68,7 +68,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, d Dependencies) error {
 	}
 	loader := &subject.Loader{
 		Cache: mgr.GetCache(), Live: live, ConfigMaps: subject.KeepConfigMaps(),
-		Resources: subject.WatchResources(d.Engine.ResourceTypes(), cluster),
+		Resources: subject.WatchResources(d.Engine.ResourceTypes(), d.Engine.Families(), cluster),
 		Reports:   subject.WatchReports(d.Engine.ReportTypes(), cluster),
 		Serving:   d.Serving,
 		Secrets:   d.Secrets,

@@ -106,6 +106,10 @@ type ComplianceProfileSpec struct {
 	// +optional
 	Platform *PlatformParameters `json:"platform,omitempty"`
 
+	// cloudServices says which services of clouds may hold PHI.
+	// +optional
+	CloudServices *CloudServiceParameters `json:"cloudServices,omitempty"`
+
 	// responsibility names who answers for safeguards and for privacy.
 	// +optional
 	Responsibility *ResponsibilityParameters `json:"responsibility,omitempty"`

@@ -96,6 +96,37 @@ var _ = Describe("A type of resource that comes and goes with its CRD", Serial, 
 		Eventually(rotation(ctx, p), patience, interval).Should(unknown)
 	})
 
+	It("is told by its group alone where no rule knows it, or is known to be served and not read", func(ctx context.Context) {
+		stated := hipaav1.Statement{StatedBy: "Dana Reyes", Reason: "compared with the page", Expires: metav1.NewTime(time.Now().Add(time.Hour))}
+		p := newPlace(ctx, phitest.Profile("").Mode(hipaav1.ModeAudit).CloudServices(hipaav1.CloudServiceParameters{
+			ListCompared: &hipaav1.ListComparison{ComparedOn: metav1.NewTime(time.Now().Add(-time.Hour)), Statement: stated},
+		}))
+		create(ctx, p.workload("api").Obj())
+		services := verdict(ctx, p, "eligible-services")
+		nothing := HavePrefix("Unknown: PHIWorkload/api: no resource of the namespace tells which services of a cloud it uses")
+		Eventually(services, patience, interval).Should(nothing)
+
+		By("a service that is not on the list")
+		const runner, newcomer = "services.apprunner.aws.m.upbound.io", "gadgets.newcomer.services.k8s.aws"
+		create(ctx, definition(runner))
+		DeferCleanup(func(ctx context.Context) { gone(ctx, definition(runner)) })
+		used := &unstructured.Unstructured{Object: map[string]any{
+			"apiVersion": "apprunner.aws.m.upbound.io/v1beta1", "kind": "Service", "metadata": map[string]any{"name": "intake", "namespace": p.name},
+			"spec": map[string]any{"forProvider": map[string]any{"region": "us-east-1"}},
+		}}
+		Eventually(func() error { return cluster.Admin.Create(ctx, used) }, patience, interval).Should(Succeed())
+		Eventually(services, patience, interval).Should(HavePrefix(`Fail: Service/intake: apiVersion is of AWS App Runner ("apprunner"), which is not on AWS's list`))
+		gone(ctx, used)
+		Eventually(services, patience, interval).Should(nothing)
+
+		By("a type of a service that came after the list, of which nobody knows whether there are any")
+		create(ctx, definition(newcomer))
+		DeferCleanup(func(ctx context.Context) { gone(ctx, definition(newcomer)) })
+		Eventually(services, patience, interval).Should(HavePrefix("Unknown: PHIWorkload/api: the cluster serves " + newcomer + ", which the operator does not read"))
+		gone(ctx, definition(newcomer))
+		Eventually(services, patience, interval).Should(nothing)
+	})
+
 	It("is judged by controls that a profile brings, until an exception covers them", func(ctx context.Context) {
 		const custom = "custom-described-keys"
 		p := newPlace(ctx, base().Mode(hipaav1.ModeAudit).Brings(hipaav1.CustomControl{

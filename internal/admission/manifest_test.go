@@ -138,7 +138,7 @@ func TestManifestsListEveryTypeThatRulesMatch(t *testing.T) {
 		names = append(names, typ.CRD())
 	}
 	for _, hook := range manifest[admissionregistrationv1.ValidatingWebhookConfiguration](t, "webhook/validating.yaml").Webhooks {
-		if *hook.ClientConfig.Service.Path != pathOfResources {
+		if *hook.ClientConfig.Service.Path != pathOfResources || ofFamilies(hook) {
 			continue
 		}
 		var asked []string
@@ -166,6 +166,58 @@ func TestManifestsListEveryTypeThatRulesMatch(t *testing.T) {
 		}) {
 			t.Errorf("the manager may not read %s, or may do more: run make manifests", name)
 		}
+	}
+}
+
+// ofFamilies reports whether a webhook asks by how groups end.
+func ofFamilies(hook admissionregistrationv1.ValidatingWebhook) bool {
+	return slices.ContainsFunc(hook.MatchConditions, func(c admissionregistrationv1.MatchCondition) bool { return c.Name == "of-a-family" })
+}
+
+// What is of a family is asked about once: by its type where rules match that, else by
+// its group, in whatever version it comes.
+func TestManifestsAskAboutEveryGroupOfFamilies(t *testing.T) {
+	judge, err := engine.New(catalog.All())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var named []string
+	for _, f := range judge.Families() {
+		named = append(named, f.Groups...)
+	}
+	scopes := map[admissionregistrationv1.ScopeType]bool{}
+	for _, hook := range manifest[admissionregistrationv1.ValidatingWebhookConfiguration](t, "webhook/validating.yaml").Webhooks {
+		if !ofFamilies(hook) {
+			continue
+		}
+		conditions := map[string]string{}
+		for _, c := range hook.MatchConditions {
+			conditions[c.Name] = c.Expression
+		}
+		for _, f := range judge.Families() {
+			if !strings.Contains(conditions["of-a-family"], "'"+f.Suffix+"'") {
+				t.Errorf("%s lets %s pass: run make manifests", hook.Name, f.Suffix)
+			}
+		}
+		for _, typ := range judge.ResourceTypes() {
+			of := control.FamilyOf(judge.Families(), typ.Group) != nil
+			if strings.Contains(conditions["not-asked-by-type"], "'"+typ.String()+"'") != of {
+				t.Errorf("%s asks again about %s, or not at all: run make manifests", hook.Name, typ)
+			}
+		}
+		var asked []string
+		for _, rule := range hook.Rules {
+			scopes[*rule.Scope] = true
+			if !slices.Contains(rule.APIGroups, "*") {
+				asked = append(asked, rule.APIGroups...)
+			}
+		}
+		if diff := cmp.Diff(sorted(named), sorted(asked)); diff != "" {
+			t.Errorf("%s: groups by name (-of families +asked about):\n%s", hook.Name, diff)
+		}
+	}
+	if len(scopes) != 2 {
+		t.Errorf("families are asked about in the scopes %v", scopes)
 	}
 }
 
@@ -258,7 +310,8 @@ func TestNoNewPodIsConvertedForAnExpression(t *testing.T) {
 
 func makesPods(rule admissionregistrationv1.RuleWithOperations) bool {
 	about := func(resource string) bool { return resource == "pods" || resource == "*" || resource == "*/*" }
-	return slices.ContainsFunc(rule.Resources, about) &&
+	v1 := (slices.Contains(rule.APIGroups, "") || slices.Contains(rule.APIGroups, "*")) && (slices.Contains(rule.APIVersions, "v1") || slices.Contains(rule.APIVersions, "*"))
+	return v1 && slices.ContainsFunc(rule.Resources, about) &&
 		(slices.Contains(rule.Operations, admissionregistrationv1.Create) || slices.Contains(rule.Operations, admissionregistrationv1.OperationAll))
 }
 

@@ -220,12 +220,77 @@ var _ = Describe("A resource that declares infrastructure", Ordered, func() {
 		Expect(admin.Update(ctx, good)).To(MatchError(ContainSubstring("\n  key-rotation ")))
 	})
 
+	It("is asked about by its API group where no rule knows its type, and by what the profile says of its service", func(ctx SpecContext) {
+		agreed := hipaav1.Statement{StatedBy: "Dana Reyes", Reason: "our agreement lists it", Expires: metav1.NewTime(time.Now().Add(time.Hour))}
+		service := func(name string) hipaav1.CloudService {
+			return hipaav1.CloudService{Cloud: hipaav1.CloudAWS, Service: name}
+		}
+		profile := phitest.Profile("agreed").Selecting("mode", "agreed").EncryptedClass(phitest.EncryptedClass).CloudServices(hipaav1.CloudServiceParameters{
+			Covered:  []hipaav1.CoveredService{{Cloud: hipaav1.CloudAWS, Service: "newcomer", Statement: agreed}},
+			Withheld: []hipaav1.CloudService{service("kms")},
+		}).Obj()
+		nameless := profile.DeepCopy()
+		nameless.Spec.CloudServices.Withheld[0].Service = "kms.services.k8s.aws/v1"
+		Expect(apierrors.IsInvalid(admin.Create(ctx, nameless))).To(BeTrue())
+		early := profile.DeepCopy()
+		early.Spec.CloudServices.ListCompared = &hipaav1.ListComparison{ComparedOn: agreed.Expires, Statement: agreed}
+		Expect(admin.Create(ctx, early)).To(MatchError(ContainSubstring("has to be later than comparedOn")))
+		Expect(admin.Create(ctx, profile)).To(Succeed())
+		DeferCleanup(func(ctx SpecContext) { Expect(admin.Delete(ctx, profile)).To(Succeed()) })
+		Eventually(func() error { return gate.Loader.Cache.Get(ctx, client.ObjectKeyFromObject(profile), profile) }, "10s", "5ms").Should(Succeed())
+		mine := namespace(ctx, "agreed")
+		gadget := func(ns string) *unstructured.Unstructured {
+			return &unstructured.Unstructured{Object: map[string]any{
+				"apiVersion": "newcomer.services.k8s.aws/v1alpha1", "kind": "Gadget", "metadata": map[string]any{"generateName": "gadget-", "namespace": ns},
+				"spec": map[string]any{"size": "small"},
+			}}
+		}
+		Expect(admin.Create(ctx, gadget(mine))).To(Succeed())
+		Expect(admin.Create(ctx, gadget(plain(ctx)))).To(Succeed())
+		err := admin.Create(ctx, key(mine, map[string]any{"enableKeyRotation": true}))
+		Expect(err).To(MatchError(And(ContainSubstring("\n  eligible-services "), ContainSubstring("withholds"))))
+		err = admin.Create(ctx, gadget(ns))
+		AddReportEntry("refusal", err.Error())
+		Expect(err).To(MatchError(And(ContainSubstring(`"cloud-services.hipaa-operator.io"`), ContainSubstring("\n  eligible-services "),
+			ContainSubstring(`apiVersion is of "newcomer" of AWS, which is not on AWS's list of HIPAA eligible services of `))))
+
+		By("once, where a rule knows its type as well")
+		tess := as("tess@example.org", "system:masters")
+		warned := key(namespace(ctx, "warn"), map[string]any{})
+		Expect(tess.Create(ctx, warned)).To(Succeed())
+		Expect(tess.warned.texts).To(HaveLen(1))
+
+		By("and what stood before the namespace was declared may be changed and deleted")
+		other := plain(ctx)
+		old := gadget(other)
+		Expect(admin.Create(ctx, old)).To(Succeed())
+		declareNamespace(ctx, other, "cloud")
+		Expect(unstructured.SetNestedField(old.Object, "large", "spec", "size")).To(Succeed())
+		Expect(admin.Update(ctx, old)).To(Succeed())
+		Expect(admin.Delete(ctx, old)).To(Succeed())
+	})
+
 	It("waits for the operator in PHI namespaces, and claims do not", func(ctx SpecContext) {
 		operator.stop()
 		DeferCleanup(func() { operator.start() })
 		Expect(apierrors.IsInternalError(admin.Create(ctx, key(ns, map[string]any{"enableKeyRotation": true})))).To(BeTrue())
 		Expect(admin.Create(ctx, key(plain(ctx), map[string]any{}))).To(Succeed())
 		Expect(admin.Create(ctx, claim(ns))).To(Succeed())
+
+		By("as does what is of a cloud's API group, and nothing beside it")
+		gadget := declared(map[string]any{"apiVersion": "newcomer.services.k8s.aws/v1alpha1", "kind": "Gadget", "metadata": map[string]any{"name": "late"}}, ns)
+		Expect(apierrors.IsInternalError(admin.Create(ctx, gadget))).To(BeTrue())
+		snapshot := declared(map[string]any{
+			"apiVersion": "snapshot.storage.k8s.io/v1", "kind": "VolumeSnapshot", "metadata": map[string]any{"name": "late"},
+			"spec": map[string]any{"source": map[string]any{"persistentVolumeClaimName": "data"}},
+		}, ns)
+		Expect(admin.Create(ctx, snapshot)).To(Succeed())
+		report := declared(map[string]any{"apiVersion": "aquasecurity.github.io/v1alpha1", "kind": "VulnerabilityReport", "metadata": map[string]any{"name": "late"}, "report": map[string]any{
+			"artifact": map[string]any{}, "registry": map[string]any{}, "os": map[string]any{}, "scanner": map[string]any{"name": "Trivy", "vendor": "Aqua Security", "version": "0"},
+			"summary":         map[string]any{"criticalCount": int64(0), "highCount": int64(0), "lowCount": int64(0), "mediumCount": int64(0), "unknownCount": int64(0)},
+			"updateTimestamp": "2026-11-01T00:00:00Z", "vulnerabilities": []any{},
+		}}, ns)
+		Expect(admin.Create(ctx, report)).To(Succeed())
 
 		By("as do profiles that bring no control")
 		Expect(admin.Create(ctx, phitest.Profile("plain").OnlyByName().Obj())).To(Succeed())

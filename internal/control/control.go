@@ -37,6 +37,9 @@ type Control struct {
 
 	// Resources are the types that Judges stands for where it has Resources.
 	Resources []ResourceType
+	// Families are API groups all of whose types Judges stands for beside Resources.
+	// Live their objects come with their metadata alone.
+	Families []Family
 
 	// Reports are types in which other systems report what Check reads from the world.
 	// Nobody asks admission about them.

@@ -20,6 +20,7 @@ func DocPage(c Control) string {
 	p.section("Why", c.Why)
 	p.section("What decides", c.Decides)
 	p.resources(c.Resources)
+	p.families(c.Families)
 	p.evidence(&c)
 	p.section("What the operator does", acts(&c))
 	p.backstop(c.Backstop)
@@ -67,6 +68,18 @@ func (p *page) resources(types []ResourceType) {
 	}
 	p.line("Resources that it knows, by kind and by the name and version of their CRD:")
 	p.line("%s", strings.Join(rows, "\n"))
+}
+
+// families lists the ends of API groups.
+func (p *page) families(families []Family) {
+	if len(families) == 0 {
+		return
+	}
+	ends := make([]string, len(families))
+	for i := range families {
+		ends[i] = "`" + families[i].Suffix + "`"
+	}
+	p.line("And all resources of API groups that end in %s.", strings.Join(ends, ", "))
 }
 
 // obligation says what a marking in the Code means for people.

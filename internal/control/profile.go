@@ -27,6 +27,7 @@ type Profile struct {
 	// Sensors are those that profiles declare, the first of each name.
 	Sensors         []hipaav1.Sensor
 	Platform        PlatformParameters
+	CloudServices   CloudServiceParameters
 	Vulnerabilities VulnerabilityParameters
 	// Responsibility holds the first of each office that a profile names, by the
 	// profiles' names.
@@ -52,6 +53,16 @@ const (
 // OldestTable is how old a table of ours may be for it to show that something is in
 // order.
 func (p PlatformParameters) OldestTable() time.Duration { return cmp.Or(p.TableAge, defaultTableAge) }
+
+// CloudServiceParameters are the merged parameters of services that may hold PHI.
+type CloudServiceParameters struct {
+	// Covered are unexpired statements, by service.
+	Covered map[hipaav1.CloudService]hipaav1.Statement
+	// Withheld holds the services of every profile.
+	Withheld map[hipaav1.CloudService]bool
+	// ListCompared is the unexpired statement of the latest day that has come, or nil.
+	ListCompared *hipaav1.ListComparison
+}
 
 // VulnerabilityParameters are the merged limits of known holes: the shortest that a
 // profile sets, zero where none does.

@@ -128,6 +128,9 @@ type World struct {
 	// Resources of the types that controls name: those of the namespace, and those
 	// of the whole cluster that count for it, sorted by kind and name.
 	Resources []*unstructured.Unstructured
+	// Served are the types of families that the cluster serves, sorted. They are read
+	// with Resources.
+	Served []ServedType
 
 	// Reports of the types that controls name, of the namespace, and of others that share
 	// something with them, sorted by kind and name.

@@ -249,6 +249,7 @@ func (m *merge) add(p *hipaav1.ComplianceProfile, paused time.Time) {
 	m.addResidency(p)
 	m.addSensors(p)
 	m.addPlatform(p)
+	m.addCloudServices(p)
 	if from := p.Spec.Vulnerabilities; from != nil {
 		into := &m.effective.Parameters.Vulnerabilities
 		into.CriticalAge = fewestDays(into.CriticalAge, from.CriticalMaxAgeDays)

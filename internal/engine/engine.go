@@ -93,6 +93,15 @@ func (e *Engine) ResourceTypes() []control.ResourceType {
 	return control.UniqueTypes(types)
 }
 
+// Families lists the families of API groups that some control judges, each once, sorted.
+func (e *Engine) Families() []control.Family {
+	var families []control.Family
+	for i := range e.controls {
+		families = append(families, e.controls[i].Families...)
+	}
+	return control.UniqueFamilies(families)
+}
+
 // ReportTypes lists the types in which other systems report to some control, each once,
 // sorted.
 func (e *Engine) ReportTypes() []control.ReportType {

@@ -577,6 +577,43 @@ func TestThePlatformIsJudgedByTheStrictest(t *testing.T) {
 	}
 }
 
+func TestWhatAnyProfileWithholdsIsWithheld(t *testing.T) {
+	hour, past := phitest.After(time.Hour), phitest.After(-time.Hour)
+	stated := func(by string, ends metav1.Time) hipaav1.Statement {
+		return hipaav1.Statement{StatedBy: by, Reason: "our agreement lists it", Expires: ends}
+	}
+	runner, grafana := hipaav1.CloudService{Cloud: hipaav1.CloudAWS, Service: "apprunner"}, hipaav1.CloudService{Cloud: hipaav1.CloudAWS, Service: "grafana"}
+	compared := func(on time.Duration, ends metav1.Time) *hipaav1.ListComparison {
+		return &hipaav1.ListComparison{ComparedOn: phitest.After(on), Statement: stated("Dana", ends)}
+	}
+	got := resolve(t, newEngine(t, pair()...),
+		phitest.Profile("a").CloudServices(hipaav1.CloudServiceParameters{
+			Covered:      []hipaav1.CoveredService{{Cloud: runner.Cloud, Service: runner.Service, Statement: stated("nobody any more", past)}},
+			ListCompared: compared(-2*time.Hour, hour),
+		}),
+		phitest.Profile("b").CloudServices(hipaav1.CloudServiceParameters{
+			Covered:      []hipaav1.CoveredService{{Cloud: runner.Cloud, Service: runner.Service, Statement: stated("Dana", hour)}},
+			Withheld:     []hipaav1.CloudService{grafana},
+			ListCompared: compared(-3*time.Hour, hour),
+		}),
+		phitest.Profile("c").CloudServices(hipaav1.CloudServiceParameters{
+			Covered:      []hipaav1.CoveredService{{Cloud: runner.Cloud, Service: runner.Service, Statement: stated("Lee", hour)}},
+			Withheld:     []hipaav1.CloudService{runner},
+			ListCompared: compared(time.Minute, hour),
+		}))
+	want := control.CloudServiceParameters{
+		Covered:      map[hipaav1.CloudService]hipaav1.Statement{runner: stated("Dana", hour)},
+		Withheld:     map[hipaav1.CloudService]bool{grafana: true, runner: true},
+		ListCompared: compared(-2*time.Hour, hour),
+	}
+	if diff := cmp.Diff(want, got.Parameters.CloudServices); diff != "" {
+		t.Errorf("services (-want +got):\n%s", diff)
+	}
+	if at := phitest.After(time.Minute); !got.ValidUntil.Equal(at.Time) {
+		t.Errorf("the merge changes by itself at %s, want %s, when the comparison of c counts", got.ValidUntil, at)
+	}
+}
+
 func TestTheShortestLimitsOfHolesCount(t *testing.T) {
 	got := resolve(t, newEngine(t, pair()...),
 		phitest.Profile("a").Vulnerabilities(hipaav1.VulnerabilityParameters{CriticalMaxAgeDays: 15}),

@@ -236,6 +236,12 @@ func (b *ProfileBuilder) Platform(p hipaav1.PlatformParameters) *ProfileBuilder 
 	return b
 }
 
+// CloudServices sets which services of clouds may hold PHI.
+func (b *ProfileBuilder) CloudServices(p hipaav1.CloudServiceParameters) *ProfileBuilder {
+	b.profile.Spec.CloudServices = &p
+	return b
+}
+
 // Sensors declares DaemonSets that watch the nodes.
 func (b *ProfileBuilder) Sensors(sensors ...hipaav1.Sensor) *ProfileBuilder {
 	b.profile.Spec.Detection = &hipaav1.DetectionParameters{Sensors: sensors}

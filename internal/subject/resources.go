@@ -24,8 +24,10 @@ import (
 // Resources watches custom resources of some types, each for as long as the cluster
 // serves it: a type may come with a CRD at any time, and go with it.
 type Resources struct {
-	types   []control.ResourceType
-	cluster dynamic.Interface
+	types []control.ResourceType
+	// families are API groups of which it is known what the cluster serves.
+	families []control.Family
+	cluster  dynamic.Interface
 	// trim is what the cache keeps of a type, and differs whether anything has changed
 	// that controls look at.
 	trim    func(control.ResourceType) toolscache.TransformFunc
@@ -42,6 +44,10 @@ type Resources struct {
 	// discovered reports whether all CRDs have been seen that there were at the start.
 	discovered func() bool
 	watched    map[control.ResourceType]watchedType
+	// members are the types of families that the cluster serves, by the CRD's name, and
+	// served are they with what has been read of them, sorted.
+	members map[string]control.ResourceType
+	served  []control.ServedType
 }
 
 // watchedType is a type that the cluster serves.
@@ -59,13 +65,20 @@ const (
 
 var definitions = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
 
-// WatchResources prepares to watch; Start begins.
-func WatchResources(types []control.ResourceType, cluster dynamic.Interface) *Resources {
-	return &Resources{
-		types: types, cluster: cluster, watched: map[control.ResourceType]watchedType{},
-		trim:    func(control.ResourceType) toolscache.TransformFunc { return trimResource },
-		differs: declaresOther,
+// WatchResources prepares to watch; Start begins. Of what belongs to families alone the
+// metadata count.
+func WatchResources(types []control.ResourceType, families []control.Family, cluster dynamic.Interface) *Resources {
+	r := &Resources{
+		types: types, families: families, cluster: cluster, differs: declaresOther,
+		watched: map[control.ResourceType]watchedType{}, members: map[string]control.ResourceType{},
 	}
+	r.trim = func(t control.ResourceType) toolscache.TransformFunc {
+		if r.byMetadata(t) {
+			return trimToMetadata
+		}
+		return trimResource
+	}
+	return r
 }
 
 // WatchReports prepares to watch what other systems report; Start begins. Of a report
@@ -108,10 +121,23 @@ func (r *Resources) Start(ctx context.Context, changed func(*unstructured.Unstru
 	r.discovered = registration.HasSynced
 	r.mu.Unlock()
 	go informer.RunWithContext(ctx)
+	go func() {
+		if toolscache.WaitForCacheSync(ctx.Done(), registration.HasSynced) {
+			r.announce()
+		}
+	}()
 	return nil
 }
 
-// trimDefinition keeps of a CRD which versions of what it serves.
+// announce tells that another type can be read, or cannot any more.
+func (r *Resources) announce() {
+	r.mu.Lock()
+	r.served = r.servedTypes()
+	r.mu.Unlock()
+	r.changed(nil)
+}
+
+// trimDefinition keeps of a CRD which versions of which kind it serves.
 func trimDefinition(object any) (any, error) {
 	crd, is := object.(*unstructured.Unstructured)
 	if !is {
@@ -124,10 +150,11 @@ func trimDefinition(object any) (any, error) {
 		}
 	}
 	conditions, _, _ := unstructured.NestedSlice(crd.Object, "status", "conditions")
+	kind, _, _ := unstructured.NestedString(crd.Object, "spec", "names", "kind")
 	return &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": crd.GetAPIVersion(), "kind": crd.GetKind(),
 		"metadata": map[string]any{"name": crd.GetName(), "uid": string(crd.GetUID()), "resourceVersion": crd.GetResourceVersion()},
-		"spec":     map[string]any{"versions": versions},
+		"spec":     map[string]any{"names": map[string]any{"kind": kind}, "versions": versions},
 		"status":   map[string]any{"conditions": conditions},
 	}}, nil
 }
@@ -156,12 +183,23 @@ func (r *Resources) define(object any, versions func(*unstructured.Unstructured)
 	if !is {
 		return
 	}
-	served := versions(crd)
+	served, other := versions(crd), false
 	for _, t := range r.types {
 		if t.CRD() == crd.GetName() && r.set(t, served[t.Version]) {
-			r.changed(nil)
+			other = true
 		}
 	}
+	if (r.note(crd, served) || other) && r.known() {
+		r.announce()
+	}
+}
+
+// known reports whether it is known which types there are. Until then nothing is told of
+// them one by one.
+func (r *Resources) known() bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.discovered != nil && r.discovered()
 }
 
 // set watches a type or leaves it, and reports whether that is new.
@@ -222,7 +260,7 @@ func (r *Resources) watch(t control.ResourceType) watchedType {
 	go func() {
 		// Until then the type is one that could not be read.
 		if toolscache.WaitForCacheSync(ctx.Done(), registration.HasSynced) {
-			r.changed(nil)
+			r.announce()
 		}
 	}()
 	return watchedType{informer: informer, stop: stop}
@@ -286,23 +324,27 @@ func servedNamespace(object any) ([]string, error) {
 	}
 }
 
-// of lists what counts for a namespace, sorted. An error says that a type is served and
-// has not been read, or that it is not known yet which are.
-func (r *Resources) of(namespace string) ([]*unstructured.Unstructured, error) {
+// of lists what counts for a namespace, and what of families is served, both sorted. An
+// error says that a type is served and has not been read, or that it is not known yet
+// which are.
+func (r *Resources) of(namespace string) ([]*unstructured.Unstructured, []control.ServedType, error) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	if r.discovered == nil || !r.discovered() {
-		return nil, fmt.Errorf("listing resources of namespace %q: the types are not known yet", namespace)
+		return nil, nil, fmt.Errorf("listing resources of namespace %q: the types are not known yet", namespace)
 	}
 	var list []*unstructured.Unstructured
 	for t, w := range r.watched {
 		if !w.informer.HasSynced() {
-			return nil, fmt.Errorf("listing resources of namespace %q: %s has not been read yet", namespace, t)
+			if r.byMetadata(t) {
+				continue // it is told that the type is served and not read
+			}
+			return nil, nil, fmt.Errorf("listing resources of namespace %q: %s has not been read yet", namespace, t)
 		}
 		for _, served := range []string{namespace, everywhere} {
 			found, err := w.informer.GetIndexer().ByIndex(byServed, served)
 			if err != nil {
-				return nil, fmt.Errorf("listing %s of namespace %q: %w", t, namespace, err)
+				return nil, nil, fmt.Errorf("listing %s of namespace %q: %w", t, namespace, err)
 			}
 			for _, object := range found {
 				if resource, is := object.(*unstructured.Unstructured); is {
@@ -313,7 +355,7 @@ func (r *Resources) of(namespace string) ([]*unstructured.Unstructured, error) {
 	}
 	list = append(list, r.sharing(namespace)...)
 	slices.SortFunc(list, control.CompareResources)
-	return list, nil
+	return list, r.served, nil
 }
 
 // infrastructure reads the resources that count for a namespace.
@@ -322,7 +364,7 @@ func (l *Loader) infrastructure(w *world, namespace string) error {
 		return fmt.Errorf("listing resources of namespace %q: nothing watches them", namespace)
 	}
 	var err error
-	w.Resources, err = l.Resources.of(namespace)
+	w.Resources, w.Served, err = l.Resources.of(namespace)
 	return err
 }
 
@@ -332,7 +374,7 @@ func (l *Loader) reports(ctx context.Context, w *world, namespace string) error 
 		return fmt.Errorf("listing reports about namespace %q: nothing watches them", namespace)
 	}
 	var err error
-	if w.Reports, err = l.Reports.of(namespace); err != nil {
+	if w.Reports, _, err = l.Reports.of(namespace); err != nil {
 		return err
 	}
 	for _, other := range l.Reports.Sharing(namespace) {

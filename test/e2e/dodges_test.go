@@ -232,6 +232,28 @@ var _ = Describe("A tenant who goes around", Ordered, ContinueOnFailure, func() 
 		refused(edit(route, serves), "\n  https-redirect ")
 	})
 
+	It("eligible-services, by a type that no rule knows, and by an engine that is another once the database is in", func() {
+		grantCluster(user, rbacv1.PolicyRule{APIGroups: []string{"apprunner.aws.m.upbound.io"}, Resources: []string{"services"}, Verbs: everyVerb},
+			rbacv1.PolicyRule{APIGroups: []string{"rds.services.k8s.aws"}, Resources: []string{"dbinstances"}, Verbs: everyVerb})
+		serve("services.apprunner.aws.m.upbound.io")
+		serve("dbinstances.rds.services.k8s.aws")
+		runner := custom("apprunner.aws.m.upbound.io/v1beta1", "Service", fields{"forProvider": fields{"region": "us-east-1"}})
+		runner.SetNamespace(namespace)
+		Eventually(func() error { return tenant.Create(ctx, runner.DeepCopy()) }).Should(MatchError(ContainSubstring("\n  eligible-services ")))
+		database := custom("rds.services.k8s.aws/v1alpha1", "DBInstance", fields{
+			"dbInstanceIdentifier": "records", "dbInstanceClass": "db.m7g.large", "engine": "postgres", "storageEncrypted": true,
+			"kmsKeyID": "arn:aws:kms:us-east-1:111122223333:key/7f3a", "publiclyAccessible": false,
+		})
+		database.SetNamespace(namespace)
+		Eventually(func() error { return tenant.Create(ctx, database) }).Should(Succeed())
+		refused(edit(database, `{"spec":{"engine":"cassandra"}}`), "eligible-services")
+
+		By("by one that was there before people declared the namespace, which the operator reads with the rights of its own manifests")
+		mine := later("dodging-services", phitest.Workload("api").Namespace("dodging-services").Obj(), runner)
+		Eventually(func() string { return resultOf(mine, "eligible-services").Message }).Should(
+			ContainSubstring(`Service/web: apiVersion is of AWS App Runner ("apprunner"), which is not on AWS's list`))
+	})
+
 	It("data-residency, by a state that it no longer states, and people see which profiles are left", func() {
 		texan := phitest.Profile("dodging-us-tx").Selecting(corev1.LabelMetadataName, namespace).Jurisdictions("US-TX").Regions("us-east-1").Obj()
 		Expect(admin.Create(ctx, texan)).To(Succeed())

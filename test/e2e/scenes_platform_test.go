@@ -103,7 +103,21 @@ var platformScenes = map[string]scene{
 	"a Secret to which an ExternalSecret only adds": {
 		takingSecret(externalSecret("Merge", "True")), hipaav1.VerdictUnknown, "which may add to one that somebody else made",
 	},
-	"no certificate that can be seen": {closed, hipaav1.VerdictUnknown, "no certificate of the workload can be seen"},
+	"a service of a cloud without a list": {
+		func(namespace string) *hipaav1.PHIWorkload {
+			serve("storagebuckets.storage.cnrm.cloud.google.com")
+			return later(namespace, phitest.Workload("api").Namespace(namespace).Obj(),
+				custom("storage.cnrm.cloud.google.com/v1beta1", "StorageBucket", fields{"location": "us-east1"}))
+		}, hipaav1.VerdictUnknown, `StorageBucket/web: apiVersion is of "storage" of Google Cloud, and the operator has no list`,
+	},
+	"a type of a service that nobody reads": {
+		func(namespace string) *hipaav1.PHIWorkload {
+			serve("gadgets.newcomer.services.k8s.aws")
+			return closed(namespace)
+		}, hipaav1.VerdictUnknown, "the cluster serves gadgets.newcomer.services.k8s.aws, which the operator does not read",
+	},
+	"no resource of a cloud that can be seen": {closed, hipaav1.VerdictUnknown, "no resource of the namespace tells which services of a cloud it uses"},
+	"no certificate that can be seen":         {closed, hipaav1.VerdictUnknown, "no certificate of the workload can be seen"},
 	"an Ingress with a certificate that came otherwise": {
 		func(namespace string) *hipaav1.PHIWorkload {
 			service := phitest.Service("api").Port("http", 80, intstr.FromString("http")).Obj()

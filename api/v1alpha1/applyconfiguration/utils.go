@@ -30,6 +30,10 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.AddressableRecordApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Approval"):
 		return &apiv1alpha1.ApprovalApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("CloudService"):
+		return &apiv1alpha1.CloudServiceApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("CloudServiceParameters"):
+		return &apiv1alpha1.CloudServiceParametersApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ComplianceProfile"):
 		return &apiv1alpha1.ComplianceProfileApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ComplianceProfileSpec"):
@@ -46,6 +50,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.ControlResultApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ControlSetting"):
 		return &apiv1alpha1.ControlSettingApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("CoveredService"):
+		return &apiv1alpha1.CoveredServiceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("CustomCheck"):
 		return &apiv1alpha1.CustomCheckApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("CustomControl"):
@@ -76,6 +82,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.IngressStatementApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("IPBlockPeer"):
 		return &apiv1alpha1.IPBlockPeerApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ListComparison"):
+		return &apiv1alpha1.ListComparisonApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("MatchedType"):
 		return &apiv1alpha1.MatchedTypeApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("NetworkParameters"):

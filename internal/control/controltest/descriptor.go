@@ -39,6 +39,8 @@ func complete(c *control.Control) (broken complaints) {
 	demand(c.Since >= 1 && c.Since <= control.LatestRuleset(), "Since is not a published ruleset")
 	demand(c.Judges != 0 && control.AllKinds.Has(c.Judges), "Judges no kind, or one that does not exist")
 	demand(c.Judges.Has(control.Resources) == (len(c.Resources) > 0), "Judges resources and names no types, or names types and does not judge them")
+	demand(len(c.Families) == 0 || c.Judges.Has(control.Resources), "Judges no resources, and names families of them")
+	demand(!slices.ContainsFunc(c.Families, endsNoGroup), "names a family that is no end of a group")
 	demand(c.Check != nil, "Check is missing")
 	demand(c.Needs&c.NeedsLive == 0, "NeedsLive repeats Needs")
 	demand(len(c.Breaks) >= 3, "has fewer than three Breaks")
@@ -56,6 +58,8 @@ func complete(c *control.Control) (broken complaints) {
 	}
 	return broken
 }
+
+func endsNoGroup(f control.Family) bool { return !strings.HasPrefix(f.Suffix, ".") }
 
 // refusesPods reports whether a pod that lacks the safeguard comes back with it:
 // what admission does not refuse would be evicted again and again.

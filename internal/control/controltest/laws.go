@@ -210,7 +210,7 @@ func empty(w *control.World, source control.Evidence) {
 	case control.Agents:
 		w.Agents = nil
 	case control.Infrastructure:
-		w.Resources = nil
+		w.Resources, w.Served = nil, nil
 	case control.Reports:
 		w.Reports, w.Serving = nil, nil
 	case control.SecretsAtRest:

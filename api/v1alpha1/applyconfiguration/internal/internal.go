@@ -124,6 +124,41 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: workloadUID
       type:
         scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Cloud
+  scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.CloudService
+  map:
+    fields:
+    - name: cloud
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Cloud
+    - name: service
+      type:
+        scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.CloudServiceParameters
+  map:
+    fields:
+    - name: covered
+      type:
+        list:
+          elementType:
+            namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.CoveredService
+          elementRelationship: associative
+          keys:
+          - cloud
+          - service
+    - name: listCompared
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ListComparison
+    - name: withheld
+      type:
+        list:
+          elementType:
+            namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.CloudService
+          elementRelationship: associative
+          keys:
+          - cloud
+          - service
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ComplianceProfile
   map:
     fields:
@@ -150,6 +185,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: access
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.AccessParameters
+    - name: cloudServices
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.CloudServiceParameters
     - name: controls
       type:
         list:
@@ -371,6 +409,24 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: record
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.AddressableRecord
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.CoveredService
+  map:
+    fields:
+    - name: cloud
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Cloud
+    - name: expires
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: reason
+      type:
+        scalar: string
+    - name: service
+      type:
+        scalar: string
+    - name: statedBy
+      type:
+        scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.CustomCheck
   map:
     fields:
@@ -646,6 +702,21 @@ var schemaYAML = typed.YAMLObject(`types:
         elementType:
           namedType: __untyped_deduced_
         elementRelationship: separable
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ListComparison
+  map:
+    fields:
+    - name: comparedOn
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: expires
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: reason
+      type:
+        scalar: string
+    - name: statedBy
+      type:
+        scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.MatchedType
   map:
     fields:

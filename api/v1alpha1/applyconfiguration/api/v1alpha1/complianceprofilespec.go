@@ -56,6 +56,8 @@ type ComplianceProfileSpecApplyConfiguration struct {
 	Vulnerabilities *VulnerabilityParametersApplyConfiguration `json:"vulnerabilities,omitempty"`
 	// platform says what stands under PHI.
 	Platform *PlatformParametersApplyConfiguration `json:"platform,omitempty"`
+	// cloudServices says which services of clouds may hold PHI.
+	CloudServices *CloudServiceParametersApplyConfiguration `json:"cloudServices,omitempty"`
 	// responsibility names who answers for safeguards and for privacy.
 	Responsibility *ResponsibilityParametersApplyConfiguration `json:"responsibility,omitempty"`
 	// access holds the parameters of who may do what.
@@ -224,6 +226,14 @@ func (b *ComplianceProfileSpecApplyConfiguration) WithVulnerabilities(value *Vul
 // If called multiple times, the Platform field is set to the value of the last call.
 func (b *ComplianceProfileSpecApplyConfiguration) WithPlatform(value *PlatformParametersApplyConfiguration) *ComplianceProfileSpecApplyConfiguration {
 	b.Platform = value
+	return b
+}
+
+// WithCloudServices sets the CloudServices field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the CloudServices field is set to the value of the last call.
+func (b *ComplianceProfileSpecApplyConfiguration) WithCloudServices(value *CloudServiceParametersApplyConfiguration) *ComplianceProfileSpecApplyConfiguration {
+	b.CloudServices = value
 	return b
 }
 
