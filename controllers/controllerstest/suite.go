@@ -30,7 +30,7 @@ import (
 
 // How long specs wait, and how often they look.
 const (
-	Patience = 15 * time.Second
+	Patience = 30 * time.Second
 	Interval = 20 * time.Millisecond
 	// Awhile is how long something is watched that must not happen.
 	Awhile = 1500 * time.Millisecond

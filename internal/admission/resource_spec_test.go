@@ -46,7 +46,7 @@ var _ = Describe("A resource that declares infrastructure", Ordered, func() {
 		Expect(err).NotTo(HaveOccurred())
 		profile := phitest.Profile("cloud").Selecting("mode", "cloud").EncryptedClass(phitest.EncryptedClass).Obj()
 		Expect(admin.Create(ctx, profile)).To(Succeed())
-		Eventually(func() error { return gate.Loader.Cache.Get(ctx, client.ObjectKeyFromObject(profile), profile) }, "10s", "5ms").Should(Succeed())
+		Eventually(func() error { return gate.Loader.Cache.Get(ctx, client.ObjectKeyFromObject(profile), profile) }, "30s", "5ms").Should(Succeed())
 		ns = namespace(ctx, "cloud")
 		Expect(admin.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "edge"}})).To(Succeed(), "where Gateways are")
 		declare(ctx, ns, "patient-api")
@@ -173,7 +173,7 @@ var _ = Describe("A resource that declares infrastructure", Ordered, func() {
 		other.Spec.CustomControls[0].ID = "key-rotation"
 		Expect(apierrors.IsInvalid(admin.Create(ctx, other))).To(BeTrue())
 		Expect(admin.Create(ctx, profile)).To(Succeed())
-		Eventually(func() error { return gate.Loader.Cache.Get(ctx, client.ObjectKeyFromObject(profile), profile) }, "10s", "5ms").Should(Succeed())
+		Eventually(func() error { return gate.Loader.Cache.Get(ctx, client.ObjectKeyFromObject(profile), profile) }, "30s", "5ms").Should(Succeed())
 
 		mine := namespace(ctx, "custom")
 		err = admin.Create(ctx, key(mine, map[string]any{"enableKeyRotation": true}))
@@ -237,7 +237,7 @@ var _ = Describe("A resource that declares infrastructure", Ordered, func() {
 		Expect(admin.Create(ctx, early)).To(MatchError(ContainSubstring("has to be later than comparedOn")))
 		Expect(admin.Create(ctx, profile)).To(Succeed())
 		DeferCleanup(func(ctx SpecContext) { Expect(admin.Delete(ctx, profile)).To(Succeed()) })
-		Eventually(func() error { return gate.Loader.Cache.Get(ctx, client.ObjectKeyFromObject(profile), profile) }, "10s", "5ms").Should(Succeed())
+		Eventually(func() error { return gate.Loader.Cache.Get(ctx, client.ObjectKeyFromObject(profile), profile) }, "30s", "5ms").Should(Succeed())
 		mine := namespace(ctx, "agreed")
 		gadget := func(ns string) *unstructured.Unstructured {
 			return &unstructured.Unstructured{Object: map[string]any{

@@ -44,6 +44,7 @@ func TestAdmission(t *testing.T) {
 		t.Skip("needs a real API server: KUBEBUILDER_ASSETS is not set, make test sets it")
 	}
 	RegisterFailHandler(Fail)
+	SetDefaultEventuallyTimeout(30 * time.Second)
 	RunSpecs(t, "Admission on a real API server")
 }
 
@@ -290,7 +291,7 @@ func closeNamespace(ctx context.Context, ns string) {
 	closed := phitest.Policy("closed").Namespace(ns).Obj()
 	closed.Labels = map[string]string{hipaav1.LabelManagedBy: hipaav1.ManagedByValue}
 	Expect(as(manager).Create(ctx, closed)).To(Succeed())
-	Eventually(func() error { return gate.Loader.Cache.Get(ctx, client.ObjectKeyFromObject(closed), closed) }, "10s", "5ms").Should(Succeed())
+	Eventually(func() error { return gate.Loader.Cache.Get(ctx, client.ObjectKeyFromObject(closed), closed) }, "30s", "5ms").Should(Succeed())
 }
 
 // declare applies a PHIWorkload that selects app=name.

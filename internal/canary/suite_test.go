@@ -40,6 +40,7 @@ func TestCanary(t *testing.T) {
 	}
 	logf.SetLogger(logr.Discard())
 	RegisterFailHandler(Fail)
+	SetDefaultEventuallyTimeout(30 * time.Second)
 	RunSpecs(t, "The canary of Secrets on real API servers")
 }
 

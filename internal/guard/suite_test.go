@@ -37,6 +37,7 @@ func TestGuard(t *testing.T) {
 		t.Skip("needs a real API server: KUBEBUILDER_ASSETS is not set, make test sets it")
 	}
 	RegisterFailHandler(Fail)
+	SetDefaultEventuallyTimeout(30 * time.Second)
 	RunSpecs(t, "Guarding on a real API server")
 }
 
