@@ -72,6 +72,11 @@ var (
 		Help: "PHIWorkloads with a control that a profile enforces and whose preview nobody has accepted yet.",
 	})
 
+	failedOver = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "hipaa_operator_failed_over_workloads",
+		Help: "PHIWorkloads whose PHI may be in further regions now, because a failover of a profile is in force.",
+	})
+
 	openNamespaces = prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "hipaa_operator_open_namespaces",
 		Help: "PHI namespaces that are not closed yet, because pods ran there before that no PHIWorkload claims.",
@@ -164,7 +169,7 @@ func Register() {
 // Collectors lists every metric.
 func Collectors() []prometheus.Collector {
 	return []prometheus.Collector{
-		verdicts, workloads, held, waiting, openNamespaces, undeclaredPods,
+		verdicts, workloads, held, waiting, failedOver, openNamespaces, undeclaredPods,
 		driftStanding, driftDetected, driftCorrected, correctionSeconds, evictions,
 		admissions, admissionSeconds, admissionTurnedAway, admissionFindings,
 		exceptionsInForce, exceptionEnd, exceptionUses, guardRefusals, guardRestorations,

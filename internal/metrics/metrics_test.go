@@ -72,6 +72,33 @@ func TestFleetFollowsEachWorkload(t *testing.T) {
 	}
 }
 
+func TestFailoversAreCountedWhileTheyLast(t *testing.T) {
+	r := registry(t)
+	const gauge = "hipaa_operator_failed_over_workloads"
+	of := func(reason string) *hipaav1.PHIWorkloadStatus {
+		return &hipaav1.PHIWorkloadStatus{Conditions: []metav1.Condition{{Type: hipaav1.ConditionHomeRegionsOnly, Reason: reason}}}
+	}
+	before := values(t, r, gauge)[gauge]
+	api, db := types.NamespacedName{Namespace: "ehr", Name: "api"}, types.NamespacedName{Namespace: "ehr", Name: "db"}
+	var fleet metrics.Fleet
+	for i, step := range []struct {
+		change func()
+		want   float64
+	}{
+		{func() { fleet.Observe(api, of(hipaav1.ReasonNoFailover), false) }, 0},
+		{func() { fleet.Observe(api, of(hipaav1.ReasonFailoverInForce), false) }, 1},
+		{func() { fleet.Observe(db, of(hipaav1.ReasonFailoverInForce), false) }, 2},
+		{func() { fleet.Observe(api, of(hipaav1.ReasonNoFailover), false) }, 1},
+		{func() { fleet.Observe(db, of(hipaav1.ReasonInternalError), false) }, 0},
+		{func() { fleet.Observe(db, of(hipaav1.ReasonFailoverInForce), false) }, 1},
+		{func() { fleet.Forget(db) }, 0},
+	} {
+		if step.change(); values(t, r, gauge)[gauge] != before+step.want {
+			t.Errorf("after step %d: %v, want %v", i, values(t, r, gauge)[gauge]-before, step.want)
+		}
+	}
+}
+
 func excused(control string, end time.Time) *hipaav1.PHIWorkloadStatus {
 	return &hipaav1.PHIWorkloadStatus{Controls: []hipaav1.ControlResult{
 		{ID: control, Exception: &hipaav1.ExceptionReference{Name: "x", Expires: metav1.NewTime(end)}}, {ID: "network-isolation"},
