@@ -50,6 +50,11 @@ const (
 	// pods from starting. What such pods carry then stands in their templates alone.
 	ConditionContinuityKept = "ContinuityKept"
 
+	// ConditionHomeRegionsOnly is True when no failover of a profile is in force: PHI may
+	// be where the profiles always allow it, and nowhere else. While it is False its
+	// lastTransitionTime says since when a failover lasts.
+	ConditionHomeRegionsOnly = "HomeRegionsOnly"
+
 	// ConditionReleased is present on a PHIWorkload that is being deleted. It is
 	// True when no selected pod lives and the owned objects are gone.
 	ConditionReleased = "Released"
@@ -154,6 +159,14 @@ const (
 	// workload stands in a namespace without the label hipaa-operator.io/continuity.
 	// The label lifts it.
 	ReasonNamespaceNotPatientCare = "NamespaceNotPatientCare"
+
+	// ReasonNoFailover is the reason of HomeRegionsOnly when it is True.
+	ReasonNoFailover = "NoFailover"
+
+	// ReasonFailoverInForce means that a profile allows further regions while a disaster
+	// lasts. It ends by itself at residency.failover.expires; the message says which
+	// regions, by which profile, and until when.
+	ReasonFailoverInForce = "FailoverInForce"
 
 	// ReasonUnique is the reason of SelectorUnique when it is True.
 	ReasonUnique = "Unique"

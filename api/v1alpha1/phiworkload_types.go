@@ -73,6 +73,11 @@ type PHIWorkloadSpec struct {
 	// egress says whom the workload may call. Absent means nobody.
 	// +optional
 	Egress *Egress `json:"egress,omitempty"`
+
+	// session says whose sessions the workload has, and limits of its own. Absent means
+	// people's, with the limits of the profiles.
+	// +optional
+	Session *WorkloadSession `json:"session,omitempty"`
 }
 
 // ProfileReference names a ComplianceProfile.

@@ -39,3 +39,52 @@ const (
 	// SessionSettingsComplete adds a limit.
 	SessionSettingsComplete SessionSettings = "Complete"
 )
+
+// WorkloadSession is what an application team says of the sessions that a workload
+// has.
+//
+// +kubebuilder:validation:XValidation:rule="self.serves == 'People' || has(self.reason)",fieldPath=".reason",message="is required where serves says that no people are served"
+// +kubebuilder:validation:XValidation:rule="self.serves != 'People' || !has(self.reason)",fieldPath=".reason",message="belongs to serves Machines or MonitoringStream"
+// +kubebuilder:validation:XValidation:rule="self.serves == 'People' || !(has(self.idleTimeout) || has(self.absoluteTimeout))",fieldPath=".idleTimeout",message="limits are those of people's sessions"
+type WorkloadSession struct {
+	// serves says who has sessions with the workload. Where it is not people, nothing
+	// asks for an end of unused sessions, on the team's word: the verdict is
+	// NotApplicable, and its evidence Attested.
+	// +optional
+	// +default="People"
+	Serves SessionPrincipals `json:"serves,omitempty"`
+
+	// reason says how the team knows that no people have sessions with it.
+	// +optional
+	// +kubebuilder:validation:MinLength=10
+	// +kubebuilder:validation:MaxLength=512
+	Reason string `json:"reason,omitempty"`
+
+	// idleTimeout is how long a session may go unused, where that is shorter than the
+	// profiles'. A longer one does not count.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m') && duration(self) <= duration('24h')",message="must be from 1m to 24h"
+	IdleTimeout *metav1.Duration `json:"idleTimeout,omitempty"` //nolint:kubeapilinter // as in profiles
+
+	// absoluteTimeout is how long a session may last however much it is used, where
+	// that is shorter than the profiles'. A longer one does not count.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m') && duration(self) <= duration('168h')",message="must be from 1m to 168h"
+	AbsoluteTimeout *metav1.Duration `json:"absoluteTimeout,omitempty"` //nolint:kubeapilinter // as in profiles
+}
+
+// SessionPrincipals says who has sessions with a workload.
+//
+// +kubebuilder:validation:Enum=People;Machines;MonitoringStream
+type SessionPrincipals string
+
+const (
+	// SessionPrincipalsPeople says that people sign in, or may.
+	SessionPrincipalsPeople SessionPrincipals = "People"
+	// SessionPrincipalsMachines says that machines alone call it, each with a credential
+	// of its own.
+	SessionPrincipalsMachines SessionPrincipals = "Machines"
+	// SessionPrincipalsMonitoringStream says that it shows what must go on though nobody
+	// touches it, such as the monitors of a ward, and takes no input.
+	SessionPrincipalsMonitoringStream SessionPrincipals = "MonitoringStream"
+)

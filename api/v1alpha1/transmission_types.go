@@ -22,11 +22,12 @@ type TransmissionParameters struct {
 	// +default="Require"
 	DatabaseTLS DatabaseTLS `json:"databaseTLS,omitempty"`
 
-	// databaseSettings says what becomes of containers that name a PostgreSQL server
-	// by PGHOST and say nothing about TLS: Complete adds PGSSLMODE, require or, where
-	// the container names the certificate of its authority, verify-full. It cuts the
-	// container off from a server that speaks no TLS. AsDeclared, the default, leaves
-	// them.
+	// databaseSettings says what becomes of containers that name a database server by
+	// a variable which their client or image documents, such as PGHOST, and say nothing
+	// about TLS: Complete adds what asks for it, such as PGSSLMODE: require or, where
+	// the container names the certificate of the server's authority and a volume holds
+	// it, verify-full. Where no volume does nothing is added. It cuts the container off
+	// from a server that speaks no TLS. AsDeclared, the default, leaves them.
 	// +optional
 	// +default="AsDeclared"
 	DatabaseSettings DatabaseSettings `json:"databaseSettings,omitempty"`

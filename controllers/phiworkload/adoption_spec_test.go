@@ -2,10 +2,12 @@ package phiworkload_test
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -259,6 +261,52 @@ var _ = Describe("A pause", func() {
 		p.becomes(ctx, "api", hipaav1.ConditionDriftFree, "True Corrected")
 		p.settled(ctx, "api")
 		Expect(exists(ctx, &networkingv1.NetworkPolicy{}, p.key("open"))).To(BeFalse())
+		p.lawful(ctx, "api")
+	})
+})
+
+var _ = Describe("A failover to another region", func() {
+	It("is told of when it begins and when it is moved, and ends by itself", func(ctx context.Context) {
+		p := newPlace(ctx, base().Regions("us-east-2"))
+		w := create(ctx, p.workload("api").Obj())
+		create(ctx, phitest.Pod("api-1").Of(w).With(func(p *corev1.Pod) {
+			p.Spec.NodeSelector = map[string]string{corev1.LabelTopologyRegion: "us-west-2"}
+		}).Obj())
+		placed := func() hipaav1.Verdict {
+			for _, c := range p.status(ctx, "api").Controls {
+				if c.ID == "data-residency" {
+					return c.Verdict
+				}
+			}
+			return ""
+		}
+		p.becomes(ctx, "api", hipaav1.ConditionHomeRegionsOnly, "True NoFailover")
+		Eventually(placed, patience, interval).Should(Equal(hipaav1.VerdictFail))
+		Expect(events(ctx, w)()).NotTo(ContainElement(hipaav1.ReasonFailoverInForce))
+		until := func(end time.Duration) {
+			GinkgoHelper()
+			p.changeProfile(ctx, func(profile *hipaav1.ComplianceProfile) {
+				profile.Spec.Residency = phitest.Profile("").Regions("us-east-2").Failover(metav1.NewTime(time.Now().Add(end)), "us-west-2").Obj().Spec.Residency
+			})
+		}
+
+		until(time.Hour)
+		p.becomes(ctx, "api", hipaav1.ConditionHomeRegionsOnly, "False FailoverInForce")
+		Eventually(placed, patience, interval).Should(Equal(hipaav1.VerdictPass))
+		Eventually(events(ctx, w), patience, interval).Should(ContainElement(hipaav1.ReasonFailoverInForce))
+		p.lawful(ctx, "api")
+
+		begun := func() []string {
+			return slices.DeleteFunc(events(ctx, w)(), func(reason string) bool { return reason != hipaav1.ReasonFailoverInForce })
+		}
+		until(2 * time.Hour)
+		Eventually(begun, patience, interval).Should(HaveLen(2))
+
+		until(3 * time.Second)
+		// Nobody touches anything any more.
+		p.becomes(ctx, "api", hipaav1.ConditionHomeRegionsOnly, "True NoFailover")
+		Eventually(placed, patience, interval).Should(Equal(hipaav1.VerdictFail))
+		Eventually(events(ctx, w), patience, interval).Should(ContainElement(hipaav1.ReasonNoFailover))
 		p.lawful(ctx, "api")
 	})
 })

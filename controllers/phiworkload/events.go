@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
@@ -65,6 +66,12 @@ func (r *Reconciler) announceTransitions(w *hipaav1.PHIWorkload, before, after *
 			t.Event().About(w, r.Events)
 		}
 	}
+	if was, is := failoverIn(before), failoverIn(after); was != nil && is != nil && was.Message != is.Message {
+		outcome.Event{
+			Warning: true, Reason: hipaav1.ReasonFailoverInForce, Action: outcome.Apart("MoveFailover", is.Message),
+			Note: hipaav1.ConditionHomeRegionsOnly + ": " + is.Message,
+		}.About(w, r.Events)
+	}
 	if before.Stage != after.Stage && before.Stage != "" {
 		outcome.Event{
 			Reason: hipaav1.EventStageChanged, Action: string(after.Stage),
@@ -77,6 +84,15 @@ func (r *Reconciler) announceTransitions(w *hipaav1.PHIWorkload, before, after *
 		}
 	}
 	r.announceVerdicts(w, before, after)
+}
+
+// failoverIn is the condition that tells of a failover while one is in force; else nil.
+func failoverIn(status *hipaav1.PHIWorkloadStatus) *metav1.Condition {
+	c := meta.FindStatusCondition(status.Conditions, hipaav1.ConditionHomeRegionsOnly)
+	if c == nil || c.Reason != hipaav1.ReasonFailoverInForce {
+		return nil
+	}
+	return c
 }
 
 // announceVerdicts tells of verdicts that changed, and of what will change them.

@@ -143,7 +143,8 @@ type report struct {
 
 func (r *report) write() {
 	r.ready()
-	r.step(observed, part{hipaav1.ConditionProfileBound, r.profileBound}, part{hipaav1.ConditionContinuityKept, r.continuityKept})
+	r.step(observed, part{hipaav1.ConditionProfileBound, r.profileBound}, part{hipaav1.ConditionContinuityKept, r.continuityKept},
+		part{hipaav1.ConditionHomeRegionsOnly, r.homeRegionsOnly})
 	r.step(judged,
 		part{hipaav1.ConditionSelectorUnique, r.selectorUnique},
 		part{hipaav1.ConditionFlowsResolved, r.flowsResolved},
@@ -249,6 +250,22 @@ func (r *report) continuityKept() (metav1.ConditionStatus, string, string) {
 			r.workload.Namespace, hipaav1.LabelContinuity, care)
 	default:
 		return metav1.ConditionTrue, hipaav1.ReasonPodsStart, "webhooks do not keep new pods waiting while the operator is down; what kubectl hipaa inject wrote into their templates protects them"
+	}
+}
+
+// homeRegionsOnly tells where PHI may be, and of a failover that widens it for a time.
+func (r *report) homeRegionsOnly() (metav1.ConditionStatus, string, string) {
+	p := &r.effective.Parameters.Residency
+	switch further := p.Failover(); {
+	case len(further) > 0:
+		return metav1.ConditionFalse, hipaav1.ReasonFailoverInForce, fmt.Sprintf("until %s PHI may be in %s too, as residency.failover of %s allows",
+			p.FailoverEnds.UTC().Format(time.RFC3339), enumerate(further), enumerate(p.FailoverBy))
+	case p.Allowed == nil:
+		return metav1.ConditionTrue, hipaav1.ReasonNoFailover, "no profile says in which regions PHI may be, so that none allows further ones"
+	case len(p.Allowed) == 0:
+		return metav1.ConditionTrue, hipaav1.ReasonNoFailover, "the profiles have no region in common"
+	default:
+		return metav1.ConditionTrue, hipaav1.ReasonNoFailover, "PHI may be in " + enumerate(p.Allowed) + ", and no failover is in force"
 	}
 }
 

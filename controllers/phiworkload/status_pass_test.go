@@ -28,6 +28,61 @@ func TestStatusIsQuiet(t *testing.T) {
 	}
 }
 
+// A failover begins when it is declared and ends at its end, whatever happens in between.
+func TestStatusTellsSinceWhenAFailoverLasts(t *testing.T) {
+	home := func(name string) *phitest.ProfileBuilder {
+		return phitest.Profile(name).Regions("us-east-1", "us-east-2")
+	}
+	failing := home("strict").Failover(phitest.After(2*time.Hour), "us-west-2", "us-east-1")
+	s := finished(t, home("strict").Obj())
+	w := s.workload
+	pass := func(at time.Duration, profiles ...*hipaav1.ComplianceProfile) *scope {
+		next := finished(t, profiles...)
+		next.workload, next.now, next.lookAgain = w, phitest.Epoch.Add(at), time.Time{}
+		if err := (&Reconciler{Engine: minimal(t)}).resolve(next); err != nil {
+			t.Fatal(err)
+		}
+		w.Status = statusOf(next, nil)
+		return next
+	}
+	for _, step := range []struct {
+		at       time.Duration
+		profiles []*hipaav1.ComplianceProfile
+		reason   string
+		message  string
+		since    time.Duration
+		recheck  time.Duration
+	}{
+		{0, []*hipaav1.ComplianceProfile{home("strict").Obj()}, hipaav1.ReasonNoFailover, "PHI may be in us-east-1, us-east-2, and no failover is in force", 0, 0},
+		{
+			time.Hour, []*hipaav1.ComplianceProfile{failing.Obj()}, hipaav1.ReasonFailoverInForce,
+			"until 2026-03-02T11:00:00Z PHI may be in us-west-2 too, as residency.failover of strict allows", time.Hour, time.Hour,
+		},
+		{
+			90 * time.Minute, []*hipaav1.ComplianceProfile{failing.Obj()}, hipaav1.ReasonFailoverInForce,
+			"until 2026-03-02T11:00:00Z PHI may be in us-west-2 too, as residency.failover of strict allows", time.Hour, 30 * time.Minute,
+		},
+		{
+			100 * time.Minute, []*hipaav1.ComplianceProfile{failing.Obj(), home("other").Obj()}, hipaav1.ReasonNoFailover,
+			"PHI may be in us-east-1, us-east-2, and no failover is in force", 100 * time.Minute, 20 * time.Minute,
+		},
+		{2 * time.Hour, []*hipaav1.ComplianceProfile{failing.Obj()}, hipaav1.ReasonNoFailover, "PHI may be in us-east-1, us-east-2, and no failover is in force", 100 * time.Minute, 0},
+		{
+			3 * time.Hour, []*hipaav1.ComplianceProfile{phitest.Profile("open").Obj()}, hipaav1.ReasonNoFailover,
+			"no profile says in which regions PHI may be, so that none allows further ones", 100 * time.Minute, 0,
+		},
+	} {
+		recheck := pass(step.at, step.profiles...).recheckAfter()
+		c := meta.FindStatusCondition(w.Status.Conditions, hipaav1.ConditionHomeRegionsOnly)
+		if c.Reason != step.reason || c.Message != step.message || !c.LastTransitionTime.Time.Equal(phitest.Epoch.Add(step.since)) {
+			t.Errorf("after %v: %+v", step.at, c)
+		}
+		if recheck != step.recheck {
+			t.Errorf("after %v it is looked again in %v, want %v", step.at, recheck, step.recheck)
+		}
+	}
+}
+
 func TestSafeguardsAreCounted(t *testing.T) {
 	s := finished(t)
 	s.results = verdicts(hipaav1.VerdictPass, hipaav1.VerdictPass, hipaav1.VerdictFail, hipaav1.VerdictUnknown, hipaav1.VerdictExcepted, hipaav1.VerdictNotApplicable)

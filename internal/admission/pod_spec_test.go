@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -82,6 +83,65 @@ var _ = Describe("A pod in a PHI namespace", func() {
 		}
 		Eventually(told("board")).Should(ConsistOf(corev1.EnvVar{Name: "GF_AUTH_LOGIN_MAXIMUM_INACTIVE_LIFETIME_DURATION", Value: "10m"}))
 		Expect(told("ward")()).To(BeEmpty())
+	})
+
+	It("is held to the limits of its PHIWorkload where they are shorter, and to none where machines alone are served", func(ctx SpecContext) {
+		behind := func(name string, says hipaav1.WorkloadSession) *hipaav1.PHIWorkload {
+			return phitest.Workload(name).Namespace(ns).From(phitest.FromGateway("ingress-nginx")).Session(says).Obj()
+		}
+		limit := func(d time.Duration) *metav1.Duration { return &metav1.Duration{Duration: d} }
+		for message, says := range map[string]hipaav1.WorkloadSession{
+			"is required where serves says that no people are served": {Serves: hipaav1.SessionPrincipalsMachines},
+			"belongs to serves Machines or MonitoringStream":          {Reason: "nobody signs in here"},
+			"limits are those of people's sessions":                   {Serves: hipaav1.SessionPrincipalsMonitoringStream, Reason: "telemetry of ward 4", IdleTimeout: limit(time.Hour)},
+			"must be from 1m to 24h":                                  {IdleTimeout: limit(time.Second)},
+		} {
+			Expect(admin.Create(ctx, behind("odd", says), client.DryRunAll)).To(MatchError(ContainSubstring(message)))
+		}
+		for name, says := range map[string]hipaav1.WorkloadSession{
+			"kiosk": {IdleTimeout: limit(2 * time.Minute), AbsoluteTimeout: limit(time.Hour)}, "office": {IdleTimeout: limit(8 * time.Hour)},
+			"feed": {Serves: hipaav1.SessionPrincipalsMachines, Reason: "laboratories send results, each with a certificate"},
+		} {
+			Expect(admin.Create(ctx, behind(name, says))).To(Succeed())
+		}
+		attempt := func(name, idle string) error {
+			return tenant.Create(ctx, phitest.Pod(name).Namespace(ns).Tells("SESSION_IDLE_TIMEOUT", idle).Obj(), client.DryRunAll)
+		}
+		Expect(attempt("kiosk", "2m")).To(Succeed())
+		Expect(attempt("kiosk", "10m")).To(MatchError(ContainSubstring("is an idle limit of 10m, and the profile asks for 2m")))
+		Expect(attempt("office", "10m")).To(Succeed())
+		Expect(attempt("office", "1h")).To(MatchError(ContainSubstring("is an idle limit of 1h, and the profile asks for 15m")))
+		Expect(attempt("feed", "1h")).To(Succeed())
+	})
+
+	It("is told to look at its database's certificate only where a volume holds that of the authority", func(ctx SpecContext) {
+		asks := phitest.Profile(ns).Selecting(corev1.LabelMetadataName, ns).DatabaseSettingsCompleted().Obj()
+		Expect(admin.Create(ctx, asks)).To(Succeed())
+		DeferCleanup(func(ctx SpecContext) { Expect(admin.Delete(ctx, asks)).To(Succeed()) })
+		for name, key := range map[string]string{"authority": "ca.crt", "another": "root.crt"} {
+			Expect(tenant.Create(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: ns}, Data: map[string]string{key: "a certificate"}})).To(Succeed())
+		}
+		mode := func(volume string) func() string {
+			return func() string {
+				p := pod().With(func(p *corev1.Pod) {
+					first := &p.Spec.Containers[0]
+					first.Env = append(first.Env, corev1.EnvVar{Name: "PGHOST", Value: "patient-db"}, corev1.EnvVar{Name: "PGSSLROOTCERT", Value: "/run/db/ca.crt"})
+					first.VolumeMounts = append(first.VolumeMounts, corev1.VolumeMount{Name: volume, MountPath: "/run/db"})
+					p.Spec.Volumes = append(p.Spec.Volumes, corev1.Volume{Name: volume, VolumeSource: corev1.VolumeSource{
+						ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: volume}},
+					}})
+				}).Obj()
+				if err := tenant.Create(ctx, p, client.DryRunAll); err != nil {
+					return err.Error()
+				}
+				return p.Spec.Containers[0].Env[len(p.Spec.Containers[0].Env)-1].Value
+			}
+		}
+		Eventually(mode("authority")).Should(Equal("verify-full"))
+		Expect(mode("another")()).To(And(
+			ContainSubstring(`PGSSLMODE is not added: PGSSLROOTCERT names a file that volume "another" does not hold for certain`),
+			ContainSubstring("mount the certificate of the server's authority as the file that PGSSLROOTCERT names"),
+		))
 	})
 
 	It("is refused when no PHIWorkload selects it", func(ctx SpecContext) {

@@ -3,6 +3,7 @@ package control
 import (
 	"cmp"
 	"net/netip"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -137,10 +138,24 @@ type ResidencyParameters struct {
 	// FailoverEnds is the first instant at which Allowed shrinks; zero where it is
 	// Regions.
 	FailoverEnds time.Time
+	// FailoverBy are the profiles whose failover lasts, sorted by name.
+	FailoverBy []string
 	// Unbounded is an unexpired statement that nothing binds PHI to a place.
 	Unbounded *hipaav1.Statement
 	// Placement is Required where a profile asks for it.
 	Placement hipaav1.Placement
+}
+
+// Failover lists the regions that are allowed only while a failover lasts, sorted; none
+// where none does, or where another profile does not allow them.
+func (p *ResidencyParameters) Failover() []string {
+	var further []string
+	for _, region := range p.Allowed {
+		if !slices.Contains(p.Regions, region) {
+			further = append(further, region)
+		}
+	}
+	return further
 }
 
 // SessionParameters are the merged limits of people's sessions: the shortest that a

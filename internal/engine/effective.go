@@ -149,6 +149,7 @@ func (e *Engine) Resolve(profiles []*hipaav1.ComplianceProfile, namespace *corev
 		m.add(chosen.byName[name], chosen.inForce[name])
 	}
 	m.effective.NotFound = slices.Sorted(maps.Keys(chosen.notFound))
+	m.tighten(w)
 	return m.effective, nil
 }
 
@@ -399,6 +400,20 @@ func (m *merge) addTransmission(p *hipaav1.ComplianceProfile) {
 }
 
 // shortest is the shorter of two limits; zero and nil are none.
+// tighten takes from a workload what is stricter than what the profiles ask for.
+func (m *merge) tighten(w *hipaav1.PHIWorkload) {
+	if w == nil || w.Spec.Session == nil {
+		return
+	}
+	limits := &m.effective.Parameters.Session
+	if own := shortest(limits.Idle(), w.Spec.Session.IdleTimeout); own < limits.Idle() {
+		limits.IdleTimeout = own
+	}
+	if own := shortest(limits.Absolute(), w.Spec.Session.AbsoluteTimeout); own < limits.Absolute() {
+		limits.AbsoluteTimeout = own
+	}
+}
+
 func shortest(a time.Duration, b *metav1.Duration) time.Duration {
 	if b == nil || b.Duration <= 0 || a > 0 && a <= b.Duration {
 		return a

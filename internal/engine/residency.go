@@ -24,6 +24,7 @@ func (m *merge) addResidency(p *hipaav1.ComplianceProfile) {
 	always, allowed := sortedSet(from.Regions), sortedSet(from.Regions)
 	if f := from.Failover; f != nil && m.stands(f.Statement) {
 		allowed = sortedSet(append(allowed, f.Regions...))
+		into.FailoverBy = append(into.FailoverBy, p.Name)
 		if into.FailoverEnds.IsZero() || f.Expires.Time.Before(into.FailoverEnds) {
 			into.FailoverEnds = f.Expires.Time
 		}

@@ -37,7 +37,16 @@ func TestRegionsMergeToThoseThatAllProfilesAllow(t *testing.T) {
 				phitest.Profile("b").Regions("us-east-1", "us-west-2"),
 			},
 			want: control.ResidencyParameters{
-				Regions: []string{"us-east-1"}, Allowed: []string{"us-east-1", "us-west-2"}, FailoverEnds: phitest.Epoch.Add(2 * time.Hour),
+				Regions: []string{"us-east-1"}, Allowed: []string{"us-east-1", "us-west-2"}, FailoverEnds: phitest.Epoch.Add(2 * time.Hour), FailoverBy: []string{"a"},
+			},
+		},
+		"two failovers, until the first of them ends": {
+			give: []*phitest.ProfileBuilder{
+				phitest.Profile("a").Regions("us-east-1").Failover(phitest.After(2*time.Hour), "us-west-2"),
+				phitest.Profile("b").Regions("us-east-1").Failover(phitest.After(time.Hour), "us-west-2", "ca-central-1"),
+			},
+			want: control.ResidencyParameters{
+				Regions: []string{"us-east-1"}, Allowed: []string{"us-east-1", "us-west-2"}, FailoverEnds: phitest.Epoch.Add(time.Hour), FailoverBy: []string{"a", "b"},
 			},
 		},
 		"no failover that has ended": {

@@ -452,6 +452,45 @@ func TestTheShortestSessionAndTheBestTLSCount(t *testing.T) {
 	}
 }
 
+func TestAWorkloadShortensLimitsAndLengthensNone(t *testing.T) {
+	for name, tc := range map[string]struct {
+		profile        *phitest.ProfileBuilder
+		says           *hipaav1.WorkloadSession
+		idle, absolute time.Duration
+	}{
+		"nothing":                          {phitest.Profile("a"), nil, 15 * time.Minute, 12 * time.Hour},
+		"shorter than where nothing is":    {phitest.Profile("a"), limits(time.Minute, time.Hour), time.Minute, time.Hour},
+		"longer than where nothing is":     {phitest.Profile("a"), limits(time.Hour, 24*time.Hour), 15 * time.Minute, 12 * time.Hour},
+		"shorter than a profile's":         {phitest.Profile("a").Sessions(10*time.Minute, 8*time.Hour), limits(5*time.Minute, 4*time.Hour), 5 * time.Minute, 4 * time.Hour},
+		"longer than a profile's":          {phitest.Profile("a").Sessions(10*time.Minute, 8*time.Hour), limits(11*time.Minute, 9*time.Hour), 10 * time.Minute, 8 * time.Hour},
+		"one, and nothing about the other": {phitest.Profile("a").Sessions(10*time.Minute, 0), limits(0, time.Hour), 10 * time.Minute, time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := phitest.Workload("kiosk").Obj()
+			w.Spec.Session = tc.says
+			effective, err := newEngine(t, pair()...).Resolve(profiles(tc.profile), ehr(), w, phitest.Epoch)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := effective.Parameters.Session; got.Idle() != tc.idle || got.Absolute() != tc.absolute {
+				t.Errorf("limits = %v and %v, want %v and %v", got.Idle(), got.Absolute(), tc.idle, tc.absolute)
+			}
+		})
+	}
+}
+
+// limits are those of a workload; zero is none.
+func limits(idle, absolute time.Duration) *hipaav1.WorkloadSession {
+	says := &hipaav1.WorkloadSession{}
+	if idle > 0 {
+		says.IdleTimeout = &metav1.Duration{Duration: idle}
+	}
+	if absolute > 0 {
+		says.AbsoluteTimeout = &metav1.Duration{Duration: absolute}
+	}
+	return says
+}
+
 func TestLimitsAreAddedWhereOneProfileAsksForIt(t *testing.T) {
 	settings := func(name string, s hipaav1.SessionSettings) *phitest.ProfileBuilder {
 		return phitest.Profile(name).Sessions(0, 0).With(func(p *hipaav1.ComplianceProfileSpec) { p.Session.Settings = s })

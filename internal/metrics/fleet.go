@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
@@ -23,9 +24,11 @@ type Fleet struct {
 
 // counted is what a workload adds to the gauges.
 type counted struct {
-	stage    hipaav1.Stage
-	held     bool
-	waiting  bool
+	stage   hipaav1.Stage
+	held    bool
+	waiting bool
+	// failover says that a failover is in force.
+	failover bool
 	verdicts []prometheus.Labels
 	// drift is what stands, by kind of object.
 	drift map[string]float64
@@ -37,6 +40,9 @@ type counted struct {
 // waits for its pods.
 func (f *Fleet) Observe(name types.NamespacedName, status *hipaav1.PHIWorkloadStatus, isHeld bool) {
 	now := counted{stage: status.Stage, held: isHeld, drift: map[string]float64{}, excused: map[string]float64{}}
+	if c := meta.FindStatusCondition(status.Conditions, hipaav1.ConditionHomeRegionsOnly); c != nil {
+		now.failover = c.Reason == hipaav1.ReasonFailoverInForce
+	}
 	for i := range status.Drift {
 		if d := &status.Drift[i]; d.State == hipaav1.DriftDetected {
 			kind, _, _ := strings.Cut(d.Object, "/")
@@ -117,6 +123,9 @@ func (c counted) add(n float64) {
 	}
 	if c.waiting {
 		waiting.Add(n)
+	}
+	if c.failover {
+		failedOver.Add(n)
 	}
 	for kind, standing := range c.drift {
 		driftStanding.WithLabelValues(kind).Add(n * standing)

@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
 	"github.com/hipaa-operator/hipaa-operator/internal/metrics"
 )
 
@@ -69,6 +70,51 @@ func TestFleetFollowsEachWorkload(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, values(t, r, slices.Sorted(maps.Keys(want))...)); diff != "" {
 		t.Errorf("gauges after one is gone (-want +got):\n%s", diff)
+	}
+}
+
+func TestFailoversAreCountedWhileTheyLast(t *testing.T) {
+	r := registry(t)
+	const gauge = "hipaa_operator_failed_over_workloads"
+	of := func(reason string) *hipaav1.PHIWorkloadStatus {
+		return &hipaav1.PHIWorkloadStatus{Conditions: []metav1.Condition{{Type: hipaav1.ConditionHomeRegionsOnly, Reason: reason}}}
+	}
+	before := values(t, r, gauge)[gauge]
+	api, db := types.NamespacedName{Namespace: "ehr", Name: "api"}, types.NamespacedName{Namespace: "ehr", Name: "db"}
+	var fleet metrics.Fleet
+	for i, step := range []struct {
+		change func()
+		want   float64
+	}{
+		{func() { fleet.Observe(api, of(hipaav1.ReasonNoFailover), false) }, 0},
+		{func() { fleet.Observe(api, of(hipaav1.ReasonFailoverInForce), false) }, 1},
+		{func() { fleet.Observe(db, of(hipaav1.ReasonFailoverInForce), false) }, 2},
+		{func() { fleet.Observe(api, of(hipaav1.ReasonNoFailover), false) }, 1},
+		{func() { fleet.Observe(db, of(hipaav1.ReasonInternalError), false) }, 0},
+		{func() { fleet.Observe(db, of(hipaav1.ReasonFailoverInForce), false) }, 1},
+		{func() { fleet.Forget(db) }, 0},
+	} {
+		if step.change(); values(t, r, gauge)[gauge] != before+step.want {
+			t.Errorf("after step %d: %v, want %v", i, values(t, r, gauge)[gauge]-before, step.want)
+		}
+	}
+}
+
+func TestDialsAreCountedByWhatWasAnswered(t *testing.T) {
+	r := registry(t)
+	for _, ask := range []control.Ask{control.AskTLS, control.AskPlaintext, control.Ask(7)} {
+		for answer := control.Answer(-1); answer < 12; answer++ {
+			metrics.EdgeDialled(ask, answer)
+		}
+	}
+	names := map[string]float64{
+		"hipaa_operator_edge_dials_total asked=tls reply=unclear":       14,
+		"hipaa_operator_edge_dials_total asked=tls reply=old-accepted":  2,
+		"hipaa_operator_edge_dials_total asked=plaintext reply=turned":  1,
+		"hipaa_operator_edge_dials_total asked=plaintext reply=unclear": 7,
+	}
+	if diff := cmp.Diff(names, values(t, r, slices.Sorted(maps.Keys(names))...)); diff != "" {
+		t.Errorf("dials (-want +got):\n%s", diff)
 	}
 }
 

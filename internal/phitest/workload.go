@@ -121,6 +121,12 @@ func (b *WorkloadBuilder) To(peers ...hipaav1.EgressPeer) *WorkloadBuilder {
 	return b
 }
 
+// Session sets what it says of sessions.
+func (b *WorkloadBuilder) Session(says hipaav1.WorkloadSession) *WorkloadBuilder {
+	b.workload.Spec.Session = &says
+	return b
+}
+
 // Stage sets status.stage.
 func (b *WorkloadBuilder) Stage(s hipaav1.Stage) *WorkloadBuilder {
 	b.workload.Status.Stage = s

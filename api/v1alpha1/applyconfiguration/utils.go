@@ -156,6 +156,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.WorkloadPortApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("WorkloadReference"):
 		return &apiv1alpha1.WorkloadReferenceApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("WorkloadSession"):
+		return &apiv1alpha1.WorkloadSessionApplyConfiguration{}
 
 	}
 	return nil

@@ -22,14 +22,19 @@ var _ = add(control.Control{
 		"time without use; that its connection is closed, or its token renewed, is something else.",
 	Remedy: "set the application's own limit for unused sessions to what the profile allows",
 	Decides: "At admission and live: settings of known applications in the environment, command and args, and in files of the ConfigMaps that the pod mounts " +
-		"(Spring, Keycloak realms, Grafana, oauth2-proxy, phpMyAdmin, Laravel, Django, Tomcat, Kibana, pgAdmin, Jenkins, Guacamole, Mirth, OpenShift, " +
-		"sshd, shells), and SESSION_IDLE_TIMEOUT and SESSION_ABSOLUTE_TIMEOUT for those of your own. Each is an idle limit, an " +
-		"absolute one, or a limit of connections, in its own unit. An idle limit longer than the profile's, or none, fails, and so does an " +
+		"(Spring, Keycloak realms, Grafana, Kibana, oauth2-proxy, Argo CD, phpMyAdmin, Laravel, Django, Tomcat, pgAdmin, Jenkins, Guacamole, Mirth, OpenShift, " +
+		"sshd, shells), and SESSION_IDLE_TIMEOUT and SESSION_ABSOLUTE_TIMEOUT for those of your own; options in JENKINS_OPTS, JAVA_OPTS and their like are read as arguments. " +
+		"Each is an idle limit, an absolute one, or a limit of connections, in its own unit. An idle limit longer than the profile's, or none, fails, and so does an " +
 		"absolute one. Only an idle limit passes. Limits of connections (keepalive_timeout, proxy_read_timeout, ClientAliveInterval, wait_timeout) and renewals " +
-		"(cookie-refresh) never count. Where no idle limit is found the verdict is Unknown live, and nothing is refused: the application may have " +
-		"one in its image or its database. A workload that keeps data (role DataStore) or runs to completion (role Job) has no sessions of people, and one that no " +
-		"gateway and no address range may call has callers that keep them: both are not applicable. Where the profile asks for it (session.settings: Complete), new " +
-		"pods of Grafana, HAPI FHIR, Guacamole and pgAdmin that say nothing of a limit are told the profile's, by the variable that their images " +
+		"(cookie-refresh) never count. Jenkins has two, sessionTimeout and sessionEviction, of which the shorter ends a session: both are held to the idle limit. " +
+		"Realms that the Keycloak operator imports (KeycloakRealmImport) and those of Crossplane's Keycloak provider are judged themselves: ssoSessionIdleTimeout, " +
+		"ssoSessionMaxLifespan, and those for people who are remembered; where one is left out Keycloak's own counts, 30m and 10h. Limits of clients only shorten them. " +
+		"A realm that was changed in Keycloak's own console is not seen. Where no idle limit is found the verdict is Unknown live, and nothing is refused: the application may have " +
+		"one in its image or its database, as OpenEMR has; the remedy says where to look. A workload that keeps data (role DataStore) or runs to completion (role Job) has no sessions of people, " +
+		"one that no gateway and no address range may call has callers that keep them, and one may state that it serves machines alone, or a stream of monitors that must " +
+		"not end (session.serves of the PHIWorkload, with a reason; Attested): these are not applicable. A PHIWorkload can shorten the limits by its own session, and " +
+		"not lengthen them; limits for each role of people inside an application are not judged. Where the profile asks for it (session.settings: Complete), new " +
+		"pods of Grafana, Kibana, HAPI FHIR, Guacamole and pgAdmin that say nothing of a limit are told the profile's, by the variable that their images " +
 		"document; not where a Secret might say it, and not where care depends on the workload. Of other images nothing shows which variable they read.",
 	Parameters: []control.Parameter{
 		{
@@ -58,16 +63,21 @@ spec:
     - {name: SERVER_SERVLET_SESSION_TIMEOUT, value: 15m}
     securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
 `,
-	Judges: control.Pods,
-	Needs:  control.Settings,
+	Resources: []control.ResourceType{realmImports, crossplaneRealm},
+	Judges:    control.Pods | control.Resources,
+	Needs:     control.Settings,
+	NeedsLive: control.Infrastructure,
 	Check: func(s control.Subject) []control.Finding {
-		if s.Pod == nil {
+		switch why := withoutPeople(s.Workload); {
+		case s.Resource != nil:
+			return checkRealm(s.Profile.Session, s.Resource) // people sign in there, whoever serves them then
+		case s.Pod == nil:
 			return nil
+		case why != nil:
+			return []control.Finding{*why}
+		default:
+			return checkSessions(&s)
 		}
-		if why := withoutPeople(s.Workload); why != "" {
-			return []control.Finding{control.NotApplicable(why)}
-		}
-		return checkSessions(&s)
 	},
 	Mutate: func(s control.Subject, pod *corev1.Pod) {
 		if s.Profile.Session.Settings == hipaav1.SessionSettingsComplete {
@@ -75,38 +85,64 @@ spec:
 		}
 	},
 	Satisfy: func(s *control.Subject) {
-		limit := corev1.EnvVar{Name: "SERVER_SERVLET_SESSION_TIMEOUT", Value: "15m"}
+		pods := s.World.Pods
 		if s.Pod != nil {
-			s.Pod.Spec.Containers[0].Env = append(s.Pod.Spec.Containers[0].Env, limit)
+			pods = append(slices.Clone(pods), s.Pod)
 		}
-		for _, pod := range s.World.Pods {
-			pod.Spec.Containers[0].Env = append(pod.Spec.Containers[0].Env, limit)
+		limit := corev1.EnvVar{Name: "SERVER_SERVLET_SESSION_TIMEOUT", Value: "15m"}
+		for _, pod := range pods {
+			if first := &pod.Spec.Containers[0]; !slices.ContainsFunc(first.Env, func(e corev1.EnvVar) bool { return e.Name == limit.Name }) {
+				first.Env = append(first.Env, limit)
+			}
 		}
+		declareResource(s, realmImport(s.Namespace.Name, map[string]any{"ssoSessionIdleTimeout": int64(900)}))
 	},
 	Breaks: control.Breaks{
-		"an idle limit that is too long":            telling("SERVER_SERVLET_SESSION_TIMEOUT", "60m"),
-		"no idle limit":                             telling("SERVER_SERVLET_SESSION_TIMEOUT", "-1"),
-		"an idle limit in minutes that is too long": telling("SESSION_LIFETIME", "120"),
-		"an absolute limit that is too long":        running("oauth2-proxy", "--cookie-expire=168h"),
-		"an idle limit that cannot be read":         telling("SESSION_IDLE_TIMEOUT", "a while"),
+		"an idle limit that is too long":                telling("SERVER_SERVLET_SESSION_TIMEOUT", "60m"),
+		"no idle limit":                                 telling("SERVER_SERVLET_SESSION_TIMEOUT", "-1"),
+		"an idle limit in minutes that is too long":     telling("SESSION_LIFETIME", "120"),
+		"an absolute limit that is too long":            running("oauth2-proxy", "--cookie-expire=168h"),
+		"an idle limit that cannot be read":             telling("SESSION_IDLE_TIMEOUT", "a while"),
+		"an idle limit of a month":                      telling("GF_AUTH_LOGIN_MAXIMUM_INACTIVE_LIFETIME_DURATION", "1M"),
+		"an idle limit of Kibana that is too long":      telling("XPACK_SECURITY_SESSION_IDLETIMEOUT", "1h"),
+		"a limit among the options of Jenkins":          telling("JENKINS_OPTS", "--httpPort=8080 --sessionTimeout=1440"),
+		"a realm of Keycloak whose limit is too long":   breaksResource(realmImport("ehr", map[string]any{"ssoSessionIdleTimeout": int64(3600)})),
+		"a realm of Keycloak that leaves the limit out": breaksResource(realmImport("ehr", nil)),
+		"a realm of Keycloak that lasts too long": breaksResource(realmImport("ehr", map[string]any{
+			"ssoSessionIdleTimeout": int64(900), "ssoSessionMaxLifespan": int64(86400),
+		})),
+		"a realm of Keycloak that remembers people for too long": breaksResource(realmImport("ehr", map[string]any{
+			"ssoSessionIdleTimeout": int64(900), "rememberMe": true, "ssoSessionIdleTimeoutRememberMe": int64(604800),
+		})),
+		"a realm of Crossplane whose limit is too long": breaksResource(crossplaneRealmWith("30m0s")),
 	},
 })
 
-// withoutPeople says why a workload has no sessions of people; empty where it may.
-func withoutPeople(w *hipaav1.PHIWorkload) string {
+// withoutPeople says why a workload has no sessions of people; nil where it may.
+func withoutPeople(w *hipaav1.PHIWorkload) *control.Finding {
 	if w == nil {
-		return ""
+		return nil
 	}
+	serves := hipaav1.SessionPrincipalsPeople
+	if w.Spec.Session != nil {
+		serves = w.Spec.Session.Serves
+	}
+	var why control.Finding
 	switch {
 	case w.Spec.Role == hipaav1.RoleDataStore:
-		return "it keeps data for other workloads, which keep the sessions of people"
+		why = control.NotApplicable("it keeps data for other workloads, which keep the sessions of people")
 	case w.Spec.Role == hipaav1.RoleJob:
-		return "it runs to completion, and nobody has a session with it"
+		why = control.NotApplicable("it runs to completion, and nobody has a session with it")
 	case w.Spec.Access == nil || !slices.ContainsFunc(w.Spec.Access.From, fromPeople):
-		return "no gateway and no address range may call it: the sessions of people are its callers'"
+		why = control.NotApplicable("no gateway and no address range may call it: the sessions of people are its callers'")
+	case serves == hipaav1.SessionPrincipalsMachines:
+		why = control.NotApplicable("spec.session of its PHIWorkload states that it serves machines alone").Known(hipaav1.EvidenceAttested)
+	case serves == hipaav1.SessionPrincipalsMonitoringStream:
+		why = control.NotApplicable("spec.session of its PHIWorkload states that it is a stream of monitors, which must not end").Known(hipaav1.EvidenceAttested)
 	default:
-		return ""
+		return nil
 	}
+	return &why
 }
 
 func fromPeople(from hipaav1.AccessPeer) bool { return from.Gateway != nil || from.IPBlock != nil }
@@ -124,6 +160,9 @@ func checkSessions(s *control.Subject) []control.Finding {
 	for _, c := range control.Containers(&s.Pod.Spec) {
 		for _, setting := range control.SettingsOf(c, s.World.ConfigMaps) {
 			t.setting(setting)
+			for _, option := range optionsIn(setting) {
+				t.setting(option)
+			}
 		}
 		if len(c.Command)+len(c.Args) > 0 {
 			for _, setting := range control.ArgumentsOf(control.CommandsOf(c)) {
@@ -137,7 +176,11 @@ func checkSessions(s *control.Subject) []control.Finding {
 			t.setting(entry)
 		}
 	}
-	if !t.idle {
+	switch {
+	case t.idle:
+	case signsIn(s):
+		t.findings = append(t.findings, control.NotApplicable("its realms are declared, and judged themselves"))
+	default:
 		t.findings = append(t.findings, t.unknown(s).OnlyLive())
 	}
 	return t.findings
@@ -169,9 +212,11 @@ func (t *sessions) setting(s control.Setting) {
 	if known == nil {
 		return
 	}
-	limit, said := limitOf(s.Value, known.unit)
+	limit, said := limitOf(channelsIn(s.Value), known.unit)
 	switch {
 	case known.kind == noLimit:
+	case known.kind == rememberedIdle || known.kind == rememberedAbsolute:
+		t.remembered(s, known.kind, limit)
 	case known.kind == transportLimit:
 		t.transport = s.Name
 	case s.Origin == control.FromSecret || s.Origin == control.Unread || !said:
@@ -183,6 +228,18 @@ func (t *sessions) setting(s control.Setting) {
 	default:
 		t.idle = true
 		t.judge(s, known.kind, limit, t.limits.Idle())
+	}
+}
+
+// remembered judges a limit for people who ask to be remembered. Zero leaves them the
+// one of the others.
+func (t *sessions) remembered(s control.Setting, kind limitKind, limit time.Duration) {
+	switch {
+	case limit <= 0:
+	case kind == rememberedAbsolute:
+		t.judge(s, absoluteLimit, limit, t.limits.Absolute())
+	default:
+		t.judge(s, idleLimit, limit, t.limits.Idle())
 	}
 }
 

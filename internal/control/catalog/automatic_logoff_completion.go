@@ -25,6 +25,7 @@ var limitVariables = map[string]limitVariable{
 	"grafana/grafana":     {"GF_AUTH_LOGIN_MAXIMUM_INACTIVE_LIFETIME_DURATION", 0},
 	"hapiproject/hapi":    {"SERVER_SERVLET_SESSION_TIMEOUT", 0},
 	"guacamole/guacamole": {"API_SESSION_TIMEOUT", time.Minute},
+	"kibana/kibana":       {"XPACK_SECURITY_SESSION_IDLETIMEOUT", 0},
 	"dpage/pgadmin4":      {"PGADMIN_CONFIG_USER_INACTIVITY_TIMEOUT", time.Second},
 }
 
@@ -33,7 +34,7 @@ var limitVariables = map[string]limitVariable{
 // added: that could loosen it. Who cares for patients is logged off by people's decision
 // alone, so pods of such workloads are left as they are.
 func completeLimits(s *control.Subject, pod *corev1.Pod) {
-	if s.Workload == nil || s.Workload.Spec.Continuity == hipaav1.ContinuityPatientCare || withoutPeople(s.Workload) != "" {
+	if s.Workload == nil || s.Workload.Spec.Continuity == hipaav1.ContinuityPatientCare || withoutPeople(s.Workload) != nil {
 		return
 	}
 	for i := range pod.Spec.Containers {
@@ -70,6 +71,7 @@ func leavesOpen(s *control.Subject, pod *corev1.Pod, c control.Container) bool {
 		if setting.Name == "" || setting.Origin == control.Unread {
 			return false
 		}
+		settings = append(settings, optionsIn(setting)...)
 	}
 	if len(c.Command)+len(c.Args) > 0 {
 		settings = append(settings, control.ArgumentsOf(control.CommandsOf(c))...)

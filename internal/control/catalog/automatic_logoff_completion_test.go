@@ -30,6 +30,8 @@ func TestALimitIsAddedOnlyWhereNothingMightSayOne(t *testing.T) {
 		"from another registry, by its digest": {give: corev1.Container{Image: "registry.example.org:5000/mirror/grafana/grafana@sha256:7f3"}, want: []corev1.EnvVar{{Name: grafana, Value: "10m"}}},
 		"one that counts minutes":              {give: corev1.Container{Image: "guacamole/guacamole"}, want: []corev1.EnvVar{{Name: "API_SESSION_TIMEOUT", Value: "10"}}},
 		"one that counts seconds":              {give: corev1.Container{Image: "dpage/pgadmin4:9"}, want: []corev1.EnvVar{{Name: "PGADMIN_CONFIG_USER_INACTIVITY_TIMEOUT", Value: "600"}}},
+		"Kibana":                               {give: corev1.Container{Image: "docker.elastic.co/kibana/kibana:9.1.0"}, want: []corev1.EnvVar{{Name: "XPACK_SECURITY_SESSION_IDLETIMEOUT", Value: "10m"}}},
+		"one whose options say it":             {give: corev1.Container{Image: "hapiproject/hapi", Env: env("JAVA_OPTS", "-Dserver.servlet.session.timeout=5m")}, want: env("JAVA_OPTS", "-Dserver.servlet.session.timeout=5m")},
 		"one of Spring":                        {give: corev1.Container{Image: "docker.io/hapiproject/hapi:v8"}, want: []corev1.EnvVar{{Name: "SERVER_SERVLET_SESSION_TIMEOUT", Value: "10m"}}},
 		"an image of a similar name":           {give: corev1.Container{Image: "evil-grafana/grafana-like"}},
 		"an image that nobody knows":           {give: corev1.Container{Image: "registry.example.org/patient-api:1"}},

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/control"
@@ -34,6 +35,10 @@ func TestLimitsAreReadInTheirUnit(t *testing.T) {
 		"NaN":         {time.Second, 0, true},
 		"1e300":       {time.Second, longestLimit, true},
 		"9999999999w": {0, longestLimit, true},
+		"15 Minutes":  {0, 15 * minute, true},
+		"1y":          {0, 365 * 24 * time.Hour, true},
+		"1M":          {0, 0, false}, // a month to Grafana and Kibana, a minute to Spring
+		"P1M":         {0, 0, false},
 		"16":          {0, 0, false},
 		"":            {time.Second, 0, false},
 		"${LIMIT}":    {time.Second, 0, false},
@@ -88,6 +93,64 @@ func TestWhatEndsASession(t *testing.T) {
 				`Pass: ConfigMap/c data.realm.json line 3 "ssoSessionMaxLifespan" is an absolute limit of 10h`,
 			},
 		},
+		"Keycloak, in a file, for people who are remembered": {
+			around: []*corev1.ConfigMap{configMap("c", "realm.json", "{\n  \"ssoSessionIdleTimeout\": 900,\n  \"ssoSessionIdleTimeoutRememberMe\": 0,\n  \"ssoSessionMaxLifespanRememberMe\": 2592000,\n  \"clientSessionMaxLifespan\": 0\n}")},
+			want: []string{
+				`Pass: ConfigMap/c data.realm.json line 2 "ssoSessionIdleTimeout" is an idle limit of 15m`,
+				`ConfigMap/c data.realm.json line 4 "ssoSessionMaxLifespanRememberMe" is an absolute limit of 720h, and the profile asks for 12h`,
+			},
+		},
+		"Kibana, in its file": {
+			around: []*corev1.ConfigMap{configMap("c", "kibana.yml", "xpack.security.session:\n  idleTimeout: \"15m\"\n  lifespan: \"30d\"\n")},
+			want: []string{
+				`Pass: ConfigMap/c data.kibana.yml line 2 "xpack.security.session.idleTimeout" is an idle limit of 15m`,
+				`ConfigMap/c data.kibana.yml line 3 "xpack.security.session.lifespan" is an absolute limit of 720h, and the profile asks for 12h`,
+			},
+		},
+		"Kibana, by its variables": {
+			give: corev1.Container{Env: env("XPACK_SECURITY_SESSION_IDLETIMEOUT", "900000", "XPACK_SECURITY_SESSION_LIFESPAN", "8h")},
+			want: []string{
+				`Pass: spec.containers[0].env[0] "XPACK_SECURITY_SESSION_IDLETIMEOUT" is an idle limit of 15m`,
+				`Pass: spec.containers[0].env[1] "XPACK_SECURITY_SESSION_LIFESPAN" is an absolute limit of 8h`,
+			},
+		},
+		"Grafana, in its file": {
+			around: []*corev1.ConfigMap{configMap("c", "grafana.ini", "[auth]\nlogin_maximum_inactive_lifetime_duration = 1M\nlogin_maximum_lifetime_days = 1\n")},
+			want: []string{
+				`Unknown: ConfigMap/c data.grafana.ini line 2 "auth.login_maximum_inactive_lifetime_duration" is an idle limit that cannot be read here`,
+				`ConfigMap/c data.grafana.ini line 3 "auth.login_maximum_lifetime_days" is an absolute limit of 24h, and the profile asks for 12h`,
+			},
+		},
+		"Jenkins, among its options": {
+			give: corev1.Container{Env: env("JENKINS_OPTS", "--prefix=/ci --sessionTimeout=15 --sessionEviction=43200", "JAVA_OPTS", "-Xmx1g -Dserver.servlet.session.timeout=10m")},
+			want: []string{
+				`Pass: spec.containers[0].env[0] "sessionTimeout" is an idle limit of 15m`,
+				`spec.containers[0].env[0] "sessionEviction" is an idle limit of 12h, and the profile asks for 15m`,
+				`Pass: spec.containers[0].env[1] "server.servlet.session.timeout" is an idle limit of 10m`,
+			},
+		},
+		"oauth2-proxy, in its file": {
+			around: []*corev1.ConfigMap{configMap("c", "oauth2-proxy.cfg", "cookie_expire = \"168h0m0s\"\ncookie_refresh = \"1h\"\n")},
+			want: []string{
+				`ConfigMap/c data.oauth2-proxy.cfg line 1 "cookie_expire" is an absolute limit of 168h, and the profile asks for 12h`,
+				`Unknown: spec.containers ` + remedyless + `: "cookie_refresh" ends connections (live)`,
+			},
+		},
+		"Argo CD": {
+			around: []*corev1.ConfigMap{configMap("argocd-cm", "users.session.duration", "8h")},
+			want: []string{
+				`Pass: ConfigMap/argocd-cm data.users.session.duration "users.session.duration" is an absolute limit of 8h`,
+				"Unknown: spec.containers " + remedyless + " (live)",
+			},
+		},
+		"sshd, which ends channels": {
+			around: []*corev1.ConfigMap{configMap("c", "sshd_config", "ClientAliveInterval 60\nChannelTimeout x11=1h session=15m\n")},
+			want:   []string{`Pass: ConfigMap/c data.sshd_config line 2 "ChannelTimeout" is an idle limit of 15m`},
+		},
+		"sshd, which ends other channels": {
+			around: []*corev1.ConfigMap{configMap("c", "sshd_config", "Port 2222\nChannelTimeout x11=10m\n")},
+			want:   []string{`ConfigMap/c data.sshd_config line 2 "ChannelTimeout" is an idle limit that is turned off, and the profile asks for 15m`},
+		},
 		"web.xml": {
 			around: []*corev1.ConfigMap{configMap("c", "web.xml", "<web-app>\n<session-config>\n<session-timeout>15</session-timeout>\n</session-config>\n</web-app>")},
 			want:   []string{`Pass: ConfigMap/c data.web.xml line 3 "session-timeout" is an idle limit of 15m`},
@@ -132,6 +195,9 @@ func TestWhereNobodyHasASession(t *testing.T) {
 		"an undeclared pod":              {want: true},
 		"a service of other workloads":   {give: phitest.Workload("a").From(phitest.FromWorkload("portal")).Obj()},
 		"a service that nobody may call": {give: phitest.Workload("a").Obj()},
+		"one that states its machines":   {give: phitest.Workload("a").From(gateway).Session(hipaav1.WorkloadSession{Serves: hipaav1.SessionPrincipalsMachines}).Obj()},
+		"one that states its monitors":   {give: phitest.Workload("a").From(gateway).Session(hipaav1.WorkloadSession{Serves: hipaav1.SessionPrincipalsMonitoringStream}).Obj()},
+		"one that states its people":     {give: phitest.Workload("a").From(gateway).Session(hipaav1.WorkloadSession{Serves: hipaav1.SessionPrincipalsPeople}).Obj(), want: true},
 		"a job":                          {give: phitest.Workload("a").Role(hipaav1.RoleJob).From(gateway).Obj()},
 		"a database":                     {give: phitest.Workload("a").Role(hipaav1.RoleDataStore).From(gateway).Obj()},
 	} {
@@ -141,6 +207,68 @@ func TestWhereNobodyHasASession(t *testing.T) {
 			findings := controlOf("automatic-logoff").Check(s)
 			if got := findings[0].Verdict != hipaav1.VerdictNotApplicable; len(findings) != 1 || got != tc.want {
 				t.Errorf("judged %t, want %t: %q", got, tc.want, sentences(findings))
+			}
+		})
+	}
+}
+
+func TestWhatRealmsSayOfSessions(t *testing.T) {
+	realm := func(limits map[string]any) *unstructured.Unstructured { return realmImport("ehr", limits) }
+	const shared = "Pass: spec.realm.ssoSessionMaxLifespan is not there, so that Keycloak's own counts, an absolute limit of 10h"
+	for name, tc := range map[string]struct {
+		give *unstructured.Unstructured
+		want []string
+	}{
+		"a limit that is kept": {realm(map[string]any{"ssoSessionIdleTimeout": int64(900)}), []string{`Pass: spec.realm.ssoSessionIdleTimeout "ssoSessionIdleTimeout" is an idle limit of 15m`, shared}},
+		"none": {realm(nil), []string{
+			"spec.realm.ssoSessionIdleTimeout is not there, so that Keycloak's own counts, an idle limit of 30m, and the profile asks for 15m", shared,
+		}},
+		"one that is turned off": {realm(map[string]any{"ssoSessionIdleTimeout": int64(0)}), []string{`spec.realm.ssoSessionIdleTimeout "ssoSessionIdleTimeout" is an idle limit that is turned off, and the profile asks for 15m`, shared}},
+		"people who are remembered": {
+			realm(map[string]any{"ssoSessionIdleTimeout": int64(600), "rememberMe": true, "ssoSessionIdleTimeoutRememberMe": int64(0), "ssoSessionMaxLifespanRememberMe": int64(604800)}),
+			[]string{`Pass: spec.realm.ssoSessionIdleTimeout "ssoSessionIdleTimeout" is an idle limit of 10m`, shared, `spec.realm.ssoSessionMaxLifespanRememberMe "ssoSessionMaxLifespanRememberMe" is an absolute limit of 168h, and the profile asks for 12h`},
+		},
+		"people who cannot be": {
+			realm(map[string]any{"ssoSessionIdleTimeout": int64(600), "ssoSessionMaxLifespanRememberMe": int64(604800)}),
+			[]string{`Pass: spec.realm.ssoSessionIdleTimeout "ssoSessionIdleTimeout" is an idle limit of 10m`, shared},
+		},
+		"limits of clients": {realm(map[string]any{"ssoSessionIdleTimeout": int64(600), "clientSessionIdleTimeout": int64(86400)}), []string{`Pass: spec.realm.ssoSessionIdleTimeout "ssoSessionIdleTimeout" is an idle limit of 10m`, shared}},
+		"Crossplane's, in its words": {crossplaneRealmWith("30m0s"), []string{
+			`spec.forProvider.ssoSessionIdleTimeout "ssoSessionIdleTimeout" is an idle limit of 30m, and the profile asks for 15m`,
+			"Pass: spec.forProvider.ssoSessionMaxLifespan is not there, so that Keycloak's own counts, an absolute limit of 10h",
+		}},
+		"Crossplane's, without a unit": {crossplaneRealmWith("900"), []string{
+			"Unknown: spec.forProvider.ssoSessionIdleTimeout is an idle limit that cannot be read here",
+			"Pass: spec.forProvider.ssoSessionMaxLifespan is not there, so that Keycloak's own counts, an absolute limit of 10h",
+		}},
+		"something else": {&unstructured.Unstructured{Object: map[string]any{"apiVersion": "example.org/v1", "kind": "Realm"}}, []string{"NotApplicable: is not of a type that this control judges"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := podOf(corev1.Container{})
+			if diff := cmp.Diff(tc.want, sentences(controlOf("automatic-logoff").Check(s.Of(tc.give)))); diff != "" {
+				t.Errorf("findings (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestAKeycloakIsJudgedByItsRealms(t *testing.T) {
+	for name, tc := range map[string]struct {
+		image    string
+		declared bool
+		want     string
+	}{
+		"whose realms are declared": {"quay.io/keycloak/keycloak:26.4", true, "NotApplicable: its realms are declared, and judged themselves"},
+		"whose realms are not":      {"quay.io/keycloak/keycloak:26.4", false, "Unknown: spec.containers nothing shows when a session ends that nobody uses (live)"},
+		"that is none":              {"registry.example.org/patient-api:1", true, "Unknown: spec.containers nothing shows when a session ends that nobody uses (live)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := podOf(corev1.Container{Image: tc.image})
+			if tc.declared {
+				s.World.Resources = append(s.World.Resources, realmImport("ehr", nil))
+			}
+			if diff := cmp.Diff([]string{tc.want}, sentences(controlOf("automatic-logoff").Check(s))); diff != "" {
+				t.Errorf("findings (-want +got):\n%s", diff)
 			}
 		})
 	}

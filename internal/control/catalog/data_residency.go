@@ -26,7 +26,7 @@ var _ = add(control.Control{
 		"node; where the profile opts in, it gets a required node affinity instead. Live, the label topology.kubernetes.io/region of the node " +
 		"decides, and for a volume its node affinity: the region, or a zone in the form of AWS, Google or Azure. A claim that is not bound holds " +
 		"nothing. A node or volume that shows no region is Unknown. Without regions in any profile the verdict is Unknown, unless a profile " +
-		"states until an end date that nothing binds. A region that a failover allows counts until its end, and the evidence is Attested. " +
+		"states until an end date that nothing binds. A region that a failover allows counts until its end, and the evidence is Attested: condition HomeRegionsOnly of the PHIWorkload, and events, tell since when one lasts, when it is moved and when it ends. " +
 		"Where back-ups and replicas outside the cluster, vendors, and people who look from elsewhere are, no object of the cluster shows.",
 	Parameters: []control.Parameter{
 		{Path: "residency.regions", Basis: control.BasisState, Meaning: "The regions where PHI may be. HIPAA names none; state law, Medicaid programmes and contracts do."},

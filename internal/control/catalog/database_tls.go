@@ -28,7 +28,11 @@ var _ = add(control.Control{
 		"TLS beside it, is Unknown, which refuses: the application may ask for TLS by itself, and nothing shows it. What comes from a Secret cannot be read: " +
 		"where the name says that it is an address the verdict stays Unknown live and nothing is refused, and otherwise it is no finding. Servers on " +
 		"loopback or behind a unix socket are in the pod and do not count. Settings are what the application is told, not what it does: one that has its " +
-		"addresses in its image is not seen here, and network-isolation holds it to what is declared.",
+		"addresses in its image is not seen here, and network-isolation holds it to what is declared. " +
+		"Where the profile completes settings (transmission.databaseSettings), it does so by variables that libpq, Grafana and Guacamole document; the drivers of MySQL, " +
+		"MongoDB, Redis, AMQP, Kafka and SQL Server read none, and are told in the address. A client that is told to look at the certificate and lacks that of the " +
+		"authority connects to nobody: so nothing is added where the file that PGSSLROOTCERT or its like names is not surely mounted - a key of a ConfigMap that is there, " +
+		"a Secret's that the pod names or leaves whole, a projected or a CSI volume - and the finding says what to mount.",
 	Parameters: []control.Parameter{
 		{
 			Path: "transmission.databaseTLS", Basis: control.BasisGuidance,
@@ -36,7 +40,8 @@ var _ = add(control.Control{
 		},
 		{
 			Path: "transmission.databaseSettings", Basis: control.BasisProfile,
-			Meaning: "Complete adds PGSSLMODE to containers that name a server by PGHOST and say nothing about TLS: verify-full where PGSSLROOTCERT is there, and require otherwise. Never where a Secret might say it already. A server without TLS is cut off. Default AsDeclared.",
+			Meaning: "Complete tells containers that name a server and say nothing about TLS to ask for it: PGSSLMODE beside PGHOST, GF_DATABASE_SSL_MODE of Grafana on PostgreSQL, POSTGRESQL_SSL_MODE and MYSQL_SSL_MODE of Guacamole. " +
+				"Where the certificate of the authority is named (PGSSLROOTCERT and its like) they are to look at the server's name too, and only if a volume holds it. Never where a Secret or a file might say it already. A server without TLS is cut off. Default AsDeclared.",
 		},
 	},
 	Example: `apiVersion: v1
@@ -70,7 +75,7 @@ spec:
 	},
 	Mutate: func(s control.Subject, pod *corev1.Pod) {
 		if s.Profile.Transmission.DatabaseSettings == hipaav1.DatabaseSettingsComplete {
-			completeLibpq(pod, s.World.ConfigMaps)
+			completeTLS(pod, s.World.ConfigMaps)
 		}
 	},
 	Breaks: databaseTLSBreaks,
@@ -123,8 +128,8 @@ func (t *databaseTLS) asked(path, what string, to *database, grade tlsGrade) {
 
 // silent is the finding about an address, a call or a driver's variables that leave
 // TLS to the driver's default.
-func (t *databaseTLS) silent(path, what string, to *database) {
-	t.add(control.Failed(path, "%s leads to %s and asks for no TLS", what, to.name).But("%s", to.remedy))
+func silent(path, what string, to *database) control.Finding {
+	return control.Failed(path, "%s leads to %s and asks for no TLS", what, to.name).But("%s", to.remedy)
 }
 
 // configMap judges what files in a ConfigMap say, and of its other keys what can be
@@ -135,7 +140,11 @@ func (t *databaseTLS) configMap() {
 		c, is := connectionIn(e.Value)
 		switch {
 		case !is:
-			t.named(e, entries, inFile(e))
+			var told *container
+			if inFile(e) {
+				told = &container{}
+			}
+			t.named(e, entries, told)
 		case c.local:
 			t.local = true
 		case c.grade != tlsUnsaid:
@@ -145,7 +154,7 @@ func (t *databaseTLS) configMap() {
 				t.asked(e.Path, quoted(e.Name), c.to, grade)
 				continue
 			}
-			t.silent(e.Path, quoted(e.Name), c.to)
+			t.add(silent(e.Path, quoted(e.Name), c.to))
 		}
 	}
 }

@@ -13,6 +13,8 @@ type connection struct {
 	local bool
 	// inherits says that PGSSLMODE counts where the address is silent.
 	inherits bool
+	// authority is the sslrootcert of an address of PostgreSQL.
+	authority string
 }
 
 // databasesByScheme are the schemes of addresses, without what names the driver.
@@ -60,7 +62,7 @@ func ofURL(scheme, rest string) (connection, bool) {
 	c := connection{to: kind, local: isLocal(host, given), inherits: kind == postgreSQL && !jdbc}
 	switch kind {
 	case postgreSQL:
-		c.grade = given.postgres(jdbc)
+		c.grade, c.authority = given.postgres(jdbc), given["sslrootcert"]
 	case mySQL:
 		c.grade = given.mysql(jdbc, base == "mariadb")
 	case mongoDB:
@@ -329,7 +331,9 @@ func ofPairs(value string) (connection, bool) {
 		if !(hosted || addressed) || given["dbname"]+given["user"]+given["sslmode"]+given["port"] == "" {
 			return ofRedisList(value)
 		}
-		return connection{to: postgreSQL, local: isLocal(given["host"]+given["hostaddr"], given), grade: given.postgres(false), inherits: true}, true
+		return connection{
+			to: postgreSQL, local: isLocal(given["host"]+given["hostaddr"], given), grade: given.postgres(false), inherits: true, authority: given["sslrootcert"],
+		}, true
 	}
 	return ofConnectionString(pairs(value, ";"))
 }

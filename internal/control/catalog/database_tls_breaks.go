@@ -16,16 +16,19 @@ var databaseTLSBreaks = control.Breaks{
 	"an address of AMQP that is plaintext":                   telling("BROKER_URL", "amqp://queue.ehr.svc/vhost"),
 	"a listener of Kafka that is plaintext":                  telling("KAFKA_BOOTSTRAP_SERVERS", "SASL_PLAINTEXT://queue.ehr.svc:9092"),
 	"a server of PostgreSQL, and no word about TLS":          telling("PGHOST", "patient-db.ehr.svc"),
+	"a server of PostgreSQL whose authority nothing mounts":  telling("PGHOST", "patient-db.ehr.svc", "PGSSLROOTCERT", "/run/db/ca.crt"),
 	"a server of Redis, and no word about TLS":               telling("REDIS_HOST", "cache.ehr.svc"),
 	"a call of redis-cli without TLS":                        running("redis-cli", "-h", "cache.ehr.svc", "ping"),
 	"an address in a file of a ConfigMap that turns TLS off": holding("application.yaml", "spring:\n  datasource:\n    url: jdbc:postgresql://patient-db.ehr.svc/records?sslmode=disable\n"),
 }
 
-// telling sets a variable of the first container.
-func telling(name, value string) control.Break {
+// telling sets variables of the first container, by name and value.
+func telling(namesAndValues ...string) control.Break {
 	return control.Break{Kind: control.Pods, Apply: func(s *control.Subject) {
 		first := &s.Pod.Spec.Containers[0]
-		first.Env = append(first.Env, corev1.EnvVar{Name: name, Value: value})
+		for i := 0; i+1 < len(namesAndValues); i += 2 {
+			first.Env = append(first.Env, corev1.EnvVar{Name: namesAndValues[i], Value: namesAndValues[i+1]})
+		}
 	}}
 }
 

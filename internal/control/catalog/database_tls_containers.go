@@ -7,6 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/control"
 )
 
@@ -21,7 +22,10 @@ func (t *databaseTLS) pod() {
 		return files
 	}
 	for _, c := range control.Containers(spec) {
-		told := container{control.SettingsOf(c, t.subject.World.ConfigMaps), control.CommandsOf(c), mounted}
+		told := container{environment: control.SettingsOf(c, t.subject.World.ConfigMaps), commands: control.CommandsOf(c), mounted: mounted}
+		if t.subject.Profile.Transmission.DatabaseSettings == hipaav1.DatabaseSettingsComplete {
+			told.gaps = gapsOf(told.environment, &mounts{spec, c.Container, t.subject.World.ConfigMaps})
+		}
 		t.container(&told)
 	}
 }
@@ -32,6 +36,8 @@ type container struct {
 	commands    []control.Command
 	// mounted are the entries of files from ConfigMaps.
 	mounted func() []control.Setting
+	// gaps are what keeps it from being told to ask for TLS.
+	gaps []*gap
 }
 
 func (t *databaseTLS) container(told *container) {
@@ -42,14 +48,14 @@ func (t *databaseTLS) container(told *container) {
 		case s.Origin == control.FromSecret || s.Origin == control.Unread:
 			t.unread(s)
 		case !is:
-			t.named(s, all, true, told.mounted)
+			t.named(s, all, told)
 		case c.local:
 			t.local = true
 		default:
 			t.address(s, c, all, told)
 		}
 	}
-	t.libpq(told.environment)
+	t.libpq(told)
 	for _, command := range told.commands {
 		t.call(command, told.environment)
 	}
@@ -64,7 +70,7 @@ func (t *databaseTLS) address(s control.Setting, c connection, all []control.Set
 		c.grade = besideIt(c.to, all)
 	}
 	if c.grade == tlsUnsaid {
-		t.silent(s.Path, quoted(s.Name), c.to)
+		t.add(silent(s.Path, quoted(s.Name), c.to))
 		return
 	}
 	t.asked(s.Path, quoted(s.Name), c.to, c.grade)
@@ -130,8 +136,9 @@ func serverOf(words []string, value string) *database {
 }
 
 // named judges a setting that names a server and does not say how to speak to it. In
-// a ConfigMap alone nothing is said against it: the container may know more.
-func (t *databaseTLS) named(s control.Setting, all []control.Setting, complete bool, more ...func() []control.Setting) {
+// a key of a ConfigMap alone (told is nil) nothing is said against it: the container may
+// know more.
+func (t *databaseTLS) named(s control.Setting, all []control.Setting, told *container) {
 	if s.Value == "" || !endsLikeServer(s.Name) {
 		return
 	}
@@ -144,17 +151,15 @@ func (t *databaseTLS) named(s control.Setting, all []control.Setting, complete b
 		return
 	}
 	grade := besideIt(to, all)
-	if grade == tlsUnsaid {
-		for _, entries := range more {
-			grade = best(grade, besideIt(withServers(to), entries()))
-		}
+	if grade == tlsUnsaid && told != nil && told.mounted != nil {
+		grade = besideIt(withServers(to), told.mounted())
 	}
 	switch {
 	case grade != tlsUnsaid:
 		t.asked(s.Path, quoted(s.Name), to, grade)
-	case complete:
-		t.add(control.Undecided(s.Path, "%s names a server of %s, and nothing shows that TLS is asked for", quoted(s.Name), to.name).
-			But("%s", to.remedy))
+	case told != nil:
+		t.add(told.gapAt(s.Name).widened(
+			control.Undecided(s.Path, "%s names a server of %s, and nothing shows that TLS is asked for", quoted(s.Name), to.name).But("%s", to.remedy)))
 	}
 }
 
@@ -197,16 +202,16 @@ func (t *databaseTLS) unread(s control.Setting) {
 }
 
 // libpq judges PG variables, which libpq and the drivers that follow it read.
-func (t *databaseTLS) libpq(environment []control.Setting) {
-	for _, s := range environment {
+func (t *databaseTLS) libpq(told *container) {
+	for _, s := range told.environment {
 		if s.Name != "PGHOST" && s.Name != "PGHOSTADDR" || s.Value == "" {
 			continue
 		}
-		switch grade := libpqGrade(environment); {
-		case isLoopback(expanded(s.Value, environment)):
+		switch grade := libpqGrade(told.environment); {
+		case isLoopback(expanded(s.Value, told.environment)):
 			t.local = true
 		case grade == tlsUnsaid:
-			t.silent(s.Path, quoted(s.Name), postgreSQL)
+			t.add(told.gapAt(s.Name).widened(silent(s.Path, quoted(s.Name), postgreSQL)))
 		default:
 			t.asked(s.Path, quoted("PGSSLMODE"), postgreSQL, grade)
 		}

@@ -96,7 +96,7 @@ var (
 	// tlsDetails are last words of settings that say how TLS is done, not whether.
 	tlsDetails = []string{
 		"ca", "cert", "certs", "certificate", "certificates", "key", "keys", "crt", "pem", "path", "file", "dir", "directory", "cipher", "ciphers",
-		"version", "versions", "port", "host", "name", "password", "keystore", "truststore", "type", "timeout", "location", "suites", "bundle", "protocols",
+		"version", "versions", "port", "host", "name", "password", "keystore", "truststore", "store", "type", "timeout", "location", "suites", "bundle", "protocols",
 	}
 )
 

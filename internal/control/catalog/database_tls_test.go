@@ -6,6 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/control"
@@ -315,41 +316,184 @@ func TestFindingsOfLinesHaveKeysThatStay(t *testing.T) {
 	}
 }
 
-func TestPGSSLMODEIsAddedWhereItCannotWeaken(t *testing.T) {
+// mountedAt puts a volume of some source under a path of the first container.
+func mountedAt(at string, source corev1.VolumeSource) func(*corev1.PodSpec) {
+	return func(p *corev1.PodSpec) {
+		p.Volumes = append(p.Volumes, corev1.Volume{Name: "ca", VolumeSource: source})
+		p.Containers[0].VolumeMounts = append(p.Containers[0].VolumeMounts, corev1.VolumeMount{Name: "ca", MountPath: at})
+	}
+}
+
+func keysAt(keysAndPaths ...string) []corev1.KeyToPath {
+	var list []corev1.KeyToPath
+	for i := 0; i+1 < len(keysAndPaths); i += 2 {
+		list = append(list, corev1.KeyToPath{Key: keysAndPaths[i], Path: keysAndPaths[i+1]})
+	}
+	return list
+}
+
+func ofMap(name string, items ...corev1.KeyToPath) corev1.VolumeSource {
+	return corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: name}, Items: items}}
+}
+
+func ofSecret(items ...corev1.KeyToPath) corev1.VolumeSource {
+	return corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: "tls", Items: items}}
+}
+
+func projected(source corev1.VolumeProjection) corev1.VolumeSource {
+	return corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{Sources: []corev1.VolumeProjection{{}, source}}}
+}
+
+// wanted are the variables that are added to the first container.
+func wanted(s control.Subject, before int) []string {
+	var added []string
+	for _, e := range s.Pod.Spec.Containers[0].Env[before:] {
+		added = append(added, e.Name+"="+e.Value)
+	}
+	return added
+}
+
+func TestTLSIsAskedForWhereThatCannotWeaken(t *testing.T) {
+	grafana := env("GF_DATABASE_TYPE", "postgres", "GF_DATABASE_HOST", "db:5432")
 	for name, tc := range map[string]struct {
-		give []corev1.EnvVar
-		from []corev1.EnvFromSource
-		off  bool
-		want string
+		image string
+		give  []corev1.EnvVar
+		from  []corev1.EnvFromSource
+		pod   func(*corev1.PodSpec)
+		off   bool
+		want  []string
 	}{
 		"not unless the profile opts in": {give: env("PGHOST", "db"), off: true},
-		"where nothing is said":          {give: env("PGHOST", "db"), want: "require"},
-		"with the authority":             {give: env("PGHOST", "db", "PGSSLROOTCERT", "/ca"), want: "verify-full"},
+		"where nothing is said":          {give: env("PGHOST", "db"), want: []string{"PGSSLMODE=require"}},
+		"with the system's authorities":  {give: env("PGHOST", "db", "PGSSLROOTCERT", "system"), want: []string{"PGSSLMODE=verify-full"}},
+		"with an authority that is mounted": {
+			give: env("PGHOST", "db", "PGSSLROOTCERT", "/ca/$(CA)", "CA", "ca.crt"), pod: mountedAt("/ca", ofSecret()), want: []string{"PGSSLMODE=verify-full"},
+		},
+		"not with an authority that is not":        {give: env("PGHOST", "db", "PGSSLROOTCERT", "/ca/ca.crt")},
+		"not with one that cannot be read":         {give: append(env("PGHOST", "db"), fromSecret("PGSSLROOTCERT"))},
+		"not where an address has another that is": {give: env("PGHOST", "db", "X_URL", "postgres://db/x?sslrootcert=/no.crt")},
+		"beside an address that decides for itself": {
+			give: env("PGHOST", "db", "X_URL", "postgres://db/x?sslmode=verify-full&sslrootcert=/in/image.crt"), want: []string{"PGSSLMODE=require"},
+		},
 		"not in the pod itself":          {give: env("PGHOST", "localhost")},
 		"not without a server":           {give: env("PGUSER", "x")},
-		"not over what is there":         {give: env("PGHOST", "db", "PGSSLMODE", "disable"), want: "disable"},
+		"not over what is there":         {give: env("PGHOST", "db", "PGSSLMODE", "disable")},
 		"not beside a whole Secret":      {give: env("PGHOST", "db"), from: []corev1.EnvFromSource{{SecretRef: &corev1.SecretEnvSource{}}}},
 		"not for a server in a Secret":   {give: []corev1.EnvVar{fromSecret("PGHOST")}},
 		"not beside a service file":      {give: env("PGHOST", "db", "PGSERVICE", "ehr")},
+		"Grafana on PostgreSQL":          {image: "grafana/grafana:12.1.0", give: grafana, want: []string{"GF_DATABASE_SSL_MODE=require"}},
+		"another image's of these names": {image: "registry.example.org/dashboards:1", give: grafana},
+		"not Grafana on MySQL":           {image: "grafana/grafana", give: env("GF_DATABASE_TYPE", "mysql", "GF_DATABASE_HOST", "db")},
+		"not Grafana by an address":      {image: "grafana/grafana", give: append(env("GF_DATABASE_URL", "postgres://db/x"), grafana...)},
+		"not Grafana whose file may say": {image: "grafana/grafana", give: grafana, pod: mountedAt("/etc/grafana", ofSecret())},
+		"not Grafana whose file says":    {image: "grafana/grafana", give: grafana, pod: mountedAt("/etc/grafana", ofMap("grafana"))},
+		"Grafana with its authority, whatever its file says": {
+			image: "grafana/grafana", give: append(env("GF_DATABASE_CA_CERT_PATH", "/ca/ca.crt"), grafana...), pod: mountedAt("/ca", ofSecret()),
+			want: []string{"GF_DATABASE_SSL_MODE=verify-full"},
+		},
+		"Guacamole on PostgreSQL": {image: "guacamole/guacamole:1.6.0", give: env("POSTGRESQL_HOSTNAME", "db"), want: []string{"POSTGRESQL_SSL_MODE=require"}},
+		"Guacamole on MySQL":      {image: "guacamole/guacamole", give: env("MYSQL_HOSTNAME", "db"), want: []string{"MYSQL_SSL_MODE=required"}},
+		"Guacamole on MySQL with a trust store": {
+			image: "guacamole/guacamole", give: env("MYSQL_HOSTNAME", "db", "MYSQL_SSL_TRUST_STORE", "/ca/trust.jks"), pod: mountedAt("/ca", ofSecret()),
+			want: []string{"MYSQL_SSL_MODE=verify-identity"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := podOf(corev1.Container{Env: tc.give, EnvFrom: tc.from})
+			s := podOf(corev1.Container{Image: tc.image, Env: tc.give, EnvFrom: tc.from})
+			s.World.ConfigMaps["grafana"] = configMap("grafana", "grafana.ini", "[database]\nssl_mode = verify-full\n")
+			if tc.pod != nil {
+				tc.pod(&s.Pod.Spec)
+			}
 			if !tc.off {
 				s.Profile.Transmission.DatabaseSettings = hipaav1.DatabaseSettingsComplete
 			}
 			for range 2 {
 				controlOf("database-tls").Mutate(s, s.Pod)
 			}
-			got := ""
-			for _, e := range s.Pod.Spec.Containers[0].Env[min(len(tc.give), 1):] {
-				if e.Name == "PGSSLMODE" {
-					got += e.Value
-				}
-			}
-			if got != tc.want {
-				t.Errorf("PGSSLMODE = %q, want %q", got, tc.want)
+			if diff := cmp.Diff(tc.want, wanted(s, len(tc.give))); diff != "" {
+				t.Errorf("added (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestAnAuthorityIsLookedForWhereItIsNamed(t *testing.T) {
+	const none, kept, open = "names a file that no volume mounts into the container", `names a file that volume "ca" does not hold for certain`,
+		`names a file in volume "ca", of which nothing shows that it is there`
+	optional := ofSecret()
+	optional.Secret.Optional = ptr.To(true)
+	bundle := &corev1.ClusterTrustBundleProjection{Name: ptr.To("databases"), Path: "ca.crt"}
+	for name, tc := range map[string]struct {
+		pod  func(*corev1.PodSpec)
+		want string
+	}{
+		"nowhere":                    {want: none},
+		"beside it":                  {pod: mountedAt("/run/db-more", ofSecret()), want: none},
+		"a Secret":                   {pod: mountedAt("/run/db", ofSecret())},
+		"a Secret above it":          {pod: mountedAt("/run", ofSecret()), want: kept},
+		"a Secret's item":            {pod: mountedAt("/run/", ofSecret(keysAt("tls.crt", "x", "ca", "db/ca.crt")...))},
+		"a Secret without the item":  {pod: mountedAt("/run/db", ofSecret(keysAt("ca.crt", "root.crt")...)), want: kept},
+		"a Secret that may be away":  {pod: mountedAt("/run/db", optional), want: kept},
+		"a ConfigMap":                {pod: mountedAt("/run/db", ofMap("authority"))},
+		"a ConfigMap without it":     {pod: mountedAt("/run/db", ofMap("other")), want: kept},
+		"a ConfigMap that is away":   {pod: mountedAt("/run/db", ofMap("gone")), want: kept},
+		"an item the map lacks":      {pod: mountedAt("/run/db", ofMap("authority", keysAt("no.crt", "ca.crt")...)), want: kept},
+		"a projected ConfigMap":      {pod: mountedAt("/run/db", projected(corev1.VolumeProjection{ConfigMap: &corev1.ConfigMapProjection{LocalObjectReference: corev1.LocalObjectReference{Name: "authority"}}}))},
+		"a projected Secret":         {pod: mountedAt("/run/db", projected(corev1.VolumeProjection{Secret: &corev1.SecretProjection{Items: keysAt("a", "ca.crt")}}))},
+		"a ClusterTrustBundle":       {pod: mountedAt("/run/db", projected(corev1.VolumeProjection{ClusterTrustBundle: bundle}))},
+		"a token alone":              {pod: mountedAt("/run/db", projected(corev1.VolumeProjection{ServiceAccountToken: &corev1.ServiceAccountTokenProjection{Path: "ca.crt"}})), want: kept},
+		"a CSI volume":               {pod: mountedAt("/run/db", corev1.VolumeSource{CSI: &corev1.CSIVolumeSource{Driver: "csi.cert-manager.io"}})},
+		"what an init container may": {pod: mountedAt("/run/db", corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}), want: open},
+		"the node":                   {pod: mountedAt("/run/db", corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/etc"}}), want: open},
+		"one file of a Secret": {pod: func(p *corev1.PodSpec) {
+			mountedAt("/run/db/ca.crt", ofSecret(keysAt("ca", "root.crt")...))(p)
+			p.Containers[0].VolumeMounts[0].SubPath = "root.crt"
+		}},
+		"a folder that a variable names": {pod: func(p *corev1.PodSpec) {
+			mountedAt("/run/db", ofSecret())(p)
+			p.Containers[0].VolumeMounts[0].SubPathExpr = "$(POD)"
+		}, want: open},
+		"under a deeper mount": {pod: func(p *corev1.PodSpec) {
+			p.Volumes = append(p.Volumes, corev1.Volume{Name: "above", VolumeSource: ofSecret(keysAt("x", "db/ca.crt")...)})
+			p.Containers[0].VolumeMounts = append(p.Containers[0].VolumeMounts, corev1.VolumeMount{Name: "above", MountPath: "/run"})
+			mountedAt("/run/db", ofMap("other"))(p)
+		}, want: kept},
+		"a volume that is not declared": {pod: func(p *corev1.PodSpec) {
+			p.Containers[0].VolumeMounts = append(p.Containers[0].VolumeMounts, corev1.VolumeMount{Name: "ca", MountPath: "/run/db"})
+		}, want: open},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := podOf(corev1.Container{Env: env("PGHOST", "db", "PGSSLROOTCERT", "/run/db/ca.crt")})
+			s.World.ConfigMaps["authority"], s.World.ConfigMaps["other"] = configMap("authority", "ca.crt", "x"), configMap("other", "root.crt", "x")
+			s.Profile.Transmission.DatabaseSettings = hipaav1.DatabaseSettingsComplete
+			if tc.pod != nil {
+				tc.pod(&s.Pod.Spec)
+			}
+			controlOf("database-tls").Mutate(s, s.Pod)
+			want, added := []string{`Pass: spec.containers[0].env[0] "PGSSLMODE" asks PostgreSQL for TLS from the server of that name`}, []string{"PGSSLMODE=verify-full"}
+			if tc.want != "" {
+				want, added = []string{`spec.containers[0].env[0] "PGHOST" leads to PostgreSQL and asks for no TLS, and PGSSLMODE is not added: PGSSLROOTCERT ` + tc.want}, nil
+			}
+			if diff := cmp.Diff(added, wanted(s, 2)); diff != "" {
+				t.Errorf("added (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(want, sentences(controlOf("database-tls").Check(s))); diff != "" {
+				t.Errorf("findings (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestTheFindingSaysWhatToMount(t *testing.T) {
+	s := podOf(corev1.Container{Image: "grafana/grafana", Env: env("GF_DATABASE_TYPE", "postgres", "GF_DATABASE_HOST", "db", "GF_DATABASE_CA_CERT_PATH", "/ca.crt")})
+	s.Profile.Transmission.DatabaseSettings = hipaav1.DatabaseSettingsComplete
+	findings := controlOf("database-tls").Check(s)
+	const message = `"GF_DATABASE_HOST" names a server of a database, and nothing shows that TLS is asked for, and GF_DATABASE_SSL_MODE is not added: ` +
+		"GF_DATABASE_CA_CERT_PATH names a file that no volume mounts into the container"
+	const remedy = "mount the certificate of the server's authority as the file that GF_DATABASE_CA_CERT_PATH names, from a ConfigMap, a Secret, a projected or a " +
+		"CSI volume that has it; GF_DATABASE_SSL_MODE=verify-full is then added to new pods"
+	if len(findings) != 1 || findings[0].Message != message || findings[0].Remedy != remedy {
+		t.Errorf("findings: %+v", findings)
 	}
 }
 

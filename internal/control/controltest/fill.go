@@ -252,7 +252,7 @@ var judgedTypes = [][2]string{
 // judgedFields mean something in one of them.
 var judgedFields = []string{
 	"encryption", "rules", "applyServerSideEncryptionByDefault", "sseAlgorithm", "kmsMasterKeyID", "forProvider", "storageEncrypted", "kmsKeyId",
-	"ingressRules", "ipRanges", "cidrIP", "fromPort", "realm", "passwordPolicy", "enabled",
+	"ingressRules", "ipRanges", "cidrIP", "fromPort", "realm", "passwordPolicy", "enabled", "ssoSessionIdleTimeout", "rememberMe", "ssoSessionMaxLifespanRememberMe",
 }
 
 func fillResource(r *unstructured.Unstructured, c randfill.Continue) {

@@ -867,6 +867,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: selector
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector
+    - name: session
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.WorkloadSession
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.PHIWorkloadStatus
   map:
     fields:
@@ -1158,6 +1161,8 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.SessionSettings
       default: AsDeclared
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.SessionPrincipals
+  scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.SessionSettings
   scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Stage
@@ -1353,6 +1358,22 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: name
       type:
         scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.WorkloadSession
+  map:
+    fields:
+    - name: absoluteTimeout
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
+    - name: idleTimeout
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
+    - name: reason
+      type:
+        scalar: string
+    - name: serves
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.SessionPrincipals
+      default: People
 - name: io.k8s.apimachinery.pkg.api.resource.Quantity
   scalar: untyped
   list:

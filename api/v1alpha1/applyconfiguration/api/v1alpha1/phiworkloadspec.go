@@ -40,6 +40,9 @@ type PHIWorkloadSpecApplyConfiguration struct {
 	Access *AccessApplyConfiguration `json:"access,omitempty"`
 	// egress says whom the workload may call. Absent means nobody.
 	Egress *EgressApplyConfiguration `json:"egress,omitempty"`
+	// session says whose sessions the workload has, and limits of its own. Absent means
+	// people's, with the limits of the profiles.
+	Session *WorkloadSessionApplyConfiguration `json:"session,omitempty"`
 }
 
 // PHIWorkloadSpecApplyConfiguration constructs a declarative configuration of the PHIWorkloadSpec type for use with
@@ -142,5 +145,13 @@ func (b *PHIWorkloadSpecApplyConfiguration) WithAccess(value *AccessApplyConfigu
 // If called multiple times, the Egress field is set to the value of the last call.
 func (b *PHIWorkloadSpecApplyConfiguration) WithEgress(value *EgressApplyConfiguration) *PHIWorkloadSpecApplyConfiguration {
 	b.Egress = value
+	return b
+}
+
+// WithSession sets the Session field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Session field is set to the value of the last call.
+func (b *PHIWorkloadSpecApplyConfiguration) WithSession(value *WorkloadSessionApplyConfiguration) *PHIWorkloadSpecApplyConfiguration {
+	b.Session = value
 	return b
 }

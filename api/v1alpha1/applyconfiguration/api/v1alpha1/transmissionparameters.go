@@ -14,11 +14,12 @@ type TransmissionParametersApplyConfiguration struct {
 	// databaseTLS is the least that connections to databases, caches and queues
 	// must ask for.
 	DatabaseTLS *apiv1alpha1.DatabaseTLS `json:"databaseTLS,omitempty"`
-	// databaseSettings says what becomes of containers that name a PostgreSQL server
-	// by PGHOST and say nothing about TLS: Complete adds PGSSLMODE, require or, where
-	// the container names the certificate of its authority, verify-full. It cuts the
-	// container off from a server that speaks no TLS. AsDeclared, the default, leaves
-	// them.
+	// databaseSettings says what becomes of containers that name a database server by
+	// a variable which their client or image documents, such as PGHOST, and say nothing
+	// about TLS: Complete adds what asks for it, such as PGSSLMODE: require or, where
+	// the container names the certificate of the server's authority and a volume holds
+	// it, verify-full. Where no volume does nothing is added. It cuts the container off
+	// from a server that speaks no TLS. AsDeclared, the default, leaves them.
 	DatabaseSettings *apiv1alpha1.DatabaseSettings `json:"databaseSettings,omitempty"`
 	// certificateWarningDays are how many days before the end of a certificate people
 	// are warned, each once. Where several profiles set some all count; where none does

@@ -1,0 +1,121 @@
+package catalog
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
+)
+
+// Realms of Keycloak, as its own operator and as Crossplane's provider declare them.
+var (
+	realmImports    = control.ResourceType{Group: "k8s.keycloak.org", Version: "v2alpha1", Kind: "KeycloakRealmImport", Resource: "keycloakrealmimports"}
+	crossplaneRealm = control.ResourceType{Group: "realm.keycloak.crossplane.io", Version: "v1alpha1", Kind: "Realm", Resource: "realms"}
+)
+
+// realm is where a resource says what it says of one, and in what unit; zero is a
+// duration that names its own.
+type realm struct {
+	path []string
+	unit time.Duration
+	says map[string]any
+}
+
+func realmOf(r *unstructured.Unstructured) *realm {
+	var is *realm
+	switch {
+	case realmImports.Is(r):
+		is = &realm{path: []string{"spec", "realm"}, unit: time.Second}
+	case crossplaneRealm.Is(r):
+		is = &realm{path: []string{"spec", "forProvider"}}
+	default:
+		return nil
+	}
+	is.says, _, _ = unstructured.NestedMap(r.Object, is.path...) // what is no map says nothing
+	return is
+}
+
+// realmLimit is a limit that a realm has, and what Keycloak takes where it says none.
+type realmLimit struct {
+	field    string
+	kind     limitKind
+	ordinary time.Duration
+	// remembered says that it counts for those who ask to be remembered, and only
+	// where it is set; else the ordinary one counts for them too.
+	remembered bool
+}
+
+// realmLimits are those of a realm's sessions. Those of its clients only shorten them,
+// and offline tokens are no sessions.
+var realmLimits = []realmLimit{
+	{"ssoSessionIdleTimeout", idleLimit, 30 * time.Minute, false},
+	{"ssoSessionMaxLifespan", absoluteLimit, 10 * time.Hour, false},
+	{"ssoSessionIdleTimeoutRememberMe", idleLimit, 0, true},
+	{"ssoSessionMaxLifespanRememberMe", absoluteLimit, 0, true},
+}
+
+// checkRealm judges when a realm ends the sessions of those who sign in there.
+func checkRealm(limits control.SessionParameters, r *unstructured.Unstructured) []control.Finding {
+	is := realmOf(r)
+	if is == nil {
+		return []control.Finding{control.NotApplicable("is not of a type that this control judges")}
+	}
+	t := &sessions{limits: limits}
+	for _, l := range realmLimits {
+		at := strings.Join(append(slices.Clone(is.path), l.field), ".")
+		most := limits.Idle()
+		if l.kind == absoluteLimit {
+			most = limits.Absolute()
+		}
+		value, there := is.says[l.field]
+		limit, said := limitOf(fmt.Sprint(value), is.unit)
+		switch {
+		case l.remembered && (is.says["rememberMe"] != true || !there || said && limit <= 0):
+		case !there && l.ordinary > most:
+			t.add(control.Failed(at, "is not there, so that Keycloak's own counts, %s of %s, and the profile asks for %s", l.kind, spoken(l.ordinary), spoken(most)))
+		case !there:
+			t.add(control.Met(at, "is not there, so that Keycloak's own counts, %s of %s", l.kind, spoken(l.ordinary)))
+		case !said:
+			t.add(control.Undecided(at, "is %s that cannot be read here", l.kind).But("write it as a number of the unit that the application takes, in the open"))
+		default:
+			t.judge(control.Setting{Name: l.field, Path: at}, l.kind, limit, most)
+		}
+	}
+	return t.findings
+}
+
+// keycloakImages are repositories of Keycloak, by the end of their names.
+var keycloakImages = []string{"keycloak/keycloak", "bitnami/keycloak", "rhbk/keycloak-rhel9"}
+
+// signsIn reports whether a pod is a Keycloak whose realms are declared: they are judged
+// themselves.
+func signsIn(s *control.Subject) bool {
+	declared := slices.ContainsFunc(s.World.Resources, func(r *unstructured.Unstructured) bool { return realmOf(r) != nil })
+	return declared && len(s.Pod.Spec.Containers) > 0 && slices.Contains(keycloakImages, repositoryOf(s.Pod.Spec.Containers[0].Image))
+}
+
+// realmImport is a realm of the Keycloak operator that asks for good passwords.
+func realmImport(namespace string, limits map[string]any) *unstructured.Unstructured {
+	says := map[string]any{"realm": "clinic", "passwordPolicy": "length(14) and notUsername()"}
+	maps.Copy(says, limits)
+	return &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "k8s.keycloak.org/v2alpha1", "kind": "KeycloakRealmImport", "metadata": map[string]any{"namespace": namespace, "name": "clinic"},
+		"spec": map[string]any{"keycloakCRName": "keycloak", "realm": says},
+	}}
+}
+
+// crossplaneRealmWith is a realm of Crossplane's that asks for good passwords.
+func crossplaneRealmWith(idle string) *unstructured.Unstructured {
+	return &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "realm.keycloak.crossplane.io/v1alpha1", "kind": "Realm",
+		"metadata": map[string]any{"name": "clinic", "labels": map[string]any{control.LabelClaimNamespace: "ehr"}},
+		"spec": map[string]any{"forProvider": map[string]any{
+			"realm": "clinic", "passwordPolicy": "length(14) and notUsername()", "ssoSessionIdleTimeout": idle,
+		}},
+	}}
+}
