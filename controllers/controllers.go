@@ -121,7 +121,7 @@ func addProber(ctx context.Context, mgr ctrl.Manager, loader *subject.Loader) (*
 		case answered <- answer:
 		case <-ctx.Done():
 		}
-	})
+	}, func(e control.Endpoint, d control.Dialled) { metrics.EdgeDialled(e.Ask, d.Answer) })
 	loader.Dials = dialler
 	if err := mgr.Add(dialler); err != nil {
 		return nil, nil, fmt.Errorf("adding the prober: %w", err)

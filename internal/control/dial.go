@@ -29,6 +29,14 @@ const (
 	AskPlaintext
 )
 
+// String is the question in a word.
+func (a Ask) String() string {
+	if a == AskPlaintext {
+		return "plaintext"
+	}
+	return "tls"
+}
+
 // Dialled is what one endpoint answered.
 type Dialled struct {
 	// At is when.
@@ -65,6 +73,18 @@ const (
 	// Answered says that a request in plaintext was answered.
 	Answered
 )
+
+var answerWords = [...]string{
+	Unclear: "unclear", OldRefused: "old-refused", OldAccepted: "old-accepted", Closed: "closed", Turned: "turned", Rejected: "rejected", Answered: "answered",
+}
+
+// String is the answer in a word.
+func (a Answer) String() string {
+	if a < 0 || int(a) >= len(answerWords) {
+		return answerWords[Unclear]
+	}
+	return answerWords[a]
+}
 
 // Is reports whether two dials came to the same, whenever they were.
 func (d Dialled) Is(other Dialled) bool {

@@ -8,6 +8,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
 )
 
 // The labels.
@@ -19,6 +21,8 @@ const (
 	labelResult  = "result"
 	labelStage   = "stage"
 	labelAnswer  = "answer"
+	labelAsked   = "asked"
+	labelReply   = "reply"
 )
 
 // AdmissionResult says what admission answered.
@@ -134,6 +138,11 @@ var (
 		Help: "Findings of admission, by control and mode in force.",
 	}, []string{labelControl, labelMode})
 
+	edgeDials = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "hipaa_operator_edge_dials_total",
+		Help: "Questions to addresses at the edge of the cluster, by what was asked and what was answered; unclear is nobody reached, or nothing that settles it.",
+	}, []string{labelAsked, labelReply})
+
 	exceptionsInForce = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "hipaa_operator_exceptions_in_force",
 		Help: "PHIWorkloads that an exception excuses from a control now, by control.",
@@ -172,7 +181,7 @@ func Collectors() []prometheus.Collector {
 		verdicts, workloads, held, waiting, failedOver, openNamespaces, undeclaredPods,
 		driftStanding, driftDetected, driftCorrected, correctionSeconds, evictions,
 		admissions, admissionSeconds, admissionTurnedAway, admissionFindings,
-		exceptionsInForce, exceptionEnd, exceptionUses, guardRefusals, guardRestorations,
+		exceptionsInForce, exceptionEnd, exceptionUses, guardRefusals, guardRestorations, edgeDials,
 	}
 }
 
@@ -210,11 +219,16 @@ func AdmissionTurnedAway() { admissionTurnedAway.Inc() }
 
 // AdmissionFinding counts a finding of admission. The control must come from the
 // catalogue, the mode from the API.
-func AdmissionFinding(control, mode string) { admissionFindings.WithLabelValues(control, mode).Inc() }
+func AdmissionFinding(id, mode string) { admissionFindings.WithLabelValues(id, mode).Inc() }
 
 // ExceptionUsed counts an answer of admission under an exception. The control must come
 // from the catalogue or from a profile.
-func ExceptionUsed(control string) { exceptionUses.WithLabelValues(control).Inc() }
+func ExceptionUsed(id string) { exceptionUses.WithLabelValues(id).Inc() }
+
+// EdgeDialled counts a question to the edge of the cluster.
+func EdgeDialled(asked control.Ask, answer control.Answer) {
+	edgeDials.WithLabelValues(asked.String(), answer.String()).Inc()
+}
 
 // GuardRefused counts an attempt to change what the operator guards.
 func GuardRefused(kind string) { guardRefusals.WithLabelValues(kindLabel(kind)).Inc() }

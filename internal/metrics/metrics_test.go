@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
 	"github.com/hipaa-operator/hipaa-operator/internal/metrics"
 )
 
@@ -96,6 +97,24 @@ func TestFailoversAreCountedWhileTheyLast(t *testing.T) {
 		if step.change(); values(t, r, gauge)[gauge] != before+step.want {
 			t.Errorf("after step %d: %v, want %v", i, values(t, r, gauge)[gauge]-before, step.want)
 		}
+	}
+}
+
+func TestDialsAreCountedByWhatWasAnswered(t *testing.T) {
+	r := registry(t)
+	for _, ask := range []control.Ask{control.AskTLS, control.AskPlaintext, control.Ask(7)} {
+		for answer := control.Answer(-1); answer < 12; answer++ {
+			metrics.EdgeDialled(ask, answer)
+		}
+	}
+	names := map[string]float64{
+		"hipaa_operator_edge_dials_total asked=tls reply=unclear":       14,
+		"hipaa_operator_edge_dials_total asked=tls reply=old-accepted":  2,
+		"hipaa_operator_edge_dials_total asked=plaintext reply=turned":  1,
+		"hipaa_operator_edge_dials_total asked=plaintext reply=unclear": 7,
+	}
+	if diff := cmp.Diff(names, values(t, r, slices.Sorted(maps.Keys(names))...)); diff != "" {
+		t.Errorf("dials (-want +got):\n%s", diff)
 	}
 }
 

@@ -47,6 +47,7 @@ type Prober struct {
 	clock   clock.WithTicker
 	ask     func(context.Context, control.Endpoint) control.Dialled
 	changed func(types.NamespacedName)
+	asked   func(control.Endpoint, control.Dialled)
 	queue   workqueue.TypedDelayingInterface[control.Endpoint]
 
 	mu      sync.Mutex
@@ -70,16 +71,18 @@ type watched struct {
 }
 
 // New builds a prober. Changed is told of each workload for which an endpoint answers
-// something else than before.
-func New(c clock.WithTicker, inside Inside, changed func(types.NamespacedName)) *Prober {
+// something else than before, and asked of each question that was put.
+func New(c clock.WithTicker, inside Inside, changed func(types.NamespacedName), asked func(control.Endpoint, control.Dialled)) *Prober {
 	g := &guard{never: neverDialled, inside: inside}
 	a := &asker{dialer: net.Dialer{Timeout: timeout, ControlContext: g.check}}
-	return prober(c, a.ask, changed)
+	p := prober(c, a.ask, changed)
+	p.asked = asked
+	return p
 }
 
 func prober(c clock.WithTicker, ask func(context.Context, control.Endpoint) control.Dialled, changed func(types.NamespacedName)) *Prober {
 	return &Prober{
-		clock: c, ask: ask, changed: changed,
+		clock: c, ask: ask, changed: changed, asked: func(control.Endpoint, control.Dialled) {},
 		queue:   workqueue.NewTypedDelayingQueueWithConfig(workqueue.TypedDelayingQueueConfig[control.Endpoint]{Clock: c}),
 		watched: map[control.Endpoint]*watched{}, wants: map[types.NamespacedName][]control.Endpoint{}, free: map[string]time.Time{},
 	}
@@ -184,7 +187,9 @@ func (p *Prober) work(ctx context.Context) bool {
 			return false
 		}
 	}
-	p.keep(e, p.ask(ctx, e))
+	answer := p.ask(ctx, e)
+	p.asked(e, answer)
+	p.keep(e, answer)
 	return true
 }
 

@@ -33,18 +33,25 @@ type bench struct {
 	// that were told of something new.
 	asked map[string][]time.Duration
 	told  []string
+	// counted are the answers that were told of one by one.
+	counted map[control.Answer]int
 }
 
 // on runs a prober in a bubble of time of its own.
 func on(t *testing.T, test func(*testing.T, *bench)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		b := &bench{begin: time.Now(), asked: map[string][]time.Duration{}}
+		b := &bench{begin: time.Now(), asked: map[string][]time.Duration{}, counted: map[control.Answer]int{}}
 		b.Prober = prober(clock.RealClock{}, b.ask, func(w types.NamespacedName) {
 			b.mu.Lock()
 			defer b.mu.Unlock()
 			b.told = append(b.told, w.Name)
 		})
+		b.Prober.asked = func(_ control.Endpoint, d control.Dialled) {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.counted[d.Answer]++
+		}
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() { done <- b.Start(ctx) }()
@@ -101,6 +108,9 @@ func TestAnEndpointIsAskedAtOnceAndEachInterval(t *testing.T) {
 		}
 		if diff := cmp.Diff([]string{"api"}, told); diff != "" {
 			t.Errorf("told (-want +got):\n%s", diff)
+		}
+		if diff := cmp.Diff(map[control.Answer]int{control.Turned: len(asked["a"])}, b.counted); diff != "" {
+			t.Errorf("counted (-want +got):\n%s", diff)
 		}
 		b.Want(ehr, 0, nil)
 		after(24 * time.Hour)
