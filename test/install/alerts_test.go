@@ -160,7 +160,7 @@ var closed = map[string][]string{
 	"mode":    {string(hipaav1.ModeOff), string(hipaav1.ModeAudit), string(hipaav1.ModeWarn), string(hipaav1.ModeEnforce)},
 	"verdict": {string(hipaav1.VerdictPass), string(hipaav1.VerdictFail), string(hipaav1.VerdictUnknown), string(hipaav1.VerdictExcepted), string(hipaav1.VerdictNotApplicable)},
 	"stage":   {"", string(hipaav1.StagePreviewing), string(hipaav1.StageEnforced)},
-	"reply":   {control.Unclear.String(), control.OldRefused.String(), control.Closed.String(), control.Turned.String(), control.Rejected.String(), control.Answered.String()},
+	"reply":   {control.Unclear.String(), control.OldRefused.String(), control.OldAccepted.String(), control.Closed.String(), control.Turned.String(), control.Rejected.String(), control.Answered.String()},
 	"answer":  {string(hipaav1.UndeclaredPodsDeny), string(hipaav1.UndeclaredPodsWarn), string(hipaav1.UndeclaredPodsAllow)},
 	"result": {
 		string(metrics.AdmissionAllowed), string(metrics.AdmissionWarned), string(metrics.AdmissionDenied), string(metrics.AdmissionMutated), string(metrics.AdmissionError),
