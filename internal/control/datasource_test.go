@@ -35,9 +35,9 @@ func TestOriginsOfClaims(t *testing.T) {
 		},
 		"that are made from a snapshot": {
 			give: func(c *corev1.PersistentVolumeClaim) {
-				c.Spec.DataSourceRef = &corev1.TypedObjectReference{Kind: "VolumeSnapshot", Name: "nightly"}
+				c.Spec.DataSourceRef = &corev1.TypedObjectReference{APIGroup: ptr.To("snapshot.storage.k8s.io"), Kind: "VolumeSnapshot", Name: "nightly"}
 			},
-			want: control.DataSource{Kind: "VolumeSnapshot", NamespacedName: here("nightly")},
+			want: control.DataSource{Kind: "VolumeSnapshot", Group: "snapshot.storage.k8s.io", NamespacedName: here("nightly")},
 		},
 		"that Velero restored": {
 			give: func(c *corev1.PersistentVolumeClaim) {

@@ -61,9 +61,9 @@ type World struct {
 
 	// Claims that pods of the workload mount, by name.
 	Claims map[string]*corev1.PersistentVolumeClaim
-	// Origins are the claims that Claims, or the claim under judgement, are cloned
-	// from.
-	Origins map[types.NamespacedName]*corev1.PersistentVolumeClaim
+	// Origins are the claims whose data Claims, or the claim under judgement, begin as:
+	// those that they are cloned from, and those that a VolumeSnapshot was taken of.
+	Origins map[DataSource]*corev1.PersistentVolumeClaim
 	// Volumes that the claims are bound to, by name.
 	Volumes map[string]*corev1.PersistentVolume
 	// Classes by name.

@@ -12,6 +12,7 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -215,17 +216,40 @@ func TestStorageChainOfAPod(t *testing.T) {
 	}
 }
 
-func TestTheClaimThatAnotherIsClonedFromIsRead(t *testing.T) {
+func TestTheClaimWhoseDataAnotherBeginsAsIsRead(t *testing.T) {
 	origin := phitest.Claim("records").Namespace("prod").Obj()
 	clone := phitest.Claim("copy").With(func(c *corev1.PersistentVolumeClaim) {
 		c.Spec.DataSourceRef = &corev1.TypedObjectReference{Kind: "PersistentVolumeClaim", Name: "records", Namespace: &origin.Namespace}
 	}).Obj()
-	loader := subject.Loader{Cache: reader(t, clone), Live: reader(t, origin)}
+	snapshot := func(name, claim string) *unstructured.Unstructured {
+		return &unstructured.Unstructured{Object: map[string]any{
+			"apiVersion": "snapshot.storage.k8s.io/v1", "kind": "VolumeSnapshot", "metadata": map[string]any{"namespace": "prod", "name": name},
+			"spec": map[string]any{"source": map[string]any{"persistentVolumeClaimName": claim}},
+		}}
+	}
+	restored := func(name string) *corev1.PersistentVolumeClaim {
+		return phitest.Claim(name).With(func(c *corev1.PersistentVolumeClaim) {
+			c.Spec.DataSourceRef = &corev1.TypedObjectReference{APIGroup: ptr.To("snapshot.storage.k8s.io"), Kind: "VolumeSnapshot", Name: name, Namespace: &origin.Namespace}
+		}).Obj()
+	}
+	loader := subject.Loader{Cache: reader(t, clone, restored("nightly")), Live: reader(t, origin, snapshot("nightly", "records"), snapshot("imported", ""))}
 	scene := &subject.Scene{Namespace: phiNamespace("ehr")}
-	for what, object := range map[string]metav1.Object{"the clone": clone, "a pod that mounts it": pod("api", nil, "copy")} {
-		s := loader.AtAdmission(t.Context(), scene, nil, object, control.StorageChain)
-		if got := s.World.Origins[client.ObjectKeyFromObject(origin)]; got == nil || len(s.World.Origins) != 1 {
-			t.Errorf("of %s the origins are %v", what, s.World.Origins)
+	for what, tc := range map[string]struct {
+		object metav1.Object
+		of     *corev1.PersistentVolumeClaim
+		found  bool
+	}{
+		"the clone":                       {clone, clone, true},
+		"a pod that mounts it":            {pod("api", nil, "copy"), clone, true},
+		"a restored snapshot":             {restored("nightly"), restored("nightly"), true},
+		"a pod that mounts that":          {pod("api", nil, "nightly"), restored("nightly"), true},
+		"a snapshot of nobody knows what": {restored("imported"), restored("imported"), false},
+		"a snapshot that is not there":    {restored("gone"), restored("gone"), false},
+	} {
+		s := loader.AtAdmission(t.Context(), scene, nil, tc.object, control.StorageChain)
+		from, _ := control.DataSourceOf(tc.of)
+		if got := s.World.Origins[from]; (got != nil) != tc.found || tc.found && got.Name != origin.Name || len(s.World.Missing) > 0 {
+			t.Errorf("of %s the origins are %v, missing %v", what, s.World.Origins, s.World.Missing)
 		}
 	}
 }

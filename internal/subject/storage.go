@@ -2,9 +2,13 @@ package subject
 
 import (
 	"context"
+	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/hipaa-operator/hipaa-operator/internal/control"
@@ -59,19 +63,46 @@ func (c *storageChain) claim(ctx context.Context, namespace, name string) error 
 	return c.behind(ctx, claim)
 }
 
-// origin reads the claim that another one is cloned from.
+// origin reads the claim whose data another one begins as.
 func (c *storageChain) origin(ctx context.Context, claim *corev1.PersistentVolumeClaim) error {
 	from, copied := control.DataSourceOf(claim)
-	if !copied || !from.IsClaim() || c.world.Origins[from.NamespacedName] != nil {
+	if !copied || c.world.Origins[from] != nil {
+		return nil
+	}
+	of := from.NamespacedName
+	switch {
+	case from.IsSnapshot():
+		var err error
+		if of, err = c.taken(ctx, of); err != nil || of.Name == "" {
+			return err
+		}
+	case !from.IsClaim():
 		return nil
 	}
 	origin := &corev1.PersistentVolumeClaim{}
-	found, err := c.loader.get(ctx, from.NamespacedName, origin)
+	found, err := c.loader.get(ctx, of, origin)
 	if err != nil || !found {
 		return err
 	}
-	c.world.Origins[from.NamespacedName] = origin
+	c.world.Origins[from] = origin
 	return nil
+}
+
+// taken is the claim that a VolumeSnapshot was taken of. One that somebody made for a
+// snapshot which was there before names none, and whose data that is nothing shows.
+func (c *storageChain) taken(ctx context.Context, snapshot types.NamespacedName) (types.NamespacedName, error) {
+	found := &unstructured.Unstructured{}
+	found.SetAPIVersion("snapshot.storage.k8s.io/v1")
+	found.SetKind("VolumeSnapshot")
+	err := c.loader.Live.Get(ctx, snapshot, found)
+	if meta.IsNoMatchError(err) || apierrors.IsNotFound(err) {
+		return types.NamespacedName{}, nil
+	}
+	if err != nil {
+		return types.NamespacedName{}, fmt.Errorf("reading VolumeSnapshot %s live: %w", snapshot, err)
+	}
+	name, _, _ := unstructured.NestedString(found.Object, "spec", "source", "persistentVolumeClaimName") // what is no text names none
+	return types.NamespacedName{Namespace: snapshot.Namespace, Name: name}, nil
 }
 
 // behind reads what stands behind a claim: the claim that it is cloned from, its

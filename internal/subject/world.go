@@ -19,7 +19,7 @@ type world struct {
 func newWorld(sc *Scene) *world {
 	w := &world{World: &control.World{
 		Claims:       map[string]*corev1.PersistentVolumeClaim{},
-		Origins:      map[types.NamespacedName]*corev1.PersistentVolumeClaim{},
+		Origins:      map[control.DataSource]*corev1.PersistentVolumeClaim{},
 		Volumes:      map[string]*corev1.PersistentVolume{},
 		Classes:      map[string]*storagev1.StorageClass{},
 		Workloads:    make(map[types.NamespacedName]*hipaav1.PHIWorkload, len(sc.Workloads)),

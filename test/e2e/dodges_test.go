@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
@@ -125,6 +126,25 @@ var _ = Describe("A tenant who goes around", Ordered, ContinueOnFailure, func() 
 		test := phitest.Workload("test").Namespace(namespace).Environment(hipaav1.EnvironmentTest).Obj()
 		Expect(tenant.Create(ctx, test)).To(Succeed())
 		refused(tenant.Create(ctx, phitest.Pod("test-0").Namespace(namespace).Of(test).Mounts("data", records.Name).Obj()), "environment-separation")
+	})
+
+	It("environment-separation, by a snapshot of a claim of production", func() {
+		serve("volumesnapshots.snapshot.storage.k8s.io")
+		lab := phitest.Workload("lab").Namespace(namespace).Environment(hipaav1.EnvironmentTest).Obj()
+		Expect(tenant.Create(ctx, lab)).To(Succeed())
+		copyOf := func(name, app string) error {
+			taken := custom("snapshot.storage.k8s.io/v1", "VolumeSnapshot", fields{"source": fields{"persistentVolumeClaimName": name}})
+			taken.SetNamespace(namespace)
+			taken.SetName(name)
+			Expect(tenant.Create(ctx, phitest.Claim(name).Namespace(namespace).Label("app", app).Obj())).To(Succeed())
+			Eventually(func() error { return admin.Create(ctx, taken) }).Should(Succeed())
+			return tenant.Create(ctx, phitest.Claim("copy-of-"+name).Namespace(namespace).Label("app", "lab").With(func(c *corev1.PersistentVolumeClaim) {
+				c.Spec.DataSource = &corev1.TypedLocalObjectReference{APIGroup: ptr.To("snapshot.storage.k8s.io"), Kind: "VolumeSnapshot", Name: name}
+			}).Obj())
+		}
+		refused(copyOf("ledger", "api"), "\n  environment-separation ", "restores VolumeSnapshot "+namespace+"/ledger of claim ledger of environment Production into one of Test")
+		Expect(copyOf("made-up", "lab")).To(MatchError(And(ContainSubstring("\n  volume-encryption "), Not(ContainSubstring("environment-separation")))),
+			"data of a test may be copied within tests; how a driver encrypts a copy is another control's")
 	})
 
 	It("environment-separation, by a Secret that is offered to other namespaces once it holds something", func() {

@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/control"
@@ -25,16 +26,15 @@ var _ = add(control.Control{
 		"connection that somebody opened to debug, and from then on the least guarded place of all holds them.",
 	Remedy: "let other environments have data of their own: made up, or de-identified",
 	Decides: "The environment that PHIWorkloads state and the label of claims tell what is production: everything that says nothing is. At admission " +
-		"and live, a claim of another environment is refused that is cloned from a claim of production; one that starts from a clone, snapshot or " +
-		"backup of which nothing shows whose data it is, is Unknown, which refuses. A pod is refused that mounts a claim of the other side, or such a copy; so " +
+		"and live, a claim of another environment is refused that is cloned from a claim of production, or made from a VolumeSnapshot of one; one that starts from a clone, snapshot or " +
+		"backup of which nothing shows whose data it is, such as a VolumeSnapshot that somebody made for a snapshot of before, is Unknown, which refuses. A pod is refused that mounts a claim of the other side, or such a copy; so " +
 		"is a RoleBinding in production to ServiceAccounts of a namespace whose PHIWorkloads are all of other environments. At admission alone, a Secret " +
 		"of production is refused whose annotations let known operators copy it into other namespaces (reflector of emberstack, replicator of mittwald, config-syncer " +
 		"of AppsCode), whatever these are: two namespaces of production that share one need an exception. So is, where it comes without data, one of another " +
 		"environment that is to be the copy of production's. Live, " +
 		"a PHIWorkload fails that declares a flow from or to the other side, by PHIWorkload or by a Service of its namespace, whose namespace reads by ExternalSecrets what one of the other side reads " +
 		"from the same ClusterSecretStore, or that is not " +
-		"production and shares its namespace with production, where every pod can mount each Secret. Where snapshots were taken is not read, nor bindings of the " +
-		"whole cluster, nor what SecretStores of namespaces lead to, nor Secrets: those from before, and what somebody copies by hand - a dump, a Secret, rows over a connection that both sides may make - and " +
+		"production and shares its namespace with production, where every pod can mount each Secret. Bindings of the whole cluster are not read, nor what SecretStores of namespaces lead to, nor Secrets: those from before, and what somebody copies by hand - a dump, a Secret, rows over a connection that both sides may make - and " +
 		"peers given by pods or addresses no object shows that the operator reads. Where the mode is not Enforce the verdict is Unknown for that. A data set " +
 		"that was de-identified (164.514(a)-(b)) needs an exception that says by which method.",
 	Parameters: []control.Parameter{{
@@ -82,11 +82,10 @@ spec:
 			origin := s.Claim.DeepCopy()
 			origin.Name, origin.Labels = "records", map[string]string{hipaav1.DefaultEnvironmentKey: string(hipaav1.EnvironmentProduction)}
 			s.Claim.Spec.DataSource = &corev1.TypedLocalObjectReference{Kind: "PersistentVolumeClaim", Name: origin.Name}
-			s.World.Origins = map[types.NamespacedName]*corev1.PersistentVolumeClaim{{Namespace: origin.Namespace, Name: origin.Name}: origin}
+			s.World.Origins = originOf(s.Claim, origin)
 		}),
-		"a test claim that is made from a snapshot": testClaim(func(s *control.Subject) {
-			group := "snapshot.storage.k8s.io"
-			s.Claim.Spec.DataSource = &corev1.TypedLocalObjectReference{APIGroup: &group, Kind: "VolumeSnapshot", Name: "nightly"}
+		"a test claim that is made from a snapshot of which nothing is known": testClaim(func(s *control.Subject) {
+			s.Claim.Spec.DataSource = snapshotNamed("nightly")
 		}),
 		"a test pod that mounts a claim of production": {Kind: control.Pods, Apply: func(s *control.Subject) {
 			inTest(s)
@@ -104,6 +103,16 @@ spec:
 		}),
 	},
 })
+
+// originOf says whose data a claim begins as.
+func originOf(claim, origin *corev1.PersistentVolumeClaim) map[control.DataSource]*corev1.PersistentVolumeClaim {
+	from, _ := control.DataSourceOf(claim)
+	return map[control.DataSource]*corev1.PersistentVolumeClaim{from: origin}
+}
+
+func snapshotNamed(name string) *corev1.TypedLocalObjectReference {
+	return &corev1.TypedLocalObjectReference{APIGroup: ptr.To("snapshot.storage.k8s.io"), Kind: "VolumeSnapshot", Name: name}
+}
 
 // inTest makes the subject's workload one of the test environment.
 func inTest(s *control.Subject) {
@@ -189,18 +198,26 @@ func ofOrigin(s *control.Subject, claim *corev1.PersistentVolumeClaim) control.F
 		return control.Met("", "pvc %s: starts empty", claim.Name)
 	}
 	const remedy = "let it start empty and load data that is made up; data that was de-identified needs an exception that says how"
-	from := s.World.Origins[origin.NamespacedName]
-	if !origin.IsClaim() || from == nil {
+	from := s.World.Origins[origin]
+	if from == nil {
 		return control.Undecided(originPath(claim), "brings data of %s %s into environment %s, and nothing shows whose it is", origin.Kind, origin.NamespacedName, own).But(remedy)
 	}
 	switch of := claimEnvironment(s, from); {
 	case of == "":
-		return control.Undecided(originPath(claim), "clones claim %s into environment %s, and the claim does not say of which environment it is", origin.NamespacedName, own).But(remedy)
+		return control.Undecided(originPath(claim), "%s into environment %s, and the claim does not say of which environment it is", copies(origin, from), own).But(remedy)
 	case isProduction(of):
-		return control.Failed(originPath(claim), "clones claim %s of environment %s into one of %s", origin.NamespacedName, of, own).But(remedy)
+		return control.Failed(originPath(claim), "%s of environment %s into one of %s", copies(origin, from), of, own).But(remedy)
 	default:
-		return control.Met("", "pvc %s: cloned from a claim of environment %s", claim.Name, of)
+		return control.Met("", "pvc %s: begins as a claim of environment %s", claim.Name, of)
 	}
+}
+
+// copies says how the data of a claim comes to another one.
+func copies(origin control.DataSource, from *corev1.PersistentVolumeClaim) string {
+	if origin.IsSnapshot() {
+		return fmt.Sprintf("restores VolumeSnapshot %s of claim %s", origin.NamespacedName, from.Name)
+	}
+	return fmt.Sprintf("clones claim %s", origin.NamespacedName)
 }
 
 func originPath(claim *corev1.PersistentVolumeClaim) string {

@@ -86,6 +86,7 @@ func TestOriginsOfClaimsAreJudged(t *testing.T) {
 	clone := func(c *corev1.PersistentVolumeClaim) {
 		c.Spec.DataSource = &corev1.TypedLocalObjectReference{Kind: "PersistentVolumeClaim", Name: "records"}
 	}
+	restored := func(c *corev1.PersistentVolumeClaim) { c.Spec.DataSource = snapshotNamed("nightly") }
 	for name, tc := range map[string]struct {
 		environment hipaav1.Environment
 		give        func(*corev1.PersistentVolumeClaim)
@@ -104,7 +105,7 @@ func TestOriginsOfClaimsAreJudged(t *testing.T) {
 		},
 		"cloned from staging": {
 			environment: hipaav1.EnvironmentTest, give: clone, origin: phitest.Claim("records").Label(hipaav1.DefaultEnvironmentKey, "Staging"),
-			want: "Pass: pvc copy: cloned from a claim of environment Staging",
+			want: "Pass: pvc copy: begins as a claim of environment Staging",
 		},
 		"cloned from a claim that says nothing": {
 			environment: hipaav1.EnvironmentTest, give: clone, origin: phitest.Claim("records"),
@@ -114,7 +115,19 @@ func TestOriginsOfClaimsAreJudged(t *testing.T) {
 			environment: hipaav1.EnvironmentTest, give: clone,
 			want: "Unknown: spec.dataSource brings data of PersistentVolumeClaim ehr/records into environment Test, and nothing shows whose it is",
 		},
-		"made from a snapshot": {
+		"made from a snapshot of production": {
+			environment: hipaav1.EnvironmentTest, give: restored, origin: phitest.Claim("records").Label(hipaav1.DefaultEnvironmentKey, "Production"),
+			want: "spec.dataSource restores VolumeSnapshot ehr/nightly of claim records of environment Production into one of Test",
+		},
+		"made from a snapshot of a test": {
+			environment: hipaav1.EnvironmentDevelopment, give: restored, origin: phitest.Claim("records").Label(hipaav1.DefaultEnvironmentKey, "Test"),
+			want: "Pass: pvc copy: begins as a claim of environment Test",
+		},
+		"made from a snapshot of a claim that says nothing": {
+			environment: hipaav1.EnvironmentTest, give: restored, origin: phitest.Claim("records"),
+			want: "Unknown: spec.dataSource restores VolumeSnapshot ehr/nightly of claim records into environment Test, and the claim does not say of which environment it is",
+		},
+		"made from a snapshot that shows no claim": {
 			environment: hipaav1.EnvironmentDevelopment, give: func(c *corev1.PersistentVolumeClaim) {
 				c.Spec.DataSourceRef = &corev1.TypedObjectReference{Kind: "VolumeSnapshot", Name: "nightly"}
 			},
@@ -137,9 +150,9 @@ func TestOriginsOfClaimsAreJudged(t *testing.T) {
 			if tc.give != nil {
 				claim = claim.With(tc.give)
 			}
-			s.Claim, s.World.Origins = claim.Obj(), map[types.NamespacedName]*corev1.PersistentVolumeClaim{}
+			s.Claim = claim.Obj()
 			if tc.origin != nil {
-				s.World.Origins[types.NamespacedName{Namespace: phitest.DefaultNamespace, Name: "records"}] = tc.origin.Obj()
+				s.World.Origins = originOf(s.Claim, tc.origin.Obj())
 			}
 			if diff := cmp.Diff([]string{tc.want}, sentences(separation.Check(s))); diff != "" {
 				t.Errorf("findings (-want +got):\n%s", diff)
