@@ -54,6 +54,7 @@ package subject
 // +kubebuilder:rbac:groups=opensearch.aws.m.upbound.io,resources=domains,verbs=get;list;watch
 // +kubebuilder:rbac:groups=opensearch.aws.upbound.io,resources=domains,verbs=get;list;watch
 // +kubebuilder:rbac:groups=opensearchservice.services.k8s.aws,resources=domains,verbs=get;list;watch
+// +kubebuilder:rbac:groups=operator.openshift.io,resources=kubeapiservers,verbs=get;list;watch
 // +kubebuilder:rbac:groups=postgresql.cnpg.io,resources=clusters;scheduledbackups,verbs=get;list;watch
 // +kubebuilder:rbac:groups=pubsub.cnrm.cloud.google.com,resources=pubsubtopics,verbs=get;list;watch
 // +kubebuilder:rbac:groups=rds.aws.m.upbound.io,resources=clusters;instances,verbs=get;list;watch

@@ -22,6 +22,7 @@ var unstaged = map[string]string{
 	"a network plugin that drops nothing":                     "no part of the operator probes the network yet, so nothing could see it",
 	"a certificate of the operator's webhooks that has ended": "with one the API server asks the operator nothing, and no object comes in; a unit test reads one",
 	"nobody answers for the workload":                         "the schema of PHIWorkload asks for an owner",
+	"an OpenShift that does not encrypt":                      "the API server here shows it, which goes before what a platform says",
 	"one of the API servers stores Secrets in the clear":      "there is one API server; internal/canary tries several",
 	"API servers of which not all show how they store":        "there is one API server; internal/canary tries several",
 	"API servers whose metrics the operator may not read":     "the operator's role is everybody's here; internal/canary tries it",

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/control"
 	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
@@ -18,7 +20,24 @@ func TestSecretEncryption(t *testing.T) {
 		verdict hipaav1.Verdict
 		class   hipaav1.EvidenceClass
 		says    string
+		report  *unstructured.Unstructured
 	}{
+		"the platform says that it is done": {
+			report: openShift("True", "EncryptionCompleted"), verdict: hipaav1.VerdictPass, class: hipaav1.EvidenceImported, says: "OpenShift reports",
+		},
+		"the platform says that it is off": {
+			report: openShift("False", "EncryptionDisabled"), verdict: hipaav1.VerdictFail, class: hipaav1.EvidenceImported, says: "not encrypted",
+		},
+		"the platform says that it is off, above a disk that encrypts": {
+			report: openShift("False", "EncryptionDisabled"), stated: stated, verdict: hipaav1.VerdictPass, class: hipaav1.EvidenceAttested, says: "is stated",
+		},
+		"the platform is at it": {
+			report: openShift("False", "EncryptionInProgress"), verdict: hipaav1.VerdictUnknown, says: "nothing asks the API servers",
+		},
+		"what was seen goes before what the platform says": {
+			seen: &control.SecretStorage{Providers: []string{"identity"}, Servers: 1}, report: openShift("True", "EncryptionCompleted"),
+			verdict: hipaav1.VerdictFail, class: hipaav1.EvidenceTested, says: "in the clear",
+		},
 		"all servers encrypt": {
 			seen: &control.SecretStorage{Providers: []string{"aescbc", "kms v2"}, Servers: 3}, verdict: hipaav1.VerdictPass, class: hipaav1.EvidenceTested,
 			says: "every API server (3) stored a Secret under aescbc, kms v2",
@@ -50,6 +69,10 @@ func TestSecretEncryption(t *testing.T) {
 			s := control.Subject{
 				Profile: &control.Profile{Platform: control.PlatformParameters{SecretEncryption: tc.stated}},
 				World:   &control.World{Secrets: tc.seen}, Now: phitest.Epoch,
+			}
+			if tc.report != nil {
+				keepConditions(tc.report)
+				s.World.Reports = append(s.World.Reports, tc.report)
 			}
 			got := storedSecrets(&s)
 			if got.Verdict != tc.verdict || got.Class != tc.class || !strings.Contains(got.Message, tc.says) {
