@@ -19,7 +19,7 @@ func (o *Object) Change(path []string, before, after map[string]any) (changed bo
 		return false, nil
 	}
 	if !o.document.faithful {
-		return false, errors.New("it would say something else if it were written anew: take tags and comments in unusual places out of it")
+		return false, errors.New("it would say something else if it were written anew: take tags, names without quotes that are no text to YAML (such as 0x1 or yes), and comments in unusual places out of it")
 	}
 	at := o.node
 	for _, step := range path {

@@ -239,6 +239,7 @@ func FuzzChange(f *testing.F) {
 	f.Add("# head\n\nkind: A\n\ntext: |+\n  a\n\n\nlist:\n- a # x\n\n- {b: c}\n")
 	f.Add("a: &x {b: c}\nd: {<<: *x, b: e}\n\n# end\n")
 	f.Add("a: >-\n  x\n\n  y\nb: \"p\n\n  q\"\n")
+	f.Add("0: AA\n.00: 11\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		s, err := Read("fuzz", []byte(text))
 		if err != nil || len(s.Objects()) == 0 {

@@ -138,6 +138,11 @@ func (d *document) parse(place string) error {
 		return errors.New("reading YAML: it is no object; an object has apiVersion and kind")
 	}
 	d.choose(root, asJSON)
+	var read any
+	if err := json.Unmarshal(asJSON, &read); err != nil {
+		return fmt.Errorf("reading the object: %w", err)
+	}
+	d.faithful = d.faithful && literal(d.root.Content[0], read)
 	return d.find(place, d.root.Content[0], asJSON)
 }
 

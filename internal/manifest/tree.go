@@ -47,6 +47,33 @@ func expand(n *yamlv3.Node) {
 	n.Anchor = ""
 }
 
+// literal reports whether every name is read as it is written. Others, such as 0x1, yes
+// or 1.0, are numbers and truths of YAML that become text: two of them may become one,
+// and which of the two counts then is chance.
+func literal(n *yamlv3.Node, read any) bool {
+	switch value := read.(type) {
+	case map[string]any:
+		if n.Kind != yamlv3.MappingNode || len(value) != len(n.Content)/2 {
+			return false
+		}
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			if inside, found := value[n.Content[i].Value]; !found || !literal(n.Content[i+1], inside) {
+				return false
+			}
+		}
+	case []any:
+		if n.Kind != yamlv3.SequenceNode || len(value) != len(n.Content) {
+			return false
+		}
+		for i := range value {
+			if !literal(n.Content[i], value[i]) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 func copyOf(n *yamlv3.Node) *yamlv3.Node {
 	copied := *n
 	copied.Anchor = ""
