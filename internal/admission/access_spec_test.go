@@ -100,6 +100,19 @@ var _ = Describe("An Ingress of a workload that declares its gateway", func() {
 		Expect(tenant.Create(ctx, out)).To(Succeed())
 		out.Annotations = map[string]string{"nginx.ingress.kubernetes.io/ssl-redirect": "false"}
 		Expect(tenant.Update(ctx, out)).To(MatchError(ContainSubstring("is false: hosts with TLS are served in plaintext as well")))
+
+		By("also for a new path of one that was at fault before")
+		early := namespaceWithoutPHI(ctx)
+		stood := phitest.Ingress("out", "api.ehr.example.org", "patient-api").Namespace(early).Obj()
+		Expect(admin.Create(ctx, stood)).To(Succeed())
+		declareNamespace(ctx, early, "enforce")
+		declare(ctx, early, "patient-api")
+		wider := stood.DeepCopy()
+		wider.Spec.Rules[0].HTTP.Paths = append(wider.Spec.Rules[0].HTTP.Paths, wider.Spec.Rules[0].HTTP.Paths[0])
+		wider.Spec.Rules[0].HTTP.Paths[1].Path = "/fhir"
+		Eventually(func() error { return admin.Update(ctx, wider.DeepCopy(), client.DryRunAll) }).Should(MatchError(ContainSubstring("no-public-exposure")))
+		stood.Labels = map[string]string{"team": "ehr"}
+		Expect(admin.Update(ctx, stood)).To(Succeed(), "what does not change it")
 	})
 })
 

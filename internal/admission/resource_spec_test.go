@@ -152,6 +152,25 @@ var _ = Describe("A resource that declares infrastructure", Ordered, func() {
 		Expect(admin.Delete(ctx, ofOther)).To(Succeed())
 	})
 
+	It("that is a route is refused as a whole: a new opening would hide behind one of before", func(ctx SpecContext) {
+		other := plain(ctx)
+		route := &unstructured.Unstructured{Object: map[string]any{
+			"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": map[string]any{"namespace": other, "name": "early"},
+			"spec": map[string]any{
+				"hostnames": []any{"portal.example.org"}, "parentRefs": []any{map[string]any{"namespace": "edge", "name": "nowhere"}},
+				"rules": []any{map[string]any{"backendRefs": []any{map[string]any{"name": "patient-api", "port": int64(80)}}}},
+			},
+		}}
+		Expect(admin.Create(ctx, route)).To(Succeed())
+		declareNamespace(ctx, other, "cloud")
+		declare(ctx, other, "patient-api")
+		wider := route.DeepCopy()
+		Expect(unstructured.SetNestedSlice(wider.Object, []any{"portal.example.org", "api.example.org"}, "spec", "hostnames")).To(Succeed())
+		Expect(admin.Update(ctx, wider)).To(MatchError(ContainSubstring("\n  no-public-exposure ")))
+		route.SetLabels(map[string]string{"team": "ehr"})
+		Expect(admin.Update(ctx, route)).To(Succeed(), "what does not change it")
+	})
+
 	It("is refused by what a profile brings, and a profile for what nobody can judge", func(ctx SpecContext) {
 		described := hipaav1.CustomControl{
 			ID: "custom-described-keys", Cites: []string{"164.312(b)"}, Remedy: "say what the key is for",

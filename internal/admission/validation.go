@@ -9,10 +9,12 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/hipaa-operator/hipaa-operator/internal/engine"
+	"github.com/hipaa-operator/hipaa-operator/internal/subject"
 )
 
 // judgement is how objects of one type are judged in an open hearing.
@@ -55,7 +57,7 @@ func validate[T any, P namespaced[T]](ctx context.Context, g *Gate, req *admissi
 }
 
 // sameWhole reports whether an update leaves alone what is judged as a whole.
-// Findings about policies, addresses, Services and rights count and cut what they tell, so
+// Findings about policies, addresses, Services, Ingresses, routes and rights count and cut what they tell, so
 // that a new opening would hide behind the sentence about an old one. Labels, annotations
 // and finalizers can always be changed, and everything deleted.
 func sameWhole(old, updated any) bool {
@@ -79,6 +81,14 @@ func wholeOf(object any) any {
 		return o.Rules
 	case *rbacv1.RoleBinding:
 		return rbacv1.RoleBinding{Subjects: o.Subjects, RoleRef: o.RoleRef}
+	case *networkingv1.Ingress:
+		return o.Spec
+	case *unstructured.Unstructured:
+		// Of other resources each fault is told by its field.
+		if o.GroupVersionKind().Group == subject.GatewayGroup {
+			return o.Object["spec"]
+		}
+		return nil
 	case *corev1.Endpoints: //nolint:staticcheck // deprecated, and still served
 		return o.Subsets
 	default:

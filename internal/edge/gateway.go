@@ -69,12 +69,41 @@ type Route struct {
 }
 
 type routeRule struct {
-	Filters []struct {
-		Redirect struct {
-			Scheme string `json:"scheme"`
-		} `json:"requestRedirect"`
-	} `json:"filters"`
-	Backends []target `json:"backendRefs"`
+	Filters  []filter `json:"filters"`
+	Backends []struct {
+		target  `json:",inline"`
+		Filters []filter `json:"filters"`
+	} `json:"backendRefs"`
+}
+
+// filter does something with requests on their way. A mirror sends a copy elsewhere.
+type filter struct {
+	Redirect struct {
+		Scheme string `json:"scheme"`
+	} `json:"requestRedirect"`
+	Mirror *struct {
+		Backend target `json:"backendRef"`
+	} `json:"requestMirror"`
+}
+
+// ends are where a rule sends requests, unless it turns them to TLS, and copies of them.
+func (r *routeRule) ends() []target {
+	var ends []target
+	mirrors := func(filters []filter) {
+		for _, f := range filters {
+			if f.Mirror != nil {
+				ends = append(ends, f.Mirror.Backend)
+			}
+		}
+	}
+	mirrors(r.Filters)
+	for i := range r.Backends {
+		if !r.turns() {
+			ends = append(ends, r.Backends[i].target)
+		}
+		mirrors(r.Backends[i].Filters)
+	}
+	return ends
 }
 
 // Read reads what this package knows of an object. One that does not have the form of
@@ -92,10 +121,7 @@ func Read[T any](object *unstructured.Unstructured) (*T, bool) {
 // TLS leads nowhere by itself.
 func (r *Route) LeadsTo(services map[string]bool) bool {
 	for i := range r.Spec.Rules {
-		if r.Spec.Rules[i].turns() {
-			continue
-		}
-		for _, b := range r.Spec.Rules[i].Backends {
+		for _, b := range r.Spec.Rules[i].ends() {
 			isService := b.Group == "" && (b.Kind == "" || b.Kind == "Service")
 			if !isService || services[b.Name] && cmp.Or(b.Namespace, r.Metadata.Namespace) == r.Metadata.Namespace {
 				return true
@@ -119,7 +145,7 @@ func (r *routeRule) turns() bool {
 // serves is the path of the first rule that passes callers on; empty is none.
 func (r *Route) serves() string {
 	for i := range r.Spec.Rules {
-		if len(r.Spec.Rules[i].Backends) > 0 && !r.Spec.Rules[i].turns() {
+		if len(r.Spec.Rules[i].ends()) > 0 {
 			return fmt.Sprintf("spec.rules[%d]", i)
 		}
 	}

@@ -17,19 +17,20 @@ import (
 	"github.com/hipaa-operator/hipaa-operator/internal/control"
 )
 
-// gatewayGroup is the API group of the Gateway API.
-const gatewayGroup = "gateway.networking.k8s.io"
+// GatewayGroup is the API group of the Gateway API.
+const GatewayGroup = "gateway.networking.k8s.io"
 
 // aroundRoute reads where a route leads, and by which Gateways. Nothing is read about
 // other resources.
 func (l *Loader) aroundRoute(ctx context.Context, world *world, w *hipaav1.PHIWorkload, route *unstructured.Unstructured, needs control.Evidence) {
-	if route.GroupVersionKind().Group != gatewayGroup {
+	if route.GroupVersionKind().Group != GatewayGroup {
 		return
 	}
 	if needs.Has(control.Routes) {
 		world.note(control.Routes, l.ledTo(ctx, world, w, route))
 	}
-	if needs.Has(control.Reports) {
+	// By which Gateways callers come is asked where the route leads, and nowhere else.
+	if needs.Has(control.Reports) && len(world.Exposing) > 0 {
 		world.note(control.Reports, l.servedBy(ctx, world, route))
 	}
 }
@@ -101,18 +102,32 @@ func gatewaysOf(route *unstructured.Unstructured) []string {
 	return namespaces
 }
 
-// backendsOfRoute are the names that a route gives for where it leads.
+// backendsOfRoute are the names that a route gives for where it leads, copies of requests
+// as well.
 func backendsOfRoute(route *unstructured.Unstructured) []string {
 	var names []string
+	add := func(to map[string]any) {
+		if name, named, _ := unstructured.NestedString(to, "name"); named && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	mirrored := func(of map[string]any) {
+		filters, _, _ := unstructured.NestedSlice(of, "filters")
+		for _, filter := range filters {
+			fields, _ := filter.(map[string]any)
+			to, _, _ := unstructured.NestedMap(fields, "requestMirror", "backendRef")
+			add(to)
+		}
+	}
 	rules, _, _ := unstructured.NestedSlice(route.Object, "spec", "rules") // what is no list leads nowhere
 	for _, rule := range rules {
 		fields, _ := rule.(map[string]any)
+		mirrored(fields)
 		backends, _, _ := unstructured.NestedSlice(fields, "backendRefs")
 		for _, backend := range backends {
 			to, _ := backend.(map[string]any)
-			if name, named, _ := unstructured.NestedString(to, "name"); named && !slices.Contains(names, name) {
-				names = append(names, name)
-			}
+			add(to)
+			mirrored(to)
 		}
 	}
 	return names

@@ -43,9 +43,13 @@ func TestARouteLeadsToWhatItsServicesSelect(t *testing.T) {
 		of   *hipaav1.PHIWorkload
 		want []string
 	}{
-		"by the labels that select its pods":          {route(gateways, to("api", "portal")), w, []string{"api"}},
-		"by labels that its pods have beside these":   {route(gateways, to("by-pods")), w, []string{"by-pods"}},
-		"perhaps, by one that is not there yet":       {route(gateways, to("later", "later")), w, []string{"later"}},
+		"by the labels that select its pods":        {route(gateways, to("api", "portal")), w, []string{"api"}},
+		"by labels that its pods have beside these": {route(gateways, to("by-pods")), w, []string{"by-pods"}},
+		"perhaps, by one that is not there yet":     {route(gateways, to("later", "later")), w, []string{"later"}},
+		"by a copy of what goes elsewhere": {route(gateways, map[string]any{"rules": []any{map[string]any{
+			"filters":     []any{map[string]any{"requestMirror": map[string]any{"backendRef": map[string]any{"name": "api"}}}},
+			"backendRefs": []any{map[string]any{"name": "portal", "filters": []any{map[string]any{"requestMirror": map[string]any{"backendRef": map[string]any{"name": "by-pods"}}}}}},
+		}}}), w, []string{"api", "by-pods"}},
 		"nowhere, without backends":                   {route(gateways, map[string]any{"rules": []any{map[string]any{}}}), w, nil},
 		"nowhere, without a form":                     {route(gateways, map[string]any{"rules": "none"}), w, nil},
 		"nowhere, by names that are none":             {route(gateways, to(int64(7))), w, nil},
@@ -75,9 +79,12 @@ func TestGatewaysThatCannotBeReadAreMissing(t *testing.T) {
 	}}
 	route := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": map[string]any{"namespace": "ehr", "name": "r"},
-		"spec": map[string]any{"parentRefs": []any{map[string]any{"name": "public", "namespace": "edge"}}},
+		"spec": map[string]any{
+			"parentRefs": []any{map[string]any{"name": "public", "namespace": "edge"}},
+			"rules":      []any{map[string]any{"backendRefs": []any{map[string]any{"name": "api"}}}},
+		},
 	}}
-	s := loader.AtAdmission(t.Context(), &subject.Scene{Namespace: phiNamespace("ehr")}, nil, route, control.Reports)
+	s := loader.AtAdmission(t.Context(), &subject.Scene{Namespace: phiNamespace("ehr")}, nil, route, control.Routes|control.Reports)
 	if _, missing := s.World.Missing[control.Reports]; !missing {
 		t.Error("want the reports missing: a route must not pass for want of its Gateways")
 	}
