@@ -160,6 +160,10 @@ const (
 	// The label lifts it.
 	ReasonNamespaceNotPatientCare = "NamespaceNotPatientCare"
 
+	// ReasonRegionsOpen is the reason of HomeRegionsOnly when no profile says in which
+	// regions PHI may be.
+	ReasonRegionsOpen = "RegionsOpen"
+
 	// ReasonNoFailover is the reason of HomeRegionsOnly when it is True.
 	ReasonNoFailover = "NoFailover"
 

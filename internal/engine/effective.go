@@ -399,7 +399,6 @@ func (m *merge) addTransmission(p *hipaav1.ComplianceProfile) {
 	}
 }
 
-// shortest is the shorter of two limits; zero and nil are none.
 // tighten takes from a workload what is stricter than what the profiles ask for.
 func (m *merge) tighten(w *hipaav1.PHIWorkload) {
 	if w == nil || w.Spec.Session == nil {
@@ -414,6 +413,7 @@ func (m *merge) tighten(w *hipaav1.PHIWorkload) {
 	}
 }
 
+// shortest is the shorter of two limits; zero and nil are none.
 func shortest(a time.Duration, b *metav1.Duration) time.Duration {
 	if b == nil || b.Duration <= 0 || a > 0 && a <= b.Duration {
 		return a

@@ -33,7 +33,7 @@ func checkBound(s *control.Subject) []control.Finding {
 	if len(findings) > 0 {
 		return findings
 	}
-	return []control.Finding{control.Met("", "lets in no ServiceAccount of another environment")}
+	return []control.Finding{control.Met("", "names no ServiceAccount of another environment")}
 }
 
 // outsideProduction are the environments of a namespace in which nothing of production
