@@ -20,69 +20,95 @@ import (
 // GatewayGroup is the API group of the Gateway API.
 const GatewayGroup = "gateway.networking.k8s.io"
 
-// aroundRoute reads where a route leads, and by which Gateways. Nothing is read about
-// other resources.
-func (l *Loader) aroundRoute(ctx context.Context, world *world, w *hipaav1.PHIWorkload, route *unstructured.Unstructured, needs control.Evidence) {
-	if route.GroupVersionKind().Group != GatewayGroup {
+// crossing is a route that comes to admission, and where it leads for one workload.
+type crossing struct {
+	loader *Loader
+	scene  *Scene
+	world  *world
+	route  *unstructured.Unstructured
+}
+
+// read reads where the route leads, and by which Gateways. Nothing is read about other
+// resources.
+func (c *crossing) read(ctx context.Context, w *hipaav1.PHIWorkload, needs control.Evidence) {
+	if c.route.GroupVersionKind().Group != GatewayGroup {
 		return
 	}
 	if needs.Has(control.Routes) {
-		world.note(control.Routes, l.ledTo(ctx, world, w, route))
+		c.world.note(control.Routes, c.ledTo(ctx, w))
 	}
 	// By which Gateways callers come is asked where the route leads, and nowhere else.
-	if needs.Has(control.Reports) && len(world.Exposing) > 0 {
-		world.note(control.Reports, l.servedBy(ctx, world, route))
+	if needs.Has(control.Reports) && len(c.world.Exposing) > 0 {
+		c.world.note(control.Reports, c.servedBy(ctx))
 	}
 }
 
 // ledTo reads which Services that a route names lead to a workload; all of them where
 // there is no workload. One that is not there yet may come to lead anywhere.
-func (l *Loader) ledTo(ctx context.Context, world *world, w *hipaav1.PHIWorkload, route *unstructured.Unstructured) error {
-	namespace, names := route.GetNamespace(), backendsOfRoute(route)
+func (c *crossing) ledTo(ctx context.Context, w *hipaav1.PHIWorkload) error {
+	namespace, names := c.route.GetNamespace(), backendsOfRoute(c.route)
 	if len(names) == 0 {
 		return nil
 	}
-	if err := l.pods(ctx, world, w); err != nil {
+	if err := c.loader.pods(ctx, c.world, w); err != nil {
 		return err
 	}
 	for _, name := range names {
-		service, found, err := l.Service(ctx, types.NamespacedName{Namespace: namespace, Name: name})
+		service, found, err := c.loader.Service(ctx, types.NamespacedName{Namespace: namespace, Name: name})
 		if err != nil {
 			return err
 		}
 		if !found {
 			service = &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
 		}
-		if !found || w == nil || leadsTo(service, world.Pods, w) {
-			world.Exposing = append(world.Exposing, service)
+		if !found || w == nil || leadsTo(service, c.world.Pods, w) {
+			c.world.Exposing = append(c.world.Exposing, service)
 		}
 	}
 	return nil
 }
 
 // servedBy reads the Gateways of the namespaces that a route names, and what is told of
-// them, from the API server: replicas that do not lead watch none.
-func (l *Loader) servedBy(ctx context.Context, world *world, route *unstructured.Unstructured) error {
-	for _, namespace := range gatewaysOf(route) {
-		for i := range l.ReportTypes {
-			t := &l.ReportTypes[i]
-			if !t.AtAdmission {
-				continue
+// them, once for all workloads that it leads to.
+func (c *crossing) servedBy(ctx context.Context) error {
+	for _, namespace := range gatewaysOf(c.route) {
+		reports, read := c.scene.gateways[namespace]
+		if !read {
+			var err error
+			if reports, err = c.loader.gatewaysIn(ctx, namespace); err != nil {
+				return err
 			}
-			list := &unstructured.UnstructuredList{}
-			list.SetAPIVersion(t.Group + "/" + t.Version)
-			list.SetKind(t.Kind + "List")
-			err := l.Live.List(ctx, list, client.InNamespace(namespace))
-			if meta.IsNoMatchError(err) || apierrors.IsNotFound(err) {
-				continue // the cluster does not serve the type
+			if c.scene.gateways == nil {
+				c.scene.gateways = map[string][]*unstructured.Unstructured{}
 			}
-			if err != nil {
-				return fmt.Errorf("listing %s of namespace %q live: %w", t.CRD(), namespace, err)
-			}
-			world.Reports = append(world.Reports, pointers(list.Items)...)
+			c.scene.gateways[namespace] = reports
 		}
+		c.world.Reports = append(c.world.Reports, reports...)
 	}
 	return nil
+}
+
+// gatewaysIn reads from the API server: replicas that do not lead watch no Gateways.
+func (l *Loader) gatewaysIn(ctx context.Context, namespace string) ([]*unstructured.Unstructured, error) {
+	var reports []*unstructured.Unstructured
+	for i := range l.ReportTypes {
+		t := &l.ReportTypes[i]
+		if !t.AtAdmission {
+			continue
+		}
+		list := &unstructured.UnstructuredList{}
+		list.SetAPIVersion(t.Group + "/" + t.Version)
+		list.SetKind(t.Kind + "List")
+		err := l.Live.List(ctx, list, client.InNamespace(namespace))
+		if meta.IsNoMatchError(err) || apierrors.IsNotFound(err) {
+			continue // the cluster does not serve the type
+		}
+		if err != nil {
+			return nil, fmt.Errorf("listing %s of namespace %q live: %w", t.CRD(), namespace, err)
+		}
+		reports = append(reports, pointers(list.Items)...)
+	}
+	return reports, nil
 }
 
 // gatewaysOf are the namespaces of the Gateways that a route names.

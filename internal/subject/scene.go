@@ -9,6 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -25,6 +26,8 @@ type Scene struct {
 	Profiles []*hipaav1.ComplianceProfile
 	// Exceptions of the namespace, sorted by name.
 	Exceptions []*hipaav1.ControlException
+	// gateways is what was read of the Gateways of other namespaces, for this request.
+	gateways map[string][]*unstructured.Unstructured
 }
 
 // Scene reads the scene of a namespace. A namespace that the cache does not yet
