@@ -89,3 +89,36 @@ func TestGatewaysThatCannotBeReadAreMissing(t *testing.T) {
 		t.Error("want the reports missing: a route must not pass for want of its Gateways")
 	}
 }
+
+func TestGatewaysAreReadOnceForAllWorkloads(t *testing.T) {
+	lists := 0
+	counted := interceptor.NewClient(reader(t), interceptor.Funcs{
+		List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
+			if _, gateways := list.(*unstructured.UnstructuredList); gateways {
+				lists++
+				return nil
+			}
+			return c.List(ctx, list, options...)
+		},
+	})
+	loader := subject.Loader{Cache: reader(t), Live: counted, ReportTypes: []control.ReportType{
+		{ResourceType: control.ResourceType{Group: subject.GatewayGroup, Version: "v1", Kind: "Gateway", Resource: "gateways"}, AtAdmission: true},
+	}}
+	route := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": subject.GatewayGroup + "/v1", "kind": "HTTPRoute", "metadata": map[string]any{"namespace": "ehr", "name": "r"},
+		"spec": map[string]any{
+			"parentRefs": []any{map[string]any{"name": "public"}, map[string]any{"name": "public", "namespace": "edge"}},
+			"rules":      []any{map[string]any{"backendRefs": []any{map[string]any{"name": "later"}}}},
+		},
+	}}
+	scene := &subject.Scene{Namespace: phiNamespace("ehr")}
+	for _, name := range []string{"api", "portal", "db"} {
+		s := loader.AtAdmission(t.Context(), scene, workload(name, map[string]string{"app": name}), route, control.Routes|control.Reports)
+		if len(s.World.Missing) > 0 {
+			t.Fatalf("missing: %v", s.World.Missing)
+		}
+	}
+	if lists != 2 {
+		t.Errorf("the Gateways of two namespaces were listed %d times", lists)
+	}
+}
