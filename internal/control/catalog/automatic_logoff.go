@@ -29,7 +29,9 @@ var _ = add(control.Control{
 		"(cookie-refresh) never count. Jenkins has two, sessionTimeout and sessionEviction, of which the shorter ends a session: both are held to the idle limit. " +
 		"Realms that the Keycloak operator imports (KeycloakRealmImport) and those of Crossplane's Keycloak provider are judged themselves: ssoSessionIdleTimeout, " +
 		"ssoSessionMaxLifespan, and those for people who are remembered; where one is left out Keycloak's own counts, 30m and 10h. Limits of clients only shorten them. " +
-		"A realm that was changed in Keycloak's own console is not seen. Where no idle limit is found the verdict is Unknown live, and nothing is refused: the application may have " +
+		"A realm that was changed in Keycloak's own console, or declared nowhere, is not seen, and one that serves no namespace in particular passes for none. " +
+		"Every Keycloak has realm master, of 30m where nobody sets it: its pods are Unknown live until that is declared too, by Crossplane's provider, since an import leaves it alone. " +
+		"Where no idle limit is found the verdict is Unknown live, and nothing is refused: the application may have " +
 		"one in its image or its database, as OpenEMR has; the remedy says where to look. A workload that keeps data (role DataStore) or runs to completion (role Job) has no sessions of people, " +
 		"one that no gateway and no address range may call has callers that keep them, and one may state that it serves machines alone, or a stream of monitors that must " +
 		"not end (session.serves of the PHIWorkload, with a reason; Attested): these are not applicable. A PHIWorkload can shorten the limits by its own session, and " +
@@ -176,10 +178,10 @@ func checkSessions(s *control.Subject) []control.Finding {
 			t.setting(entry)
 		}
 	}
-	switch {
+	switch realms := signsIn(s); {
 	case t.idle:
-	case signsIn(s):
-		t.findings = append(t.findings, control.NotApplicable("its realms are declared, and judged themselves"))
+	case realms != nil:
+		t.findings = append(t.findings, *realms)
 	default:
 		t.findings = append(t.findings, t.unknown(s).OnlyLive())
 	}

@@ -241,6 +241,10 @@ func TestWhatRealmsSayOfSessions(t *testing.T) {
 			"Unknown: spec.forProvider.ssoSessionIdleTimeout is an idle limit that cannot be read here",
 			"Pass: spec.forProvider.ssoSessionMaxLifespan is not there, so that Keycloak's own counts, an absolute limit of 10h",
 		}},
+		"one of nobody's, with a limit that is kept": {ofNobody(crossplaneRealmWith("15m0s")), []string{"NotApplicable: serves no namespace in particular"}},
+		"one of nobody's, with none": {ofNobody(crossplaneRealmWith("30m0s")), []string{
+			`spec.forProvider.ssoSessionIdleTimeout "ssoSessionIdleTimeout" is an idle limit of 30m, and the profile asks for 15m`,
+		}},
 		"something else": {&unstructured.Unstructured{Object: map[string]any{"apiVersion": "example.org/v1", "kind": "Realm"}}, []string{"NotApplicable: is not of a type that this control judges"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -252,21 +256,41 @@ func TestWhatRealmsSayOfSessions(t *testing.T) {
 	}
 }
 
+// ofNobody is a resource that says that it holds PHI, and not whose.
+func ofNobody(r *unstructured.Unstructured) *unstructured.Unstructured {
+	r.SetLabels(map[string]string{hipaav1.LabelPHI: hipaav1.LabelPHIValue})
+	return r
+}
+
 func TestAKeycloakIsJudgedByItsRealms(t *testing.T) {
+	const (
+		keycloak = "quay.io/keycloak/keycloak:26.4"
+		unknown  = "Unknown: spec.containers nothing shows when a session ends that nobody uses (live)"
+		others   = "Unknown: spec.containers realms of it are declared, and judged themselves; nothing shows when realm master ends a session that nobody uses (live)"
+	)
+	imported := realmImport("ehr", map[string]any{"ssoSessionIdleTimeout": int64(900)})
+	master := func() *unstructured.Unstructured {
+		r := crossplaneRealmWith("15m0s")
+		r.Object["spec"].(map[string]any)["forProvider"].(map[string]any)["realm"] = masterRealm
+		return r
+	}
 	for name, tc := range map[string]struct {
 		image    string
-		declared bool
+		declared []*unstructured.Unstructured
 		want     string
 	}{
-		"whose realms are declared": {"quay.io/keycloak/keycloak:26.4", true, "NotApplicable: its realms are declared, and judged themselves"},
-		"whose realms are not":      {"quay.io/keycloak/keycloak:26.4", false, "Unknown: spec.containers nothing shows when a session ends that nobody uses (live)"},
-		"that is none":              {"registry.example.org/patient-api:1", true, "Unknown: spec.containers nothing shows when a session ends that nobody uses (live)"},
+		"whose realms are declared, master too": {keycloak, []*unstructured.Unstructured{imported, master()},
+			"NotApplicable: its declared realms, master among them, are judged themselves; one that nobody declared is not seen"},
+		"whose realms are declared, and not master":             {keycloak, []*unstructured.Unstructured{imported}, others},
+		"that has master already, which an import leaves alone": {keycloak, []*unstructured.Unstructured{realmImport("ehr", map[string]any{"realm": masterRealm})}, others},
+		"whose realms are not":                                  {keycloak, nil, unknown},
+		"with realms of another namespace":                      {keycloak, []*unstructured.Unstructured{realmImport("billing", nil)}, unknown},
+		"with a realm of nobody's":                              {keycloak, []*unstructured.Unstructured{ofNobody(master())}, unknown},
+		"that is none":                                          {"registry.example.org/patient-api:1", []*unstructured.Unstructured{imported, master()}, unknown},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := podOf(corev1.Container{Image: tc.image})
-			if tc.declared {
-				s.World.Resources = append(s.World.Resources, realmImport("ehr", nil))
-			}
+			s.World.Resources = append(s.World.Resources, tc.declared...)
 			if diff := cmp.Diff([]string{tc.want}, sentences(controlOf("automatic-logoff").Check(s))); diff != "" {
 				t.Errorf("findings (-want +got):\n%s", diff)
 			}
