@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -33,11 +34,12 @@ var _ = add(control.Control{
 		"Every Keycloak has realm master, of 30m where nobody sets it: its pods are Unknown live until that is declared too, by Crossplane's provider, since an import leaves it alone. " +
 		"Where no idle limit is found the verdict is Unknown live, and nothing is refused: the application may have " +
 		"one in its image or its database, as OpenEMR has; the remedy says where to look. A workload that keeps data (role DataStore) or runs to completion (role Job) has no sessions of people, " +
-		"one that no gateway and no address range may call has callers that keep them, and one may state that it serves machines alone, or a stream of monitors that must " +
-		"not end (session.serves of the PHIWorkload, with a reason; Attested): these are not applicable. A PHIWorkload can shorten the limits by its own session, and " +
+		"one that no gateway and no address range may call has callers that keep them: these are not applicable. Nor is one that states that it serves machines alone, or a stream " +
+		"of monitors that must not end (session.serves of the PHIWorkload, with a reason; Attested), where the profile takes the team's word (session.withoutPeople: Stated); " +
+		"by default it is judged like any other, and its findings say why. A PHIWorkload can shorten the limits by its own session, and " +
 		"not lengthen them; limits for each role of people inside an application are not judged. Where the profile asks for it (session.settings: Complete), new " +
 		"pods of Grafana, Kibana, HAPI FHIR, Guacamole and pgAdmin that say nothing of a limit are told the profile's, by the variable that their images " +
-		"document; not where a Secret might say it, and not where care depends on the workload. Of other images nothing shows which variable they read.",
+		"document; not where a Secret might say it, not where care depends on the workload, and not where it states that no people are served. Of other images nothing shows which variable they read.",
 	Parameters: []control.Parameter{
 		{
 			Path: "session.idleTimeout", Basis: control.BasisProfile,
@@ -50,6 +52,10 @@ var _ = add(control.Control{
 		{
 			Path: "session.settings", Basis: control.BasisProfile,
 			Meaning: "Complete tells new pods of known applications the idle limit where they say nothing of one. Never where care depends on the workload. Default AsDeclared.",
+		},
+		{
+			Path: "session.withoutPeople", Basis: control.BasisProfile,
+			Meaning: "Stated takes a team's word that its workload serves machines alone, or a stream of monitors. Every profile that sets session has to say it. Default Judged.",
 		},
 	},
 	Example: `apiVersion: v1
@@ -70,7 +76,7 @@ spec:
 	Needs:     control.Settings,
 	NeedsLive: control.Infrastructure,
 	Check: func(s control.Subject) []control.Finding {
-		switch why := withoutPeople(s.Workload); {
+		switch why := withoutPeople(&s); {
 		case s.Resource != nil:
 			return checkRealm(s.Profile.Session, s.Resource) // people sign in there, whoever serves them then
 		case s.Pod == nil:
@@ -78,7 +84,7 @@ spec:
 		case why != nil:
 			return []control.Finding{*why}
 		default:
-			return checkSessions(&s)
+			return unheard(s.Workload, checkSessions(&s))
 		}
 	},
 	Mutate: func(s control.Subject, pod *corev1.Pod) {
@@ -121,30 +127,49 @@ spec:
 })
 
 // withoutPeople says why a workload has no sessions of people; nil where it may.
-func withoutPeople(w *hipaav1.PHIWorkload) *control.Finding {
+func withoutPeople(s *control.Subject) *control.Finding {
+	w := s.Workload
 	if w == nil {
 		return nil
 	}
-	serves := hipaav1.SessionPrincipalsPeople
-	if w.Spec.Session != nil {
-		serves = w.Spec.Session.Serves
-	}
+	taken := s.Profile.Session.WithoutPeople == hipaav1.SessionsWithoutPeopleStated
 	var why control.Finding
-	switch {
+	switch serves := principalsOf(w); {
 	case w.Spec.Role == hipaav1.RoleDataStore:
 		why = control.NotApplicable("it keeps data for other workloads, which keep the sessions of people")
 	case w.Spec.Role == hipaav1.RoleJob:
 		why = control.NotApplicable("it runs to completion, and nobody has a session with it")
 	case w.Spec.Access == nil || !slices.ContainsFunc(w.Spec.Access.From, fromPeople):
 		why = control.NotApplicable("no gateway and no address range may call it: the sessions of people are its callers'")
-	case serves == hipaav1.SessionPrincipalsMachines:
+	case taken && serves == hipaav1.SessionPrincipalsMachines:
 		why = control.NotApplicable("spec.session of its PHIWorkload states that it serves machines alone").Known(hipaav1.EvidenceAttested)
-	case serves == hipaav1.SessionPrincipalsMonitoringStream:
+	case taken && serves == hipaav1.SessionPrincipalsMonitoringStream:
 		why = control.NotApplicable("spec.session of its PHIWorkload states that it is a stream of monitors, which must not end").Known(hipaav1.EvidenceAttested)
 	default:
 		return nil
 	}
 	return &why
+}
+
+// principalsOf says who has sessions with a workload, by its team's word.
+func principalsOf(w *hipaav1.PHIWorkload) hipaav1.SessionPrincipals {
+	if w == nil || w.Spec.Session == nil {
+		return hipaav1.SessionPrincipalsPeople
+	}
+	return cmp.Or(w.Spec.Session.Serves, hipaav1.SessionPrincipalsPeople)
+}
+
+// unheard adds to what is against a workload that its team's word was not taken.
+func unheard(w *hipaav1.PHIWorkload, findings []control.Finding) []control.Finding {
+	if principalsOf(w) == hipaav1.SessionPrincipalsPeople {
+		return findings
+	}
+	for i := range findings {
+		if v := findings[i].Verdict; v == hipaav1.VerdictFail || v == hipaav1.VerdictUnknown {
+			findings[i].Message += "; that no people are served is its team's word, which the profile does not take"
+		}
+	}
+	return findings
 }
 
 func fromPeople(from hipaav1.AccessPeer) bool { return from.Gateway != nil || from.IPBlock != nil }

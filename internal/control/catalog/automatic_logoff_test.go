@@ -203,10 +203,43 @@ func TestWhereNobodyHasASession(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := podOf(corev1.Container{})
-			s.Workload = tc.give
+			s.Workload, s.Profile.Session.WithoutPeople = tc.give, hipaav1.SessionsWithoutPeopleStated
 			findings := controlOf("automatic-logoff").Check(s)
 			if got := findings[0].Verdict != hipaav1.VerdictNotApplicable; len(findings) != 1 || got != tc.want {
 				t.Errorf("judged %t, want %t: %q", got, tc.want, sentences(findings))
+			}
+		})
+	}
+}
+
+func TestTheProfileDecidesWhetherATeamsWordIsTaken(t *testing.T) {
+	const unheard = "; that no people are served is its team's word, which the profile does not take"
+	workload := func(serves hipaav1.SessionPrincipals) *hipaav1.PHIWorkload {
+		return phitest.Workload("a").From(phitest.FromGateway("ingress-nginx")).Session(hipaav1.WorkloadSession{Serves: serves}).Obj()
+	}
+	open, long := corev1.Container{}, corev1.Container{Env: env("SESSION_IDLE_TIMEOUT", "8h")}
+	const judged, stated = hipaav1.SessionsWithoutPeopleJudged, hipaav1.SessionsWithoutPeopleStated
+	for name, tc := range map[string]struct {
+		give    corev1.Container
+		serves  hipaav1.SessionPrincipals
+		profile hipaav1.SessionsWithoutPeople
+		want    []string
+	}{
+		"machines, where it is taken": {open, "Machines", stated, []string{"NotApplicable: spec.session of its PHIWorkload states that it serves machines alone [Attested]"}},
+		"machines, where it is not":   {open, "Machines", judged, []string{"Unknown: spec.containers nothing shows when a session ends that nobody uses" + unheard + " (live)"}},
+		"monitors, where nothing is said of it": {long, "MonitoringStream", "", []string{
+			`spec.containers[0].env[0] "SESSION_IDLE_TIMEOUT" is an idle limit of 8h, and the profile asks for 15m` + unheard,
+		}},
+		"machines, with a limit that is kept": {corev1.Container{Env: env("SESSION_IDLE_TIMEOUT", "10m")}, "Machines", judged, []string{
+			`Pass: spec.containers[0].env[0] "SESSION_IDLE_TIMEOUT" is an idle limit of 10m`,
+		}},
+		"people, where a word would be taken": {open, "People", stated, []string{"Unknown: spec.containers nothing shows when a session ends that nobody uses (live)"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := podOf(tc.give)
+			s.Workload, s.Profile.Session.WithoutPeople = workload(tc.serves), tc.profile
+			if diff := cmp.Diff(tc.want, sentences(controlOf("automatic-logoff").Check(s))); diff != "" {
+				t.Errorf("findings (-want +got):\n%s", diff)
 			}
 		})
 	}
