@@ -29,7 +29,7 @@ var _ = add(control.Control{
 		"absolute one. Only an idle limit passes. Limits of connections (keepalive_timeout, proxy_read_timeout, ClientAliveInterval, wait_timeout) and renewals " +
 		"(cookie-refresh) never count. Jenkins has two, sessionTimeout and sessionEviction, of which the shorter ends a session: both are held to the idle limit. " +
 		"Realms that the Keycloak operator imports (KeycloakRealmImport) and those of Crossplane's Keycloak provider are judged themselves: ssoSessionIdleTimeout, " +
-		"ssoSessionMaxLifespan, and those for people who are remembered; where one is left out Keycloak's own counts, 30m and 10h. Limits of clients only shorten them. " +
+		"ssoSessionMaxLifespan, and those for people who are remembered; where one is left out Keycloak's own counts, 30m and 10h. Limits for people who are remembered count where the realm says rememberMe, in its file as well. Limits of clients only shorten them. " +
 		"A realm that was changed in Keycloak's own console, or declared nowhere, is not seen, and one that serves no namespace in particular passes for none. " +
 		"Every Keycloak has realm master, of 30m where nobody sets it: its pods are Unknown live until that is declared too, by Crossplane's provider, since an import leaves it alone. " +
 		"Where no idle limit is found the verdict is Unknown live, and nothing is refused: the application may have " +
@@ -198,7 +198,7 @@ func checkSessions(s *control.Subject) []control.Finding {
 		}
 	}
 	for _, named := range mountedConfigMaps(&s.Pod.Spec, s.World.ConfigMaps) {
-		for _, entry := range control.EntriesOf(named) {
+		for _, entry := range withoutUnremembered(control.EntriesOf(named)) {
 			entry.Path = "ConfigMap/" + named.Name + " " + entry.Path
 			t.setting(entry)
 		}
@@ -242,14 +242,14 @@ func (t *sessions) setting(s control.Setting) {
 	limit, said := limitOf(channelsIn(s.Value), known.unit)
 	switch {
 	case known.kind == noLimit:
-	case known.kind == rememberedIdle || known.kind == rememberedAbsolute:
-		t.remembered(s, known.kind, limit)
 	case known.kind == transportLimit:
 		t.transport = s.Name
 	case s.Origin == control.FromSecret || s.Origin == control.Unread || !said:
 		t.idle = t.idle || known.kind == idleLimit
 		t.add(control.Undecided(s.Path, "%q is %s that cannot be read here", s.Name, known.kind).
 			But("write it as a number of the unit that the application takes, in the open"))
+	case known.kind == rememberedIdle || known.kind == rememberedAbsolute:
+		t.remembered(s, known.kind, limit)
 	case known.kind == absoluteLimit:
 		t.judge(s, known.kind, limit, t.limits.Absolute())
 	default:
@@ -302,7 +302,7 @@ func spoken(d time.Duration) string {
 
 // String is how a finding calls the kind.
 func (k limitKind) String() string {
-	if k == absoluteLimit {
+	if k == absoluteLimit || k == rememberedAbsolute {
 		return "an absolute limit"
 	}
 	return "an idle limit"

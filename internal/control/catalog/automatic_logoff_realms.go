@@ -98,6 +98,28 @@ func checkRealm(limits control.SessionParameters, r *unstructured.Unstructured) 
 	return t.findings
 }
 
+// withoutUnremembered leaves out of what stands in files the limits for people who are
+// remembered where the realm remembers nobody, as Keycloak's do unless they say rememberMe:
+// an export has these limits all the same. What cannot be read may be true.
+func withoutUnremembered(entries []control.Setting) []control.Setting {
+	remembers := map[string]bool{}
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name, "rememberMe") && e.Value != "false" {
+			remembers[fileOf(e)] = true
+		}
+	}
+	return slices.DeleteFunc(entries, func(e control.Setting) bool {
+		known := sessionSettingOf(e.Name)
+		return known != nil && (known.kind == rememberedIdle || known.kind == rememberedAbsolute) && !remembers[fileOf(e)]
+	})
+}
+
+// fileOf is the file that an entry stands in, without its line.
+func fileOf(e control.Setting) string {
+	file, _, _ := strings.Cut(e.Path, " line ")
+	return file
+}
+
 // keycloakImages are repositories of Keycloak, by the end of their names.
 var keycloakImages = []string{"keycloak/keycloak", "bitnami/keycloak", "rhbk/keycloak-rhel9"}
 

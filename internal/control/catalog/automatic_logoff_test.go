@@ -94,10 +94,28 @@ func TestWhatEndsASession(t *testing.T) {
 			},
 		},
 		"Keycloak, in a file, for people who are remembered": {
-			around: []*corev1.ConfigMap{configMap("c", "realm.json", "{\n  \"ssoSessionIdleTimeout\": 900,\n  \"ssoSessionIdleTimeoutRememberMe\": 0,\n  \"ssoSessionMaxLifespanRememberMe\": 2592000,\n  \"clientSessionMaxLifespan\": 0\n}")},
+			around: []*corev1.ConfigMap{configMap("c", "realm.json", "{\n  \"ssoSessionIdleTimeout\": 900,\n  \"ssoSessionIdleTimeoutRememberMe\": 0,\n  \"ssoSessionMaxLifespanRememberMe\": 2592000,\n  \"rememberMe\": true\n}")},
 			want: []string{
 				`Pass: ConfigMap/c data.realm.json line 2 "ssoSessionIdleTimeout" is an idle limit of 15m`,
 				`ConfigMap/c data.realm.json line 4 "ssoSessionMaxLifespanRememberMe" is an absolute limit of 720h, and the profile asks for 12h`,
+			},
+		},
+		"Keycloak, in a file, for people who are remembered, where it cannot be read": {
+			around: []*corev1.ConfigMap{configMap("c", "realm.json", "{\n  \"ssoSessionIdleTimeout\": 900,\n  \"rememberMe\": true,\n  \"ssoSessionIdleTimeoutRememberMe\": \"${REMEMBERED}\",\n  \"ssoSessionMaxLifespanRememberMe\": \"${LONGEST}\"\n}")},
+			want: []string{
+				`Pass: ConfigMap/c data.realm.json line 2 "ssoSessionIdleTimeout" is an idle limit of 15m`,
+				`Unknown: ConfigMap/c data.realm.json line 4 "ssoSessionIdleTimeoutRememberMe" is an idle limit that cannot be read here`,
+				`Unknown: ConfigMap/c data.realm.json line 5 "ssoSessionMaxLifespanRememberMe" is an absolute limit that cannot be read here`,
+			},
+		},
+		"Keycloak, in a file that remembers nobody, beside one that does": {
+			around: []*corev1.ConfigMap{configMap("c",
+				"clinic.json", "{\n  \"ssoSessionIdleTimeout\": 900,\n  \"rememberMe\": false,\n  \"ssoSessionIdleTimeoutRememberMe\": 604800\n}",
+				"lab.json", "{\"rememberMe\": \"${REMEMBER}\", \"ssoSessionIdleTimeoutRememberMe\": 604800}",
+				"ward.json", "{\n  \"ssoSessionMaxLifespanRememberMe\": 604800\n}")},
+			want: []string{
+				`Pass: ConfigMap/c data.clinic.json line 2 "ssoSessionIdleTimeout" is an idle limit of 15m`,
+				`ConfigMap/c data.lab.json "ssoSessionIdleTimeoutRememberMe" is an idle limit of 168h, and the profile asks for 15m`,
 			},
 		},
 		"Kibana, in its file": {
