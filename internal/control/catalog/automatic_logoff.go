@@ -27,7 +27,7 @@ var _ = add(control.Control{
 		"sshd, shells), and SESSION_IDLE_TIMEOUT and SESSION_ABSOLUTE_TIMEOUT for those of your own; options in JENKINS_OPTS, JAVA_OPTS and their like are read as arguments. " +
 		"Each is an idle limit, an absolute one, or a limit of connections, in its own unit. An idle limit longer than the profile's, or none, fails, and so does an " +
 		"absolute one. Only an idle limit passes. Limits of connections (keepalive_timeout, proxy_read_timeout, ClientAliveInterval, wait_timeout) and renewals " +
-		"(cookie-refresh) never count. Jenkins has two, sessionTimeout and sessionEviction, of which the shorter ends a session: both are held to the idle limit. " +
+		"(cookie-refresh) never count. Jenkins has two, sessionTimeout and sessionEviction, of which the shorter ends a session; an eviction of -1 or 0 ends none that goes on, and leaves it to the other. " +
 		"Realms that the Keycloak operator imports (KeycloakRealmImport) and those of Crossplane's Keycloak provider are judged themselves: ssoSessionIdleTimeout, " +
 		"ssoSessionMaxLifespan, and those for people who are remembered; where one is left out Keycloak's own counts, 30m and 10h. Limits for people who are remembered count where the realm says rememberMe, in its file as well. Limits of clients only shorten them. " +
 		"A realm that was changed in Keycloak's own console, or declared nowhere, is not seen, and one that serves no namespace in particular passes for none. " +
@@ -185,16 +185,8 @@ type sessions struct {
 func checkSessions(s *control.Subject) []control.Finding {
 	t := &sessions{limits: s.Profile.Session}
 	for _, c := range control.Containers(&s.Pod.Spec) {
-		for _, setting := range control.SettingsOf(c, s.World.ConfigMaps) {
+		for _, setting := range endsFirst(toldOf(c, s.World.ConfigMaps)) {
 			t.setting(setting)
-			for _, option := range optionsIn(setting) {
-				t.setting(option)
-			}
-		}
-		if len(c.Command)+len(c.Args) > 0 {
-			for _, setting := range control.ArgumentsOf(control.CommandsOf(c)) {
-				t.setting(setting)
-			}
 		}
 	}
 	for _, named := range mountedConfigMaps(&s.Pod.Spec, s.World.ConfigMaps) {
@@ -211,6 +203,19 @@ func checkSessions(s *control.Subject) []control.Finding {
 		t.findings = append(t.findings, t.unknown(s).OnlyLive())
 	}
 	return t.findings
+}
+
+// toldOf lists what a container is told by variables, by the options in them, and by
+// arguments.
+func toldOf(c control.Container, known map[string]*corev1.ConfigMap) []control.Setting {
+	var told []control.Setting
+	for _, setting := range control.SettingsOf(c, known) {
+		told = append(append(told, setting), optionsIn(setting)...)
+	}
+	if len(c.Command)+len(c.Args) > 0 {
+		told = append(told, control.ArgumentsOf(control.CommandsOf(c))...)
+	}
+	return told
 }
 
 // unknown is the finding where nothing says when an unused session ends.
