@@ -343,7 +343,9 @@ func TestAKeycloakIsJudgedByItsRealms(t *testing.T) {
 	imported := realmImport("ehr", map[string]any{"ssoSessionIdleTimeout": int64(900)})
 	master := func() *unstructured.Unstructured {
 		r := crossplaneRealmWith("15m0s")
-		r.Object["spec"].(map[string]any)["forProvider"].(map[string]any)["realm"] = masterRealm
+		if err := unstructured.SetNestedField(r.Object, masterRealm, "spec", "forProvider", "realm"); err != nil {
+			t.Fatal(err)
+		}
 		return r
 	}
 	for name, tc := range map[string]struct {
