@@ -26,7 +26,28 @@ type SessionParameters struct {
 	// +optional
 	// +default="AsDeclared"
 	Settings SessionSettings `json:"settings,omitempty"`
+
+	// withoutPeople says what becomes of workloads whose PHIWorkload states in
+	// session.serves that no people are served. Stated takes the team's word: nothing
+	// asks them for an end of unused sessions. Judged, the default, does not: they are
+	// judged as if people signed in. Stated counts only where every profile that sets
+	// session says it.
+	// +optional
+	// +default="Judged"
+	WithoutPeople SessionsWithoutPeople `json:"withoutPeople,omitempty"`
 }
+
+// SessionsWithoutPeople says whether a team's word is taken that no people are served.
+//
+// +kubebuilder:validation:Enum=Judged;Stated
+type SessionsWithoutPeople string
+
+const (
+	// SessionsWithoutPeopleJudged does not take it.
+	SessionsWithoutPeopleJudged SessionsWithoutPeople = "Judged"
+	// SessionsWithoutPeopleStated takes it.
+	SessionsWithoutPeopleStated SessionsWithoutPeople = "Stated"
+)
 
 // SessionSettings says what becomes of settings that leave unused sessions open.
 //
@@ -47,9 +68,10 @@ const (
 // +kubebuilder:validation:XValidation:rule="self.serves != 'People' || !has(self.reason)",fieldPath=".reason",message="belongs to serves Machines or MonitoringStream"
 // +kubebuilder:validation:XValidation:rule="self.serves == 'People' || !(has(self.idleTimeout) || has(self.absoluteTimeout))",fieldPath=".idleTimeout",message="limits are those of people's sessions"
 type WorkloadSession struct {
-	// serves says who has sessions with the workload. Where it is not people, nothing
-	// asks for an end of unused sessions, on the team's word: the verdict is
-	// NotApplicable, and its evidence Attested.
+	// serves says who has sessions with the workload. Where it is not people, and the
+	// profiles take the team's word (session.withoutPeople: Stated), nothing asks for an
+	// end of unused sessions: the verdict is NotApplicable, and its evidence Attested.
+	// Otherwise it is judged as if people signed in.
 	// +optional
 	// +default="People"
 	Serves SessionPrincipals `json:"serves,omitempty"`

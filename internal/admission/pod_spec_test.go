@@ -85,7 +85,7 @@ var _ = Describe("A pod in a PHI namespace", func() {
 		Expect(told("ward")()).To(BeEmpty())
 	})
 
-	It("is held to the limits of its PHIWorkload where they are shorter, and to none where machines alone are served", func(ctx SpecContext) {
+	It("is held to the limits of its PHIWorkload where they are shorter, and to none where machines alone are served and its profile takes the team's word", func(ctx SpecContext) {
 		behind := func(name string, says hipaav1.WorkloadSession) *hipaav1.PHIWorkload {
 			return phitest.Workload(name).Namespace(ns).From(phitest.FromGateway("ingress-nginx")).Session(says).Obj()
 		}
@@ -111,7 +111,12 @@ var _ = Describe("A pod in a PHI namespace", func() {
 		Expect(attempt("kiosk", "10m")).To(MatchError(ContainSubstring("is an idle limit of 10m, and the profile asks for 2m")))
 		Expect(attempt("office", "10m")).To(Succeed())
 		Expect(attempt("office", "1h")).To(MatchError(ContainSubstring("is an idle limit of 1h, and the profile asks for 15m")))
-		Expect(attempt("feed", "1h")).To(Succeed())
+		Expect(attempt("feed", "1h")).To(MatchError(ContainSubstring("that no people are served is its team's word, which the profile does not take")))
+		takes := phitest.Profile(ns).Selecting(corev1.LabelMetadataName, ns).Sessions(0, 0).
+			With(func(p *hipaav1.ComplianceProfileSpec) { p.Session.WithoutPeople = hipaav1.SessionsWithoutPeopleStated }).Obj()
+		Expect(admin.Create(ctx, takes)).To(Succeed())
+		DeferCleanup(func(ctx SpecContext) { Expect(admin.Delete(ctx, takes)).To(Succeed()) })
+		Eventually(func() error { return attempt("feed", "1h") }).Should(Succeed())
 	})
 
 	It("is told to look at its database's certificate only where a volume holds that of the authority", func(ctx SpecContext) {

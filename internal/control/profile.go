@@ -164,6 +164,8 @@ type SessionParameters struct {
 	IdleTimeout, AbsoluteTimeout time.Duration
 	// Settings is Complete where a profile asks for it.
 	Settings hipaav1.SessionSettings
+	// WithoutPeople is Stated where every profile that sets anything of sessions says it.
+	WithoutPeople hipaav1.SessionsWithoutPeople
 }
 
 // The limits of sessions where profiles set none.

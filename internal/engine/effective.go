@@ -396,6 +396,8 @@ func (m *merge) addTransmission(p *hipaav1.ComplianceProfile) {
 		into.Session.IdleTimeout = shortest(into.Session.IdleTimeout, from.IdleTimeout)
 		into.Session.AbsoluteTimeout = shortest(into.Session.AbsoluteTimeout, from.AbsoluteTimeout)
 		into.Session.Settings = strictest(into.Session.Settings, from.Settings, hipaav1.SessionSettingsAsDeclared, hipaav1.SessionSettingsComplete)
+		into.Session.WithoutPeople = strictest(into.Session.WithoutPeople, cmp.Or(from.WithoutPeople, hipaav1.SessionsWithoutPeopleJudged),
+			hipaav1.SessionsWithoutPeopleStated, hipaav1.SessionsWithoutPeopleJudged)
 	}
 }
 

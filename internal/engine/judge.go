@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -75,10 +76,12 @@ type tally struct {
 	failed     bool
 	met        []control.Finding
 	exempt     []control.Finding
-	class      hipaav1.EvidenceClass
-	against    hipaav1.EvidenceClass
-	soon       []control.Finding
-	until      time.Time
+	// exempted is the weakest class that exemptions name.
+	exempted hipaav1.EvidenceClass
+	class    hipaav1.EvidenceClass
+	against  hipaav1.EvidenceClass
+	soon     []control.Finding
+	until    time.Time
 }
 
 func (t *tally) ask(s control.Subject) {
@@ -117,7 +120,7 @@ func (t *tally) take(s *control.Subject, findings []control.Finding) {
 			}
 			t.class = weaker(t.class, classOf(f))
 		case hipaav1.VerdictNotApplicable:
-			t.exempt = append(t.exempt, f)
+			t.exempt, t.exempted = append(t.exempt, f), weaker(t.exempted, f.Class)
 		default:
 			t.violations = append(t.violations, violation(t.control, s, f))
 			if f.Verdict == hipaav1.VerdictFail {
@@ -156,13 +159,10 @@ func (t *tally) conclude(result *Result) {
 		result.Message = fmt.Sprintf("mode %s refuses no %s, and what came of those there were cannot be seen",
 			result.Mode, strings.ToLower((t.control.Judges & control.Unseen).String()))
 	case len(t.exempt) > 0 && len(t.exempt) == t.judged:
-		result.Verdict, result.Class = hipaav1.VerdictNotApplicable, hipaav1.EvidenceObserved
+		result.Verdict, result.Class = hipaav1.VerdictNotApplicable, cmp.Or(t.exempted, hipaav1.EvidenceObserved)
 		result.Message = t.exempt[0].Message
 	default:
-		result.Verdict, result.Class = hipaav1.VerdictPass, t.class
-		if result.Class == "" {
-			result.Class = hipaav1.EvidenceObserved
-		}
+		result.Verdict, result.Class = hipaav1.VerdictPass, cmp.Or(weaker(t.class, t.exempted), hipaav1.EvidenceObserved)
 		result.Message = t.evidence()
 	}
 }

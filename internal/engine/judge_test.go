@@ -93,6 +93,14 @@ func TestVerdictsRollUp(t *testing.T) {
 			pods: pods, finds: on(list(exempt), list(exempt)),
 			want: engine.Result{Verdict: "NotApplicable", Class: "Observed", Message: "has none"},
 		},
+		"exempt on somebody's word is known by that": {
+			pods: pods, finds: on(list(exempt), list(exempt.Known(hipaav1.EvidenceAttested))),
+			want: engine.Result{Verdict: "NotApplicable", Class: "Attested", Message: "has none"},
+		},
+		"exempt here on somebody's word, and right there, is known by that": {
+			pods: pods, finds: on(list(exempt.Known(hipaav1.EvidenceAttested)), list(right)),
+			want: engine.Result{Verdict: "Pass", Class: "Attested", Message: "spec is right"},
+		},
 		"exempt here and right there is a Pass": {
 			pods: pods, finds: on(list(exempt), list(right)),
 			want: engine.Result{Verdict: "Pass", Class: "Observed", Message: "spec is right"},

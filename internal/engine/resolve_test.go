@@ -501,6 +501,32 @@ func TestLimitsAreAddedWhereOneProfileAsksForIt(t *testing.T) {
 	}
 }
 
+func TestTheWordOfATeamIsTakenWhereEveryProfileTakesIt(t *testing.T) {
+	const judged, stated = hipaav1.SessionsWithoutPeopleJudged, hipaav1.SessionsWithoutPeopleStated
+	says := func(name string, w hipaav1.SessionsWithoutPeople) *phitest.ProfileBuilder {
+		return phitest.Profile(name).Sessions(0, 0).With(func(p *hipaav1.ComplianceProfileSpec) { p.Session.WithoutPeople = w })
+	}
+	for name, tc := range map[string]struct {
+		give  []*phitest.ProfileBuilder
+		taken bool
+	}{
+		"one that takes it":                            {give: []*phitest.ProfileBuilder{says("a", stated)}, taken: true},
+		"two that take it":                             {give: []*phitest.ProfileBuilder{says("a", stated), says("b", stated)}, taken: true},
+		"one that takes it, and one that does not":     {give: []*phitest.ProfileBuilder{says("a", stated), says("b", judged)}},
+		"one that does not, and one that takes it":     {give: []*phitest.ProfileBuilder{says("a", judged), says("b", stated)}},
+		"one that takes it, and one that sets limits":  {give: []*phitest.ProfileBuilder{says("a", stated), phitest.Profile("b").Sessions(time.Hour, 0)}},
+		"one that takes it, and one that says nothing": {give: []*phitest.ProfileBuilder{says("a", stated), phitest.Profile("b")}, taken: true},
+		"one that says nothing of sessions":            {give: []*phitest.ProfileBuilder{phitest.Profile("a")}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := resolve(t, newEngine(t, pair()...), tc.give...).Parameters.Session.WithoutPeople
+			if taken := got == stated; taken != tc.taken {
+				t.Errorf("taken %t, want %t: %q", taken, tc.taken, got)
+			}
+		})
+	}
+}
+
 func TestTheEdgeIsDialledWhereOneProfileAsksForIt(t *testing.T) {
 	type probe struct {
 		mode    hipaav1.EdgeProbe

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -26,16 +27,19 @@ var _ = add(control.Control{
 		"sshd, shells), and SESSION_IDLE_TIMEOUT and SESSION_ABSOLUTE_TIMEOUT for those of your own; options in JENKINS_OPTS, JAVA_OPTS and their like are read as arguments. " +
 		"Each is an idle limit, an absolute one, or a limit of connections, in its own unit. An idle limit longer than the profile's, or none, fails, and so does an " +
 		"absolute one. Only an idle limit passes. Limits of connections (keepalive_timeout, proxy_read_timeout, ClientAliveInterval, wait_timeout) and renewals " +
-		"(cookie-refresh) never count. Jenkins has two, sessionTimeout and sessionEviction, of which the shorter ends a session: both are held to the idle limit. " +
+		"(cookie-refresh) never count. Jenkins has two, sessionTimeout and sessionEviction, of which the shorter ends a session; an eviction of -1 or 0 ends none that goes on, and leaves it to the other. " +
 		"Realms that the Keycloak operator imports (KeycloakRealmImport) and those of Crossplane's Keycloak provider are judged themselves: ssoSessionIdleTimeout, " +
-		"ssoSessionMaxLifespan, and those for people who are remembered; where one is left out Keycloak's own counts, 30m and 10h. Limits of clients only shorten them. " +
-		"A realm that was changed in Keycloak's own console is not seen. Where no idle limit is found the verdict is Unknown live, and nothing is refused: the application may have " +
+		"ssoSessionMaxLifespan, and those for people who are remembered; where one is left out Keycloak's own counts, 30m and 10h. Limits for people who are remembered count where the realm says rememberMe, in its file as well. Limits of clients only shorten them. " +
+		"A realm that was changed in Keycloak's own console, or declared nowhere, is not seen, and one that serves no namespace in particular passes for none. " +
+		"Every Keycloak has realm master, of 30m where nobody sets it: its pods are Unknown live until that is declared too, by Crossplane's provider, since an import leaves it alone. " +
+		"Where no idle limit is found the verdict is Unknown live, and nothing is refused: the application may have " +
 		"one in its image or its database, as OpenEMR has; the remedy says where to look. A workload that keeps data (role DataStore) or runs to completion (role Job) has no sessions of people, " +
-		"one that no gateway and no address range may call has callers that keep them, and one may state that it serves machines alone, or a stream of monitors that must " +
-		"not end (session.serves of the PHIWorkload, with a reason; Attested): these are not applicable. A PHIWorkload can shorten the limits by its own session, and " +
+		"one that no gateway and no address range may call has callers that keep them: these are not applicable. Nor is one that states that it serves machines alone, or a stream " +
+		"of monitors that must not end (session.serves of the PHIWorkload, with a reason; Attested), where the profile takes the team's word (session.withoutPeople: Stated); " +
+		"by default it is judged like any other, and its findings say why. A PHIWorkload can shorten the limits by its own session, and " +
 		"not lengthen them; limits for each role of people inside an application are not judged. Where the profile asks for it (session.settings: Complete), new " +
 		"pods of Grafana, Kibana, HAPI FHIR, Guacamole and pgAdmin that say nothing of a limit are told the profile's, by the variable that their images " +
-		"document; not where a Secret might say it, and not where care depends on the workload. Of other images nothing shows which variable they read.",
+		"document; not where a Secret might say it, not where care depends on the workload, and not where it states that no people are served. Of other images nothing shows which variable they read.",
 	Parameters: []control.Parameter{
 		{
 			Path: "session.idleTimeout", Basis: control.BasisProfile,
@@ -48,6 +52,10 @@ var _ = add(control.Control{
 		{
 			Path: "session.settings", Basis: control.BasisProfile,
 			Meaning: "Complete tells new pods of known applications the idle limit where they say nothing of one. Never where care depends on the workload. Default AsDeclared.",
+		},
+		{
+			Path: "session.withoutPeople", Basis: control.BasisProfile,
+			Meaning: "Stated takes a team's word that its workload serves machines alone, or a stream of monitors. Every profile that sets session has to say it. Default Judged.",
 		},
 	},
 	Example: `apiVersion: v1
@@ -68,7 +76,7 @@ spec:
 	Needs:     control.Settings,
 	NeedsLive: control.Infrastructure,
 	Check: func(s control.Subject) []control.Finding {
-		switch why := withoutPeople(s.Workload); {
+		switch why := withoutPeople(&s); {
 		case s.Resource != nil:
 			return checkRealm(s.Profile.Session, s.Resource) // people sign in there, whoever serves them then
 		case s.Pod == nil:
@@ -76,7 +84,7 @@ spec:
 		case why != nil:
 			return []control.Finding{*why}
 		default:
-			return checkSessions(&s)
+			return unheard(s.Workload, checkSessions(&s))
 		}
 	},
 	Mutate: func(s control.Subject, pod *corev1.Pod) {
@@ -119,30 +127,49 @@ spec:
 })
 
 // withoutPeople says why a workload has no sessions of people; nil where it may.
-func withoutPeople(w *hipaav1.PHIWorkload) *control.Finding {
+func withoutPeople(s *control.Subject) *control.Finding {
+	w := s.Workload
 	if w == nil {
 		return nil
 	}
-	serves := hipaav1.SessionPrincipalsPeople
-	if w.Spec.Session != nil {
-		serves = w.Spec.Session.Serves
-	}
+	taken := s.Profile.Session.WithoutPeople == hipaav1.SessionsWithoutPeopleStated
 	var why control.Finding
-	switch {
+	switch serves := principalsOf(w); {
 	case w.Spec.Role == hipaav1.RoleDataStore:
 		why = control.NotApplicable("it keeps data for other workloads, which keep the sessions of people")
 	case w.Spec.Role == hipaav1.RoleJob:
 		why = control.NotApplicable("it runs to completion, and nobody has a session with it")
 	case w.Spec.Access == nil || !slices.ContainsFunc(w.Spec.Access.From, fromPeople):
 		why = control.NotApplicable("no gateway and no address range may call it: the sessions of people are its callers'")
-	case serves == hipaav1.SessionPrincipalsMachines:
+	case taken && serves == hipaav1.SessionPrincipalsMachines:
 		why = control.NotApplicable("spec.session of its PHIWorkload states that it serves machines alone").Known(hipaav1.EvidenceAttested)
-	case serves == hipaav1.SessionPrincipalsMonitoringStream:
+	case taken && serves == hipaav1.SessionPrincipalsMonitoringStream:
 		why = control.NotApplicable("spec.session of its PHIWorkload states that it is a stream of monitors, which must not end").Known(hipaav1.EvidenceAttested)
 	default:
 		return nil
 	}
 	return &why
+}
+
+// principalsOf says who has sessions with a workload, by its team's word.
+func principalsOf(w *hipaav1.PHIWorkload) hipaav1.SessionPrincipals {
+	if w == nil || w.Spec.Session == nil {
+		return hipaav1.SessionPrincipalsPeople
+	}
+	return cmp.Or(w.Spec.Session.Serves, hipaav1.SessionPrincipalsPeople)
+}
+
+// unheard adds to what is against a workload that its team's word was not taken.
+func unheard(w *hipaav1.PHIWorkload, findings []control.Finding) []control.Finding {
+	if principalsOf(w) == hipaav1.SessionPrincipalsPeople {
+		return findings
+	}
+	for i := range findings {
+		if v := findings[i].Verdict; v == hipaav1.VerdictFail || v == hipaav1.VerdictUnknown {
+			findings[i].Message += "; that no people are served is its team's word, which the profile does not take"
+		}
+	}
+	return findings
 }
 
 func fromPeople(from hipaav1.AccessPeer) bool { return from.Gateway != nil || from.IPBlock != nil }
@@ -158,32 +185,37 @@ type sessions struct {
 func checkSessions(s *control.Subject) []control.Finding {
 	t := &sessions{limits: s.Profile.Session}
 	for _, c := range control.Containers(&s.Pod.Spec) {
-		for _, setting := range control.SettingsOf(c, s.World.ConfigMaps) {
+		for _, setting := range endsFirst(toldOf(c, s.World.ConfigMaps)) {
 			t.setting(setting)
-			for _, option := range optionsIn(setting) {
-				t.setting(option)
-			}
-		}
-		if len(c.Command)+len(c.Args) > 0 {
-			for _, setting := range control.ArgumentsOf(control.CommandsOf(c)) {
-				t.setting(setting)
-			}
 		}
 	}
 	for _, named := range mountedConfigMaps(&s.Pod.Spec, s.World.ConfigMaps) {
-		for _, entry := range control.EntriesOf(named) {
+		for _, entry := range withoutUnremembered(control.EntriesOf(named)) {
 			entry.Path = "ConfigMap/" + named.Name + " " + entry.Path
 			t.setting(entry)
 		}
 	}
-	switch {
+	switch realms := signsIn(s); {
 	case t.idle:
-	case signsIn(s):
-		t.findings = append(t.findings, control.NotApplicable("its realms are declared, and judged themselves"))
+	case realms != nil:
+		t.findings = append(t.findings, *realms)
 	default:
 		t.findings = append(t.findings, t.unknown(s).OnlyLive())
 	}
 	return t.findings
+}
+
+// toldOf lists what a container is told by variables, by the options in them, and by
+// arguments.
+func toldOf(c control.Container, known map[string]*corev1.ConfigMap) []control.Setting {
+	var told []control.Setting
+	for _, setting := range control.SettingsOf(c, known) {
+		told = append(append(told, setting), optionsIn(setting)...)
+	}
+	if len(c.Command)+len(c.Args) > 0 {
+		told = append(told, control.ArgumentsOf(control.CommandsOf(c))...)
+	}
+	return told
 }
 
 // unknown is the finding where nothing says when an unused session ends.
@@ -215,14 +247,14 @@ func (t *sessions) setting(s control.Setting) {
 	limit, said := limitOf(channelsIn(s.Value), known.unit)
 	switch {
 	case known.kind == noLimit:
-	case known.kind == rememberedIdle || known.kind == rememberedAbsolute:
-		t.remembered(s, known.kind, limit)
 	case known.kind == transportLimit:
 		t.transport = s.Name
 	case s.Origin == control.FromSecret || s.Origin == control.Unread || !said:
 		t.idle = t.idle || known.kind == idleLimit
 		t.add(control.Undecided(s.Path, "%q is %s that cannot be read here", s.Name, known.kind).
 			But("write it as a number of the unit that the application takes, in the open"))
+	case known.kind == rememberedIdle || known.kind == rememberedAbsolute:
+		t.remembered(s, known.kind, limit)
 	case known.kind == absoluteLimit:
 		t.judge(s, known.kind, limit, t.limits.Absolute())
 	default:
@@ -275,7 +307,7 @@ func spoken(d time.Duration) string {
 
 // String is how a finding calls the kind.
 func (k limitKind) String() string {
-	if k == absoluteLimit {
+	if k == absoluteLimit || k == rememberedAbsolute {
 		return "an absolute limit"
 	}
 	return "an idle limit"

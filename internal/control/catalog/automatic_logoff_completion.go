@@ -32,9 +32,11 @@ var limitVariables = map[string]limitVariable{
 // completeLimits tells containers of known images the profile's idle limit where the pod
 // says nothing of one. Where a Secret or what cannot be read might say it, nothing is
 // added: that could loosen it. Who cares for patients is logged off by people's decision
-// alone, so pods of such workloads are left as they are.
+// alone, so pods of such workloads are left as they are; and so are those whose team
+// says that no people are served, since a limit could end a stream that must go on.
 func completeLimits(s *control.Subject, pod *corev1.Pod) {
-	if s.Workload == nil || s.Workload.Spec.Continuity == hipaav1.ContinuityPatientCare || withoutPeople(s.Workload) != nil {
+	if s.Workload == nil || s.Workload.Spec.Continuity == hipaav1.ContinuityPatientCare || withoutPeople(s) != nil ||
+		principalsOf(s.Workload) != hipaav1.SessionPrincipalsPeople {
 		return
 	}
 	for i := range pod.Spec.Containers {

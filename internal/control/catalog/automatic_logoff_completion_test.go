@@ -20,6 +20,9 @@ func TestALimitIsAddedOnlyWhereNothingMightSayOne(t *testing.T) {
 	reference := corev1.EnvVar{Name: grafana, ValueFrom: &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{}}}
 	care := func(b *phitest.WorkloadBuilder) { b.Continuity(hipaav1.ContinuityPatientCare) }
 	data := func(b *phitest.WorkloadBuilder) { b.Role(hipaav1.RoleDataStore) }
+	stream := func(b *phitest.WorkloadBuilder) {
+		b.Session(hipaav1.WorkloadSession{Serves: hipaav1.SessionPrincipalsMonitoringStream})
+	}
 	for name, tc := range map[string]struct {
 		give     corev1.Container
 		workload func(*phitest.WorkloadBuilder)
@@ -41,6 +44,7 @@ func TestALimitIsAddedOnlyWhereNothingMightSayOne(t *testing.T) {
 		"one with what could not be read":      {give: corev1.Container{Image: "grafana/grafana", EnvFrom: []corev1.EnvFromSource{missing}}},
 		"where care depends on it":             {give: corev1.Container{Image: "grafana/grafana"}, workload: care},
 		"where people have no sessions":        {give: corev1.Container{Image: "grafana/grafana"}, workload: data},
+		"where a team states monitors":         {give: corev1.Container{Image: "grafana/grafana"}, workload: stream},
 		"where no profile asks for it":         {give: corev1.Container{Image: "grafana/grafana"}, declared: true},
 	} {
 		t.Run(name, func(t *testing.T) {

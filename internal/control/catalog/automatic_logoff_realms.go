@@ -9,6 +9,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/control"
 )
 
@@ -59,7 +60,8 @@ var realmLimits = []realmLimit{
 	{"ssoSessionMaxLifespanRememberMe", absoluteLimit, 0, true},
 }
 
-// checkRealm judges when a realm ends the sessions of those who sign in there.
+// checkRealm judges when a realm ends the sessions of those who sign in there. One that
+// serves no namespace in particular is no evidence for any.
 func checkRealm(limits control.SessionParameters, r *unstructured.Unstructured) []control.Finding {
 	is := realmOf(r)
 	if is == nil {
@@ -86,17 +88,71 @@ func checkRealm(limits control.SessionParameters, r *unstructured.Unstructured) 
 			t.judge(control.Setting{Name: l.field, Path: at}, l.kind, limit, most)
 		}
 	}
+	passes := func(f control.Finding) bool { return f.Verdict == hipaav1.VerdictPass }
+	if control.NamespaceOf(r) == "" {
+		t.findings = slices.DeleteFunc(t.findings, passes)
+	}
+	if len(t.findings) == 0 {
+		return []control.Finding{control.NotApplicable("serves no namespace in particular")}
+	}
 	return t.findings
+}
+
+// withoutUnremembered leaves out of what stands in files the limits for people who are
+// remembered where the realm remembers nobody, as Keycloak's do unless they say rememberMe:
+// an export has these limits all the same. What cannot be read may be true.
+func withoutUnremembered(entries []control.Setting) []control.Setting {
+	remembers := map[string]bool{}
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name, "rememberMe") && e.Value != "false" {
+			remembers[fileOf(e)] = true
+		}
+	}
+	return slices.DeleteFunc(entries, func(e control.Setting) bool {
+		known := sessionSettingOf(e.Name)
+		return known != nil && (known.kind == rememberedIdle || known.kind == rememberedAbsolute) && !remembers[fileOf(e)]
+	})
+}
+
+// fileOf is the file that an entry stands in, without its line.
+func fileOf(e control.Setting) string {
+	file, _, _ := strings.Cut(e.Path, " line ")
+	return file
 }
 
 // keycloakImages are repositories of Keycloak, by the end of their names.
 var keycloakImages = []string{"keycloak/keycloak", "bitnami/keycloak", "rhbk/keycloak-rhel9"}
 
-// signsIn reports whether a pod is a Keycloak whose realms are declared: they are judged
-// themselves.
-func signsIn(s *control.Subject) bool {
-	declared := slices.ContainsFunc(s.World.Resources, func(r *unstructured.Unstructured) bool { return realmOf(r) != nil })
-	return declared && len(s.Pod.Spec.Containers) > 0 && slices.Contains(keycloakImages, repositoryOf(s.Pod.Spec.Containers[0].Image))
+// masterRealm is one that every Keycloak has from its start.
+const masterRealm = "master"
+
+// signsIn is what is known of a pod that is a Keycloak by the realms that its namespace
+// declares, which are judged themselves; nil where it is none, or none are. One that is
+// declared says nothing of the others: realm master has Keycloak's own limits until
+// something sets them, and an import leaves alone what is there already.
+func signsIn(s *control.Subject) *control.Finding {
+	if len(s.Pod.Spec.Containers) == 0 || !slices.Contains(keycloakImages, repositoryOf(s.Pod.Spec.Containers[0].Image)) {
+		return nil
+	}
+	declared, master := false, false
+	for _, r := range s.World.Resources {
+		if is := realmOf(r); is != nil && control.NamespaceOf(r) == s.Namespace.Name {
+			declared = true
+			master = master || is.says["realm"] == masterRealm && crossplaneRealm.Is(r)
+		}
+	}
+	switch {
+	case !declared:
+		return nil
+	case master:
+		f := control.NotApplicable("its declared realms, master among them, are judged themselves; one that nobody declared is not seen")
+		return &f
+	default:
+		f := control.Undecided("spec.containers", "realms of it are declared, and judged themselves; nothing shows when realm master ends a session that nobody uses").
+			But("declare realm master as a Realm of Crossplane's provider as well, with an ssoSessionIdleTimeout of at most %s; "+
+				"KeycloakRealmImport leaves a realm alone that is there already", spoken(s.Profile.Session.Idle())).OnlyLive()
+		return &f
+	}
 }
 
 // realmImport is a realm of the Keycloak operator that asks for good passwords.

@@ -4,6 +4,7 @@ import (
 	"math"
 	"path"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -137,7 +138,7 @@ var remediesByImage = map[string]string{
 	"phpmyadmin/phpmyadmin": "set $cfg['LoginCookieValidity'] of phpMyAdmin in a mounted ConfigMap, in seconds,",
 	"keycloak/keycloak":     "set ssoSessionIdleTimeout of the realm, in seconds,",
 	"kibana/kibana":         "set xpack.security.session.idleTimeout of Kibana, in kibana.yml or as XPACK_SECURITY_SESSION_IDLETIMEOUT,",
-	"jenkins/jenkins":       "set --sessionTimeout of Jenkins, in minutes, and --sessionEviction, in seconds, in JENKINS_OPTS",
+	"jenkins/jenkins":       "set --sessionTimeout of Jenkins, in minutes, or --sessionEviction, in seconds, in JENKINS_OPTS",
 	"guacamole/guacamole":   "set API_SESSION_TIMEOUT of Guacamole, in minutes,",
 	"dpage/pgadmin4":        "set PGADMIN_CONFIG_USER_INACTIVITY_TIMEOUT of pgAdmin, in seconds,",
 	"argoproj/argocd":       "end unused sessions where people sign in: Argo CD has an absolute limit only, users.session.duration in argocd-cm; set that of its identity provider",
@@ -178,6 +179,38 @@ func optionsIn(s control.Setting) []control.Setting {
 		return control.ArgumentsOf([]control.Command{{Path: s.Path, Words: strings.Fields(s.Value)}})
 	default:
 		return nil
+	}
+}
+
+// endsFirst leaves of the two limits of Jenkins the one that ends a session. It drops one
+// from memory after sessionEviction without use, and does not where that is -1, or is 0,
+// which waits for its last request to be answered; it ends one after sessionTimeout, which
+// nothing else changes. What cannot be read is left to be judged. It changes what it is
+// given.
+func endsFirst(told []control.Setting) []control.Setting {
+	named := func(name string) int {
+		return slices.IndexFunc(told, func(s control.Setting) bool { return strings.EqualFold(s.Name, name) })
+	}
+	timeout, eviction := named("sessionTimeout"), named("sessionEviction")
+	if eviction < 0 {
+		return told
+	}
+	evicts, said := limitOf(told[eviction].Value, time.Second)
+	switch {
+	case !said:
+		return told
+	case evicts <= 0:
+		return slices.Delete(told, eviction, eviction+1)
+	case timeout < 0:
+		return told
+	}
+	switch ends, said := limitOf(told[timeout].Value, time.Minute); {
+	case !said:
+		return told
+	case ends <= 0 || evicts < ends:
+		return slices.Delete(told, timeout, timeout+1)
+	default:
+		return slices.Delete(told, eviction, eviction+1)
 	}
 }
 

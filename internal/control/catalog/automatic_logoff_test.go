@@ -1,6 +1,8 @@
 package catalog
 
 import (
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -94,10 +96,28 @@ func TestWhatEndsASession(t *testing.T) {
 			},
 		},
 		"Keycloak, in a file, for people who are remembered": {
-			around: []*corev1.ConfigMap{configMap("c", "realm.json", "{\n  \"ssoSessionIdleTimeout\": 900,\n  \"ssoSessionIdleTimeoutRememberMe\": 0,\n  \"ssoSessionMaxLifespanRememberMe\": 2592000,\n  \"clientSessionMaxLifespan\": 0\n}")},
+			around: []*corev1.ConfigMap{configMap("c", "realm.json", "{\n  \"ssoSessionIdleTimeout\": 900,\n  \"ssoSessionIdleTimeoutRememberMe\": 0,\n  \"ssoSessionMaxLifespanRememberMe\": 2592000,\n  \"rememberMe\": true\n}")},
 			want: []string{
 				`Pass: ConfigMap/c data.realm.json line 2 "ssoSessionIdleTimeout" is an idle limit of 15m`,
 				`ConfigMap/c data.realm.json line 4 "ssoSessionMaxLifespanRememberMe" is an absolute limit of 720h, and the profile asks for 12h`,
+			},
+		},
+		"Keycloak, in a file, for people who are remembered, where it cannot be read": {
+			around: []*corev1.ConfigMap{configMap("c", "realm.json", "{\n  \"ssoSessionIdleTimeout\": 900,\n  \"rememberMe\": true,\n  \"ssoSessionIdleTimeoutRememberMe\": \"${REMEMBERED}\",\n  \"ssoSessionMaxLifespanRememberMe\": \"${LONGEST}\"\n}")},
+			want: []string{
+				`Pass: ConfigMap/c data.realm.json line 2 "ssoSessionIdleTimeout" is an idle limit of 15m`,
+				`Unknown: ConfigMap/c data.realm.json line 4 "ssoSessionIdleTimeoutRememberMe" is an idle limit that cannot be read here`,
+				`Unknown: ConfigMap/c data.realm.json line 5 "ssoSessionMaxLifespanRememberMe" is an absolute limit that cannot be read here`,
+			},
+		},
+		"Keycloak, in a file that remembers nobody, beside one that does": {
+			around: []*corev1.ConfigMap{configMap("c",
+				"clinic.json", "{\n  \"ssoSessionIdleTimeout\": 900,\n  \"rememberMe\": false,\n  \"ssoSessionIdleTimeoutRememberMe\": 604800\n}",
+				"lab.json", "{\"rememberMe\": \"${REMEMBER}\", \"ssoSessionIdleTimeoutRememberMe\": 604800}",
+				"ward.json", "{\n  \"ssoSessionMaxLifespanRememberMe\": 604800\n}")},
+			want: []string{
+				`Pass: ConfigMap/c data.clinic.json line 2 "ssoSessionIdleTimeout" is an idle limit of 15m`,
+				`ConfigMap/c data.lab.json "ssoSessionIdleTimeoutRememberMe" is an idle limit of 168h, and the profile asks for 15m`,
 			},
 		},
 		"Kibana, in its file": {
@@ -125,7 +145,6 @@ func TestWhatEndsASession(t *testing.T) {
 			give: corev1.Container{Env: env("JENKINS_OPTS", "--prefix=/ci --sessionTimeout=15 --sessionEviction=43200", "JAVA_OPTS", "-Xmx1g -Dserver.servlet.session.timeout=10m")},
 			want: []string{
 				`Pass: spec.containers[0].env[0] "sessionTimeout" is an idle limit of 15m`,
-				`spec.containers[0].env[0] "sessionEviction" is an idle limit of 12h, and the profile asks for 15m`,
 				`Pass: spec.containers[0].env[1] "server.servlet.session.timeout" is an idle limit of 10m`,
 			},
 		},
@@ -175,6 +194,26 @@ func TestWhatEndsASession(t *testing.T) {
 	}
 }
 
+func TestTheShorterLimitOfJenkinsEndsASession(t *testing.T) {
+	for options, want := range map[string]string{
+		"--sessionTimeout=15 --sessionEviction=-1":      `Pass: spec.containers[0].env[0] "sessionTimeout" is an idle limit of 15m`,
+		"--sessionTimeout=15 --sessionEviction=0":       `Pass: spec.containers[0].env[0] "sessionTimeout" is an idle limit of 15m`,
+		"--sessionEviction=43200 --sessionTimeout=15":   `Pass: spec.containers[0].env[0] "sessionTimeout" is an idle limit of 15m`,
+		"--sessionTimeout=1440 --sessionEviction=600":   `Pass: spec.containers[0].env[0] "sessionEviction" is an idle limit of 10m`,
+		"--sessionTimeout=0 --sessionEviction=600":      `Pass: spec.containers[0].env[0] "sessionEviction" is an idle limit of 10m`,
+		"--sessionEviction=600":                         `Pass: spec.containers[0].env[0] "sessionEviction" is an idle limit of 10m`,
+		"--sessionTimeout=1440 --sessionEviction=-1":    `spec.containers[0].env[0] "sessionTimeout" is an idle limit of 24h, and the profile asks for 15m`,
+		"--sessionTimeout=1440 --sessionEviction=43200": `spec.containers[0].env[0] "sessionEviction" is an idle limit of 12h, and the profile asks for 15m`,
+		"--sessionEviction=-1":                          "Unknown: spec.containers nothing shows when a session ends that nobody uses (live)",
+		"--sessionTimeout=15 --sessionEviction=$(E)":    `Unknown: spec.containers[0].env[0] "sessionEviction" is an idle limit that cannot be read here`,
+	} {
+		findings := controlOf("automatic-logoff").Check(podOf(corev1.Container{Env: env("JENKINS_OPTS", options)}))
+		if got := sentences(findings); !slices.Contains(got, want) || len(got) > 1 && !strings.HasSuffix(options, ")") {
+			t.Errorf("%s: %q, want %q", options, got, want)
+		}
+	}
+}
+
 func TestTheProfileSetsTheLimits(t *testing.T) {
 	s := podOf(corev1.Container{Env: env("SERVER_SERVLET_SESSION_TIMEOUT", "30m")})
 	s.Profile.Session = control.SessionParameters{IdleTimeout: 30 * time.Minute}
@@ -203,10 +242,43 @@ func TestWhereNobodyHasASession(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := podOf(corev1.Container{})
-			s.Workload = tc.give
+			s.Workload, s.Profile.Session.WithoutPeople = tc.give, hipaav1.SessionsWithoutPeopleStated
 			findings := controlOf("automatic-logoff").Check(s)
 			if got := findings[0].Verdict != hipaav1.VerdictNotApplicable; len(findings) != 1 || got != tc.want {
 				t.Errorf("judged %t, want %t: %q", got, tc.want, sentences(findings))
+			}
+		})
+	}
+}
+
+func TestTheProfileDecidesWhetherATeamsWordIsTaken(t *testing.T) {
+	const unheard = "; that no people are served is its team's word, which the profile does not take"
+	workload := func(serves hipaav1.SessionPrincipals) *hipaav1.PHIWorkload {
+		return phitest.Workload("a").From(phitest.FromGateway("ingress-nginx")).Session(hipaav1.WorkloadSession{Serves: serves}).Obj()
+	}
+	open, long := corev1.Container{}, corev1.Container{Env: env("SESSION_IDLE_TIMEOUT", "8h")}
+	const judged, stated = hipaav1.SessionsWithoutPeopleJudged, hipaav1.SessionsWithoutPeopleStated
+	for name, tc := range map[string]struct {
+		give    corev1.Container
+		serves  hipaav1.SessionPrincipals
+		profile hipaav1.SessionsWithoutPeople
+		want    []string
+	}{
+		"machines, where it is taken": {open, "Machines", stated, []string{"NotApplicable: spec.session of its PHIWorkload states that it serves machines alone [Attested]"}},
+		"machines, where it is not":   {open, "Machines", judged, []string{"Unknown: spec.containers nothing shows when a session ends that nobody uses" + unheard + " (live)"}},
+		"monitors, where nothing is said of it": {long, "MonitoringStream", "", []string{
+			`spec.containers[0].env[0] "SESSION_IDLE_TIMEOUT" is an idle limit of 8h, and the profile asks for 15m` + unheard,
+		}},
+		"machines, with a limit that is kept": {corev1.Container{Env: env("SESSION_IDLE_TIMEOUT", "10m")}, "Machines", judged, []string{
+			`Pass: spec.containers[0].env[0] "SESSION_IDLE_TIMEOUT" is an idle limit of 10m`,
+		}},
+		"people, where a word would be taken": {open, "People", stated, []string{"Unknown: spec.containers nothing shows when a session ends that nobody uses (live)"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := podOf(tc.give)
+			s.Workload, s.Profile.Session.WithoutPeople = workload(tc.serves), tc.profile
+			if diff := cmp.Diff(tc.want, sentences(controlOf("automatic-logoff").Check(s))); diff != "" {
+				t.Errorf("findings (-want +got):\n%s", diff)
 			}
 		})
 	}
@@ -241,6 +313,10 @@ func TestWhatRealmsSayOfSessions(t *testing.T) {
 			"Unknown: spec.forProvider.ssoSessionIdleTimeout is an idle limit that cannot be read here",
 			"Pass: spec.forProvider.ssoSessionMaxLifespan is not there, so that Keycloak's own counts, an absolute limit of 10h",
 		}},
+		"one of nobody's, with a limit that is kept": {ofNobody(crossplaneRealmWith("15m0s")), []string{"NotApplicable: serves no namespace in particular"}},
+		"one of nobody's, with none": {ofNobody(crossplaneRealmWith("30m0s")), []string{
+			`spec.forProvider.ssoSessionIdleTimeout "ssoSessionIdleTimeout" is an idle limit of 30m, and the profile asks for 15m`,
+		}},
 		"something else": {&unstructured.Unstructured{Object: map[string]any{"apiVersion": "example.org/v1", "kind": "Realm"}}, []string{"NotApplicable: is not of a type that this control judges"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -252,21 +328,43 @@ func TestWhatRealmsSayOfSessions(t *testing.T) {
 	}
 }
 
+// ofNobody is a resource that says that it holds PHI, and not whose.
+func ofNobody(r *unstructured.Unstructured) *unstructured.Unstructured {
+	r.SetLabels(map[string]string{hipaav1.LabelPHI: hipaav1.LabelPHIValue})
+	return r
+}
+
 func TestAKeycloakIsJudgedByItsRealms(t *testing.T) {
+	const (
+		keycloak = "quay.io/keycloak/keycloak:26.4"
+		unknown  = "Unknown: spec.containers nothing shows when a session ends that nobody uses (live)"
+		others   = "Unknown: spec.containers realms of it are declared, and judged themselves; nothing shows when realm master ends a session that nobody uses (live)"
+	)
+	imported := realmImport("ehr", map[string]any{"ssoSessionIdleTimeout": int64(900)})
+	master := func() *unstructured.Unstructured {
+		r := crossplaneRealmWith("15m0s")
+		if err := unstructured.SetNestedField(r.Object, masterRealm, "spec", "forProvider", "realm"); err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
 	for name, tc := range map[string]struct {
 		image    string
-		declared bool
+		declared []*unstructured.Unstructured
 		want     string
 	}{
-		"whose realms are declared": {"quay.io/keycloak/keycloak:26.4", true, "NotApplicable: its realms are declared, and judged themselves"},
-		"whose realms are not":      {"quay.io/keycloak/keycloak:26.4", false, "Unknown: spec.containers nothing shows when a session ends that nobody uses (live)"},
-		"that is none":              {"registry.example.org/patient-api:1", true, "Unknown: spec.containers nothing shows when a session ends that nobody uses (live)"},
+		"whose realms are declared, master too": {keycloak, []*unstructured.Unstructured{imported, master()},
+			"NotApplicable: its declared realms, master among them, are judged themselves; one that nobody declared is not seen"},
+		"whose realms are declared, and not master":             {keycloak, []*unstructured.Unstructured{imported}, others},
+		"that has master already, which an import leaves alone": {keycloak, []*unstructured.Unstructured{realmImport("ehr", map[string]any{"realm": masterRealm})}, others},
+		"whose realms are not":                                  {keycloak, nil, unknown},
+		"with realms of another namespace":                      {keycloak, []*unstructured.Unstructured{realmImport("billing", nil)}, unknown},
+		"with a realm of nobody's":                              {keycloak, []*unstructured.Unstructured{ofNobody(master())}, unknown},
+		"that is none":                                          {"registry.example.org/patient-api:1", []*unstructured.Unstructured{imported, master()}, unknown},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := podOf(corev1.Container{Image: tc.image})
-			if tc.declared {
-				s.World.Resources = append(s.World.Resources, realmImport("ehr", nil))
-			}
+			s.World.Resources = append(s.World.Resources, tc.declared...)
 			if diff := cmp.Diff([]string{tc.want}, sentences(controlOf("automatic-logoff").Check(s))); diff != "" {
 				t.Errorf("findings (-want +got):\n%s", diff)
 			}

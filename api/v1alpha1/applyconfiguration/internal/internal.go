@@ -1161,9 +1161,15 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.SessionSettings
       default: AsDeclared
+    - name: withoutPeople
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.SessionsWithoutPeople
+      default: Judged
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.SessionPrincipals
   scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.SessionSettings
+  scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.SessionsWithoutPeople
   scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Stage
   scalar: string

@@ -24,6 +24,12 @@ type SessionParametersApplyConfiguration struct {
 	// the application reads, but where care depends on the workload: there people do.
 	// AsDeclared, the default, leaves them.
 	Settings *apiv1alpha1.SessionSettings `json:"settings,omitempty"`
+	// withoutPeople says what becomes of workloads whose PHIWorkload states in
+	// session.serves that no people are served. Stated takes the team's word: nothing
+	// asks them for an end of unused sessions. Judged, the default, does not: they are
+	// judged as if people signed in. Stated counts only where every profile that sets
+	// session says it.
+	WithoutPeople *apiv1alpha1.SessionsWithoutPeople `json:"withoutPeople,omitempty"`
 }
 
 // SessionParametersApplyConfiguration constructs a declarative configuration of the SessionParameters type for use with
@@ -53,5 +59,13 @@ func (b *SessionParametersApplyConfiguration) WithAbsoluteTimeout(value v1.Durat
 // If called multiple times, the Settings field is set to the value of the last call.
 func (b *SessionParametersApplyConfiguration) WithSettings(value apiv1alpha1.SessionSettings) *SessionParametersApplyConfiguration {
 	b.Settings = &value
+	return b
+}
+
+// WithWithoutPeople sets the WithoutPeople field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the WithoutPeople field is set to the value of the last call.
+func (b *SessionParametersApplyConfiguration) WithWithoutPeople(value apiv1alpha1.SessionsWithoutPeople) *SessionParametersApplyConfiguration {
+	b.WithoutPeople = &value
 	return b
 }

@@ -13,9 +13,10 @@ import (
 // WorkloadSession is what an application team says of the sessions that a workload
 // has.
 type WorkloadSessionApplyConfiguration struct {
-	// serves says who has sessions with the workload. Where it is not people, nothing
-	// asks for an end of unused sessions, on the team's word: the verdict is
-	// NotApplicable, and its evidence Attested.
+	// serves says who has sessions with the workload. Where it is not people, and the
+	// profiles take the team's word (session.withoutPeople: Stated), nothing asks for an
+	// end of unused sessions: the verdict is NotApplicable, and its evidence Attested.
+	// Otherwise it is judged as if people signed in.
 	Serves *apiv1alpha1.SessionPrincipals `json:"serves,omitempty"`
 	// reason says how the team knows that no people have sessions with it.
 	Reason *string `json:"reason,omitempty"`
