@@ -238,7 +238,7 @@ func withoutExcluded(s *control.Subject, service hipaav1.CloudService, f control
 			return control.Undecided(path, "is not set: a database that is restored has the engine of its snapshot").But("name the engine").OnlyLive()
 		case engine != "" && !slices.ContainsFunc(rdsEngines, func(listed string) bool { return strings.HasPrefix(strings.TrimPrefix(engine, "custom-"), listed) }):
 			return list.says(control.Failed(path, "is no engine for which AWS's list of HIPAA eligible services of %s has Amazon RDS", list.day)).
-				But("use SQL Server, MySQL, Oracle, PostgreSQL, Db2 or MariaDB")
+				But("use SQL Server, MySQL, Oracle, PostgreSQL, Db2 or MariaDB").As(engine)
 		}
 	case "ds":
 		path, kind := declaredField(s.Resource, "type")

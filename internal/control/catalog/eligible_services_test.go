@@ -176,6 +176,19 @@ func TestWhatTheListTakesOutIsToldByFields(t *testing.T) {
 	}
 }
 
+// An update from one to the other is a new fault, and is refused as one.
+func TestTwoEnginesThatTheListTakesOutAreTwoFaults(t *testing.T) {
+	s := control.Subject{Profile: &control.Profile{}, Namespace: phitest.Namespace("ehr").Obj(), World: &control.World{}, Now: date(2026, time.November, 23)}
+	keys := map[string]bool{}
+	for _, engine := range []string{"cassandra", "ingres", "ingres"} {
+		s = s.Of(cloudResource("rds.services.k8s.aws/v1alpha1", "DBInstance", rdsOf(engine)))
+		keys[usesService(&s).Key] = true
+	}
+	if len(keys) != 2 || keys[""] {
+		t.Errorf("two engines have the keys %v", keys)
+	}
+}
+
 func TestWhatIsServedAndNotReadIsUnknown(t *testing.T) {
 	served := func(group string, read bool) control.ServedType {
 		return control.ServedType{ResourceType: control.ResourceType{Group: group, Version: "v1beta1", Kind: "Thing", Resource: "things"}, Read: read}
