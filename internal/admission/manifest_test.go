@@ -198,6 +198,11 @@ func TestManifestsAskAboutEveryGroupOfFamilies(t *testing.T) {
 			if !strings.Contains(conditions["of-a-family"], "'"+f.Suffix+"'") {
 				t.Errorf("%s lets %s pass: run make manifests", hook.Name, f.Suffix)
 			}
+			for _, end := range f.Except {
+				if !strings.Contains(conditions["of-no-exception"], "'"+end+"'") {
+					t.Errorf("%s asks about %s: run make manifests", hook.Name, end)
+				}
+			}
 		}
 		for _, typ := range judge.ResourceTypes() {
 			of := control.FamilyOf(judge.Families(), typ.Group) != nil

@@ -105,8 +105,8 @@ func cloudServiceOf(group string) (service hipaav1.CloudService, is bool) {
 		return service, false
 	}
 	service.Cloud = cloudOf[family.Suffix]
-	service.Service, _ = family.Member(group)
-	return service, !slices.Contains(noServices[service.Cloud], service.Service)
+	service.Service, is = family.Member(group)
+	return service, is
 }
 
 // usesService judges a resource by its service, and by what of the service the list takes

@@ -52,6 +52,9 @@ func TestAServiceIsJudgedByItsGroup(t *testing.T) {
 		"the provider's own settings":  {give: used("aws.upbound.io/v1beta1"), want: "NotApplicable: is of no service of a cloud"},
 		"ACK's own settings":           {give: used("services.k8s.aws/v1alpha1"), want: "NotApplicable: is of no service of a cloud"},
 		"Karpenter's settings":         {give: used("karpenter.azure.com/v1beta1"), want: "NotApplicable: is of no service of a cloud"},
+		"Config Connector's own":       {give: used("customize.core.cnrm.cloud.google.com/v1alpha1"), want: "NotApplicable: is of no service of a cloud"},
+		"add-ons of AKS":               {give: used("approuting.kubernetes.azure.com/v1alpha1"), want: "NotApplicable: is of no service of a cloud"},
+		"settings of a cluster on Arc": {give: used("clusterconfig.azure.com/v1beta1"), want: "NotApplicable: is of no service of a cloud"},
 		"no cloud at all":              {give: used("k8s.keycloak.org/v2alpha1"), want: "NotApplicable: is of no service of a cloud"},
 		"nothing that could be read":   {give: &unstructured.Unstructured{}, want: "NotApplicable: is of no service of a cloud"},
 		"of Google": {
