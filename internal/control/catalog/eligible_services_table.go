@@ -195,6 +195,7 @@ var awsServices = map[string]awsService{
 	"quicksight":                   {"Amazon Quick Suite", eligible},
 	"ram":                          {"AWS RAM", eligible},
 	"rds":                          {"Amazon RDS", eligible},
+	"recyclebin":                   {"Recycle Bin of Amazon EBS", unclear},
 	"redshift":                     {"Amazon Redshift", eligible},
 	"redshiftserverless":           {"Amazon Redshift", eligible},
 	"resourcegroups":               {"AWS Resource Groups", tool},

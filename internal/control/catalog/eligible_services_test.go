@@ -49,6 +49,7 @@ func TestAServiceIsJudgedByItsGroup(t *testing.T) {
 		"not on the list":              {give: used("lightsail.aws.upbound.io/v1beta1"), want: `apiVersion is of Amazon Lightsail ("lightsail"), which is not on ` + onTheList},
 		"unheard of":                   {give: used("novelty.services.k8s.aws/v1"), want: `apiVersion is of "novelty" of AWS, which is not on ` + onTheList},
 		"perhaps part of a listed one": {give: used("imagebuilder.aws.upbound.io/v1beta1"), want: `Unknown: apiVersion is of EC2 Image Builder ("imagebuilder"), of which ` + onTheList + " does not say whether it is part of one (live)"},
+		"a feature of a listed one":    {give: used("recyclebin.services.k8s.aws/v1alpha1"), want: `Unknown: apiVersion is of Recycle Bin of Amazon EBS ("recyclebin"), of which ` + onTheList + " does not say whether it is part of one (live)"},
 		"the provider's own settings":  {give: used("aws.upbound.io/v1beta1"), want: "NotApplicable: is of no service of a cloud"},
 		"ACK's own settings":           {give: used("services.k8s.aws/v1alpha1"), want: "NotApplicable: is of no service of a cloud"},
 		"Karpenter's settings":         {give: used("karpenter.azure.com/v1beta1"), want: "NotApplicable: is of no service of a cloud"},
