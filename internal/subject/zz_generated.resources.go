@@ -57,7 +57,8 @@ package subject
 // +kubebuilder:rbac:groups=operator.openshift.io,resources=kubeapiservers,verbs=get;list;watch
 // +kubebuilder:rbac:groups=postgresql.cnpg.io,resources=clusters;scheduledbackups,verbs=get;list;watch
 // +kubebuilder:rbac:groups=pubsub.cnrm.cloud.google.com,resources=pubsubtopics,verbs=get;list;watch
-// +kubebuilder:rbac:groups=rds.aws.m.upbound.io,resources=clusters;instances,verbs=get;list;watch
+// +kubebuilder:rbac:groups=rds.aws.m.upbound.io,resources=clusterinstances;clusters;instances,verbs=get;list;watch
+// +kubebuilder:rbac:groups=rds.aws.upbound.io,resources=clusterinstances,verbs=get;list;watch
 // +kubebuilder:rbac:groups=rds.aws.upbound.io,resources=clusters,verbs=get;list;watch
 // +kubebuilder:rbac:groups=rds.aws.upbound.io,resources=instances,verbs=get;list;watch
 // +kubebuilder:rbac:groups=rds.services.k8s.aws,resources=dbclusters;dbinstances,verbs=get;list;watch

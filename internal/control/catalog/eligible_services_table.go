@@ -248,6 +248,14 @@ var awsServices = map[string]awsService{
 // of the same API.
 var rdsEngines = []string{"aurora", "db2", "docdb", "mariadb", "mysql", "neptune", "oracle", "postgres", "sqlserver"}
 
+// decidedByFields are the kinds of eligible services whose fields show what the list takes
+// out.
+var decidedByFields = map[string][]string{
+	"database": {"RDSInstance"},
+	"ds":       {"Directory"},
+	"rds":      {"Cluster", "ClusterInstance", "DBCluster", "DBInstance", "Instance"},
+}
+
 // noServices are ends of groups that hold settings of the projects themselves, or of
 // clusters and their add-ons as AKS has them, and stand for no service of the cloud.
 var noServices = map[string][]string{

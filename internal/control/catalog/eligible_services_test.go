@@ -201,12 +201,19 @@ func TestWhatIsServedAndNotReadIsUnknown(t *testing.T) {
 	unread := func(what string) string {
 		return "Unknown: the cluster serves " + what + ", which the operator does not read: whether the namespace has any is not known (live)"
 	}
+	directory := served("ds.aws.upbound.io", false)
+	directory.Kind, directory.Resource = "Directory", "directories"
+	readDirectory := directory
+	readDirectory.Read = true
+	database := served("database.aws.crossplane.io", false)
+	database.Kind, database.Resource = "RDSInstance", "rdsinstances"
 	bucket, elsewhere := used("s3.services.k8s.aws/v1alpha1"), used("s3.services.k8s.aws/v1alpha1")
 	elsewhere.SetNamespace("lab")
 	for name, tc := range map[string]struct {
 		resources []*unstructured.Unstructured
 		served    []control.ServedType
 		withheld  map[hipaav1.CloudService]bool
+		covered   map[hipaav1.CloudService]hipaav1.Statement
 		want      []string
 	}{
 		"nothing":                            {want: []string{nothing}},
@@ -221,6 +228,15 @@ func TestWhatIsServedAndNotReadIsUnknown(t *testing.T) {
 			served:    []control.ServedType{served("redis.cnrm.cloud.google.com", false), served("web.azure.com", false)},
 			want:      []string{unread("things.redis.cnrm.cloud.google.com (+1 more)")},
 		},
+		"a type that only its fields could clear": {
+			resources: []*unstructured.Unstructured{bucket}, served: []control.ServedType{database, directory},
+			want: []string{unread("rdsinstances.database.aws.crossplane.io (+1 more)")},
+		},
+		"one whose fields are read":   {resources: []*unstructured.Unstructured{bucket}, served: []control.ServedType{readDirectory}},
+		"another of the same service": {resources: []*unstructured.Unstructured{bucket}, served: []control.ServedType{served("ds.aws.upbound.io", false)}},
+		"one that is stated to be covered": {
+			resources: []*unstructured.Unstructured{bucket}, served: []control.ServedType{directory}, covered: map[hipaav1.CloudService]hipaav1.Statement{aws("ds"): {}},
+		},
 		"a type of a listed service that is withheld": {
 			resources: []*unstructured.Unstructured{bucket}, served: []control.ServedType{served("sfn.services.k8s.aws", false)},
 			withheld: map[hipaav1.CloudService]bool{aws("sfn"): true}, want: []string{unread("things.sfn.services.k8s.aws")},
@@ -228,7 +244,7 @@ func TestWhatIsServedAndNotReadIsUnknown(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := control.Subject{
-				Profile: &control.Profile{CloudServices: control.CloudServiceParameters{Withheld: tc.withheld}}, Namespace: phitest.Namespace("ehr").Obj(),
+				Profile: &control.Profile{CloudServices: control.CloudServiceParameters{Withheld: tc.withheld, Covered: tc.covered}}, Namespace: phitest.Namespace("ehr").Obj(),
 				World: &control.World{Resources: tc.resources, Served: tc.served}, Now: date(2026, time.November, 23),
 			}
 			if diff := cmp.Diff(tc.want, sentences(usesServices(&s))); diff != "" {
