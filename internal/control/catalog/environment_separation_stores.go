@@ -45,6 +45,38 @@ func clusterStore(r *unstructured.Unstructured, entry map[string]any) string {
 	return name
 }
 
+// searched are the stores of the whole cluster in which an ExternalSecret takes what a
+// search finds. Which keys these are it does not tell.
+func searched(r *unstructured.Unstructured) []string {
+	var stores []string
+	entries, _, _ := unstructured.NestedSlice(r.Object, "spec", "dataFrom") // what is no list reads nothing
+	for i := range entries {
+		fields, _ := entries[i].(map[string]any) // of nil every field is absent
+		if _, finds, _ := unstructured.NestedFieldNoCopy(fields, "find"); !finds {
+			continue
+		}
+		if store := clusterStore(r, fields); store != "" {
+			stores = append(stores, store)
+		}
+	}
+	slices.Sort(stores)
+	return slices.Compact(stores)
+}
+
+// searches are ExternalSecrets of the workload's namespace of which nobody can tell whether
+// another environment reads the same.
+func searches(s *control.Subject) []control.Finding {
+	var findings []control.Finding
+	for _, mine := range reportsOf(s, externalSecrets) {
+		for _, store := range searched(mine) {
+			findings = append(findings, control.Undecided("ExternalSecret/"+mine.GetName(), "takes what a search in ClusterSecretStore %s finds: "+
+				"it cannot be told whether another environment reads that as well", store).OnlyLive().
+				But("name what it reads under data or dataFrom[].extract, or let it search a SecretStore of its namespace"))
+		}
+	}
+	return findings
+}
+
 // readTwice are ExternalSecrets of the workload's namespace that read what those of the
 // other side of production read.
 func readTwice(s *control.Subject, own hipaav1.Environment) []control.Finding {
