@@ -236,6 +236,23 @@ func TestWhatTwoEnvironmentsReadIsFound(t *testing.T) {
 	}
 }
 
+// A secret that all read brings a few findings, and says how many there are.
+func TestOfManyReadersAFewAreTold(t *testing.T) {
+	s := beside(phitest.Workload("ehr"))
+	s.World.Environments = map[string][]hipaav1.Environment{"sandbox": {hipaav1.EnvironmentTest}}
+	s.World.Reports = []*unstructured.Unstructured{readsOf(phitest.DefaultNamespace, "database", "ehr/database")}
+	for _, name := range []string{"e", "d", "c", "b", "a"} {
+		s.World.Reports = append(s.World.Reports, readsOf("sandbox", name, "ehr/database"))
+	}
+	const reads, here = "ExternalSecret/database reads what ExternalSecret sandbox/", ", and this one is of Production (live)"
+	want := []string{
+		reads + "a of environment Test reads" + here, reads + "b of environment Test reads" + here, reads + "c of environment Test reads (+2 more)" + here,
+	}
+	if diff := cmp.Diff(want, sentences(separation.Check(s))); diff != "" {
+		t.Errorf("findings (-want +got):\n%s", diff)
+	}
+}
+
 // What a search finds the operator cannot tell, whoever reads it.
 func TestWhatASearchFindsIsUnknown(t *testing.T) {
 	finds := func(entry map[string]any) *unstructured.Unstructured {
