@@ -156,9 +156,12 @@ func familyRules(scope string) string {
 
 // familyConditions let through what is of a family and is not asked about by its type.
 func familyConditions() string {
-	var ends, asked []string
+	var ends, others, asked []string
 	for _, f := range families() {
 		ends = append(ends, "'"+f.Suffix+"'")
+		for _, end := range f.Except {
+			others = append(others, "'"+end+"'")
+		}
 	}
 	for _, t := range types() {
 		if control.FamilyOf(families(), t.Group) != nil {
@@ -166,6 +169,7 @@ func familyConditions() string {
 		}
 	}
 	return fmt.Sprintf("  - name: of-a-family\n    expression: >-\n      [%s].exists(e, request.resource.group.endsWith(e))\n", strings.Join(ends, ", ")) +
+		fmt.Sprintf("  - name: of-no-exception\n    expression: >-\n      ![%s].exists(e, ('.' + request.resource.group).endsWith(e))\n", strings.Join(others, ", ")) +
 		fmt.Sprintf("  - name: not-asked-by-type\n    expression: >-\n      !(request.resource.resource + '.' + request.resource.group + '/' + request.resource.version in [\n      %s])\n", strings.Join(asked, ",\n      "))
 }
 

@@ -194,11 +194,7 @@ func TestManifestsAskAboutEveryGroupOfFamilies(t *testing.T) {
 		for _, c := range hook.MatchConditions {
 			conditions[c.Name] = c.Expression
 		}
-		for _, f := range judge.Families() {
-			if !strings.Contains(conditions["of-a-family"], "'"+f.Suffix+"'") {
-				t.Errorf("%s lets %s pass: run make manifests", hook.Name, f.Suffix)
-			}
-		}
+		checkEnds(t, hook.Name, conditions, judge.Families())
 		for _, typ := range judge.ResourceTypes() {
 			of := control.FamilyOf(judge.Families(), typ.Group) != nil
 			if strings.Contains(conditions["not-asked-by-type"], "'"+typ.String()+"'") != of {
@@ -218,6 +214,20 @@ func TestManifestsAskAboutEveryGroupOfFamilies(t *testing.T) {
 	}
 	if len(scopes) != 2 {
 		t.Errorf("families are asked about in the scopes %v", scopes)
+	}
+}
+
+func checkEnds(t *testing.T, hook string, conditions map[string]string, families []control.Family) {
+	t.Helper()
+	for _, f := range families {
+		if !strings.Contains(conditions["of-a-family"], "'"+f.Suffix+"'") {
+			t.Errorf("%s lets %s pass: run make manifests", hook, f.Suffix)
+		}
+		for _, end := range f.Except {
+			if !strings.Contains(conditions["of-no-exception"], "'"+end+"'") {
+				t.Errorf("%s asks about %s: run make manifests", hook, end)
+			}
+		}
 	}
 }
 

@@ -10,6 +10,9 @@ import (
 type Family struct {
 	// Suffix is how the names end, with the dot that stands before: ".services.k8s.aws".
 	Suffix string
+	// Except are ends of groups that end like those of the family and are none of it,
+	// with the dot that stands before; one that is nothing more than such an end as well.
+	Except []string
 	// Groups are those that admission has to be asked about by name, because their
 	// versions are called as nobody else's are.
 	Groups []string
@@ -21,7 +24,10 @@ type Family struct {
 // Member is what the name of a group of the family begins with: the service.
 func (f *Family) Member(group string) (string, bool) {
 	member, is := strings.CutSuffix(group, f.Suffix)
-	return member, is && member != ""
+	if !is || member == "" || slices.ContainsFunc(f.Except, func(end string) bool { return strings.HasSuffix("."+group, end) }) {
+		return "", false
+	}
+	return member, true
 }
 
 // Reads reports whether the metadata of the objects of a group are read.
@@ -49,15 +55,16 @@ type ServedType struct {
 }
 
 // UniqueFamilies sorts families and leaves each once, with what any of them asks for. It
-// changes nothing that it is given.
+// changes nothing that it is given. What one of them asks for is no exception of another.
 func UniqueFamilies(families []Family) []Family {
 	var unique []Family
 	for _, f := range families {
 		i := slices.IndexFunc(unique, func(u Family) bool { return u.Suffix == f.Suffix })
 		if i < 0 {
-			unique = append(unique, Family{Suffix: f.Suffix})
+			unique = append(unique, Family{Suffix: f.Suffix, Except: joined(f.Except, nil)})
 			i = len(unique) - 1
 		}
+		unique[i].Except = slices.DeleteFunc(unique[i].Except, func(end string) bool { return !slices.Contains(f.Except, end) })
 		unique[i].Groups = joined(unique[i].Groups, f.Groups)
 		unique[i].Read = joined(unique[i].Read, f.Read)
 	}

@@ -9,7 +9,7 @@ import (
 )
 
 func TestAGroupBelongsToTheFamilyThatItEndsWith(t *testing.T) {
-	families := []control.Family{{Suffix: ".aws.upbound.io", Read: []string{"apprunner"}}, {Suffix: ".aws.m.upbound.io"}}
+	families := []control.Family{{Suffix: ".aws.upbound.io", Except: []string{".own.aws.upbound.io"}, Read: []string{"apprunner"}}, {Suffix: ".aws.m.upbound.io"}}
 	for name, tc := range map[string]struct {
 		give, family, member string
 		reads                bool
@@ -20,6 +20,9 @@ func TestAGroupBelongsToTheFamilyThatItEndsWith(t *testing.T) {
 		"the group of the provider itself": {give: "aws.upbound.io"},
 		"a group with nothing before":      {give: ".aws.upbound.io"},
 		"a group that only looks like it":  {give: "s3.paws.upbound.io"},
+		"an exception":                     {give: "own.aws.upbound.io"},
+		"one that ends in an exception":    {give: "s3.own.aws.upbound.io"},
+		"one that looks like an exception": {give: "disown.aws.upbound.io", family: ".aws.upbound.io", member: "disown"},
 		"the core of Kubernetes":           {give: ""},
 		"a group that goes on after it":    {give: "s3.aws.upbound.io.example.org"},
 		"a service of two words":           {give: "network.frontdoor.aws.upbound.io", family: ".aws.upbound.io", member: "network.frontdoor"},
@@ -41,9 +44,9 @@ func TestAGroupBelongsToTheFamilyThatItEndsWith(t *testing.T) {
 
 func TestFamiliesOfSeveralControlsComeOnce(t *testing.T) {
 	give := []control.Family{
-		{Suffix: ".b", Groups: []string{"x.b"}}, {Suffix: ".a", Read: []string{"z", "y"}}, {Suffix: ".b", Groups: []string{"w.b", "x.b"}, Read: []string{"x"}},
+		{Suffix: ".b", Except: []string{".d.b", ".c.b"}, Groups: []string{"x.b"}}, {Suffix: ".a", Read: []string{"z", "y"}}, {Suffix: ".b", Except: []string{".c.b", ".e.b"}, Groups: []string{"w.b", "x.b"}, Read: []string{"x"}},
 	}
-	want := []control.Family{{Suffix: ".a", Read: []string{"y", "z"}}, {Suffix: ".b", Groups: []string{"w.b", "x.b"}, Read: []string{"x"}}}
+	want := []control.Family{{Suffix: ".a", Read: []string{"y", "z"}}, {Suffix: ".b", Except: []string{".c.b"}, Groups: []string{"w.b", "x.b"}, Read: []string{"x"}}}
 	if diff := cmp.Diff(want, control.UniqueFamilies(give)); diff != "" {
 		t.Errorf("families (-want +got):\n%s", diff)
 	}

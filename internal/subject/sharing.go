@@ -24,6 +24,7 @@ func sharedBy(share func(*unstructured.Unstructured) []string) toolscache.IndexF
 // once. The index is one of ours, and knows what it is asked.
 func sharing(indexer toolscache.Indexer, objects ...any) []*unstructured.Unstructured {
 	var list []*unstructured.Unstructured
+	listed := map[*unstructured.Unstructured]bool{}
 	for _, object := range objects {
 		if tombstone, is := object.(toolscache.DeletedFinalStateUnknown); is {
 			object = tombstone.Obj
@@ -35,8 +36,8 @@ func sharing(indexer toolscache.Indexer, objects ...any) []*unstructured.Unstruc
 		others, _ := indexer.Index(byShared, own)
 		for i := range others {
 			other, is := others[i].(*unstructured.Unstructured)
-			if is && other.GetNamespace() != own.GetNamespace() && !slices.Contains(list, other) {
-				list = append(list, other)
+			if is && other.GetNamespace() != own.GetNamespace() && !listed[other] {
+				list, listed[other] = append(list, other), true
 			}
 		}
 	}

@@ -18,8 +18,10 @@ var (
 	ackClusters   = control.ResourceType{Group: "rds.services.k8s.aws", Version: "v1alpha1", Kind: "DBCluster", Resource: "dbclusters"}
 	rdsInstances  = control.ResourceType{Group: "rds.aws.upbound.io", Version: "v1beta3", Kind: "Instance", Resource: "instances"}
 	rdsClusters   = control.ResourceType{Group: "rds.aws.upbound.io", Version: "v1beta2", Kind: "Cluster", Resource: "clusters"}
+	rdsMembers    = control.ResourceType{Group: "rds.aws.upbound.io", Version: "v1beta1", Kind: "ClusterInstance", Resource: "clusterinstances"}
 	rdsInstancesM = control.ResourceType{Group: "rds.aws.m.upbound.io", Version: "v1beta1", Kind: "Instance", Resource: "instances"}
 	rdsClustersM  = control.ResourceType{Group: "rds.aws.m.upbound.io", Version: "v1beta1", Kind: "Cluster", Resource: "clusters"}
+	rdsMembersM   = control.ResourceType{Group: "rds.aws.m.upbound.io", Version: "v1beta1", Kind: "ClusterInstance", Resource: "clusterinstances"}
 	directories   = control.ResourceType{Group: "ds.aws.upbound.io", Version: "v1beta2", Kind: "Directory", Resource: "directories"}
 	directoriesM  = control.ResourceType{Group: "ds.aws.m.upbound.io", Version: "v1beta1", Kind: "Directory", Resource: "directories"}
 )
@@ -43,7 +45,7 @@ var _ = add(control.Control{
 		"what is not on it is still refused, until the operator is updated or somebody states to have compared the list with AWS's page. Of Google " +
 		"Cloud and Azure the operator has no list with a date: Unknown, live, until the profile states what is covered. Live the operator reads, of " +
 		"resources that no other control judges, those of services that may fail; where the cluster serves a type of another service that is not " +
-		"on the list, the verdict is Unknown. No resource of a cloud in the namespace is Unknown: it may be managed outside this cluster.",
+		"on the list, or one that only its fields could clear and that is not read, the verdict is Unknown. No resource of a cloud in the namespace is Unknown: it may be managed outside this cluster.",
 	Parameters: []control.Parameter{{
 		Path: "cloudServices.covered", Basis: control.BasisRegulation,
 		Meaning: "Services of which a person states, until a day, that your agreement covers them. The rule asks for satisfactory assurances of whoever " +
@@ -66,7 +68,9 @@ spec:
   roleARN: arn:aws:iam::111122223333:role/claims
   definition: '{"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}}'
 `,
-	Resources: []control.ResourceType{ackInstances, ackClusters, rdsInstances, rdsClusters, rdsInstancesM, rdsClustersM, directories, directoriesM},
+	Resources: []control.ResourceType{
+		ackInstances, ackClusters, rdsInstances, rdsClusters, rdsMembers, rdsInstancesM, rdsClustersM, rdsMembersM, directories, directoriesM,
+	},
 	Families:  cloudServiceFamilies,
 	Judges:    control.Resources | control.Workloads,
 	NeedsLive: control.Infrastructure,
@@ -105,8 +109,8 @@ func cloudServiceOf(group string) (service hipaav1.CloudService, is bool) {
 		return service, false
 	}
 	service.Cloud = cloudOf[family.Suffix]
-	service.Service, _ = family.Member(group)
-	return service, !slices.Contains(noServices[service.Cloud], service.Service)
+	service.Service, is = family.Member(group)
+	return service, is
 }
 
 // usesService judges a resource by its service, and by what of the service the list takes
@@ -144,7 +148,8 @@ func usesServices(s *control.Subject) []control.Finding {
 }
 
 // servedUnread names the types that the cluster serves, whose objects nobody reads and
-// whose services do not pass. A provider may bring hundreds of types of few groups.
+// whose services do not pass, or pass by fields of such objects alone. A provider may
+// bring hundreds of types of few groups.
 func servedUnread(s *control.Subject) []string {
 	var unread []string
 	passes := map[string]bool{}
@@ -153,17 +158,23 @@ func servedUnread(s *control.Subject) []string {
 		if t.Read {
 			continue
 		}
+		service, is := cloudServiceOf(t.Group)
 		pass, known := passes[t.Group]
 		if !known {
-			service, is := cloudServiceOf(t.Group)
 			pass = !is || mayHoldPHI(s, service).Verdict == hipaav1.VerdictPass
 			passes[t.Group] = pass
 		}
-		if !pass {
+		if !pass || goesByFields(s, service, t.Kind) {
 			unread = append(unread, t.CRD())
 		}
 	}
 	return unread
+}
+
+// goesByFields reports whether it takes the fields of a resource to judge it.
+func goesByFields(s *control.Subject, service hipaav1.CloudService, kind string) bool {
+	_, covered := s.Profile.CloudServices.Covered[service]
+	return service.Cloud == hipaav1.CloudAWS && !covered && slices.Contains(decidedByFields[service.Service], kind)
 }
 
 // mayHoldPHI judges a service.
@@ -234,11 +245,11 @@ func withoutExcluded(s *control.Subject, service hipaav1.CloudService, f control
 	case "rds", "database":
 		path, engine := declaredField(s.Resource, "engine")
 		switch {
-		case engine == "" && slices.Contains([]string{"DBInstance", "DBCluster", "Instance", "Cluster", "RDSInstance"}, s.Resource.GetKind()):
+		case engine == "" && slices.Contains(decidedByFields[service.Service], s.Resource.GetKind()):
 			return control.Undecided(path, "is not set: a database that is restored has the engine of its snapshot").But("name the engine").OnlyLive()
 		case engine != "" && !slices.ContainsFunc(rdsEngines, func(listed string) bool { return strings.HasPrefix(strings.TrimPrefix(engine, "custom-"), listed) }):
 			return list.says(control.Failed(path, "is no engine for which AWS's list of HIPAA eligible services of %s has Amazon RDS", list.day)).
-				But("use SQL Server, MySQL, Oracle, PostgreSQL, Db2 or MariaDB")
+				But("use SQL Server, MySQL, Oracle, PostgreSQL, Db2 or MariaDB").As(engine)
 		}
 	case "ds":
 		path, kind := declaredField(s.Resource, "type")

@@ -195,6 +195,7 @@ var awsServices = map[string]awsService{
 	"quicksight":                   {"Amazon Quick Suite", eligible},
 	"ram":                          {"AWS RAM", eligible},
 	"rds":                          {"Amazon RDS", eligible},
+	"recyclebin":                   {"Recycle Bin of Amazon EBS", unclear},
 	"redshift":                     {"Amazon Redshift", eligible},
 	"redshiftserverless":           {"Amazon Redshift", eligible},
 	"resourcegroups":               {"AWS Resource Groups", tool},
@@ -247,11 +248,19 @@ var awsServices = map[string]awsService{
 // of the same API.
 var rdsEngines = []string{"aurora", "db2", "docdb", "mariadb", "mysql", "neptune", "oracle", "postgres", "sqlserver"}
 
-// noServices are what groups begin with that hold settings of the projects themselves and
-// stand for no service of the cloud.
-var noServices = map[hipaav1.Cloud][]string{
-	hipaav1.CloudGoogle: {"core", "customize.core", "operator"},
-	hipaav1.CloudAzure:  {"acn", "karpenter"},
+// decidedByFields are the kinds of eligible services whose fields show what the list takes
+// out.
+var decidedByFields = map[string][]string{
+	"database": {"RDSInstance"},
+	"ds":       {"Directory"},
+	"rds":      {"Cluster", "ClusterInstance", "DBCluster", "DBInstance", "Instance"},
+}
+
+// noServices are ends of groups that hold settings of the projects themselves, or of
+// clusters and their add-ons as AKS has them, and stand for no service of the cloud.
+var noServices = map[string][]string{
+	".cnrm.cloud.google.com": {".core.cnrm.cloud.google.com", ".operator.cnrm.cloud.google.com"},
+	".azure.com":             {".acn.azure.com", ".clusterconfig.azure.com", ".karpenter.azure.com", ".kubernetes.azure.com"},
 }
 
 // azureServices are those of Azure Service Operator, whose versions are called after the
@@ -292,7 +301,7 @@ func cloudFamilies() []control.Family {
 	slices.Sort(doubtful)
 	var families []control.Family
 	for _, suffix := range slices.Sorted(maps.Keys(cloudOf)) {
-		f := control.Family{Suffix: suffix}
+		f := control.Family{Suffix: suffix, Except: noServices[suffix]}
 		switch {
 		case cloudOf[suffix] == hipaav1.CloudAWS:
 			f.Read = doubtful

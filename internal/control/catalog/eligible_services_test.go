@@ -49,9 +49,13 @@ func TestAServiceIsJudgedByItsGroup(t *testing.T) {
 		"not on the list":              {give: used("lightsail.aws.upbound.io/v1beta1"), want: `apiVersion is of Amazon Lightsail ("lightsail"), which is not on ` + onTheList},
 		"unheard of":                   {give: used("novelty.services.k8s.aws/v1"), want: `apiVersion is of "novelty" of AWS, which is not on ` + onTheList},
 		"perhaps part of a listed one": {give: used("imagebuilder.aws.upbound.io/v1beta1"), want: `Unknown: apiVersion is of EC2 Image Builder ("imagebuilder"), of which ` + onTheList + " does not say whether it is part of one (live)"},
+		"a feature of a listed one":    {give: used("recyclebin.services.k8s.aws/v1alpha1"), want: `Unknown: apiVersion is of Recycle Bin of Amazon EBS ("recyclebin"), of which ` + onTheList + " does not say whether it is part of one (live)"},
 		"the provider's own settings":  {give: used("aws.upbound.io/v1beta1"), want: "NotApplicable: is of no service of a cloud"},
 		"ACK's own settings":           {give: used("services.k8s.aws/v1alpha1"), want: "NotApplicable: is of no service of a cloud"},
 		"Karpenter's settings":         {give: used("karpenter.azure.com/v1beta1"), want: "NotApplicable: is of no service of a cloud"},
+		"Config Connector's own":       {give: used("customize.core.cnrm.cloud.google.com/v1alpha1"), want: "NotApplicable: is of no service of a cloud"},
+		"add-ons of AKS":               {give: used("approuting.kubernetes.azure.com/v1alpha1"), want: "NotApplicable: is of no service of a cloud"},
+		"settings of a cluster on Arc": {give: used("clusterconfig.azure.com/v1beta1"), want: "NotApplicable: is of no service of a cloud"},
 		"no cloud at all":              {give: used("k8s.keycloak.org/v2alpha1"), want: "NotApplicable: is of no service of a cloud"},
 		"nothing that could be read":   {give: &unstructured.Unstructured{}, want: "NotApplicable: is of no service of a cloud"},
 		"of Google": {
@@ -176,6 +180,19 @@ func TestWhatTheListTakesOutIsToldByFields(t *testing.T) {
 	}
 }
 
+// An update from one to the other is a new fault, and is refused as one.
+func TestTwoEnginesThatTheListTakesOutAreTwoFaults(t *testing.T) {
+	s := control.Subject{Profile: &control.Profile{}, Namespace: phitest.Namespace("ehr").Obj(), World: &control.World{}, Now: date(2026, time.November, 23)}
+	keys := map[string]bool{}
+	for _, engine := range []string{"cassandra", "ingres", "ingres"} {
+		s = s.Of(cloudResource("rds.services.k8s.aws/v1alpha1", "DBInstance", rdsOf(engine)))
+		keys[usesService(&s).Key] = true
+	}
+	if len(keys) != 2 || keys[""] {
+		t.Errorf("two engines have the keys %v", keys)
+	}
+}
+
 func TestWhatIsServedAndNotReadIsUnknown(t *testing.T) {
 	served := func(group string, read bool) control.ServedType {
 		return control.ServedType{ResourceType: control.ResourceType{Group: group, Version: "v1beta1", Kind: "Thing", Resource: "things"}, Read: read}
@@ -184,12 +201,19 @@ func TestWhatIsServedAndNotReadIsUnknown(t *testing.T) {
 	unread := func(what string) string {
 		return "Unknown: the cluster serves " + what + ", which the operator does not read: whether the namespace has any is not known (live)"
 	}
+	directory := served("ds.aws.upbound.io", false)
+	directory.Kind, directory.Resource = "Directory", "directories"
+	readDirectory := directory
+	readDirectory.Read = true
+	database := served("database.aws.crossplane.io", false)
+	database.Kind, database.Resource = "RDSInstance", "rdsinstances"
 	bucket, elsewhere := used("s3.services.k8s.aws/v1alpha1"), used("s3.services.k8s.aws/v1alpha1")
 	elsewhere.SetNamespace("lab")
 	for name, tc := range map[string]struct {
 		resources []*unstructured.Unstructured
 		served    []control.ServedType
 		withheld  map[hipaav1.CloudService]bool
+		covered   map[hipaav1.CloudService]hipaav1.Statement
 		want      []string
 	}{
 		"nothing":                            {want: []string{nothing}},
@@ -204,6 +228,15 @@ func TestWhatIsServedAndNotReadIsUnknown(t *testing.T) {
 			served:    []control.ServedType{served("redis.cnrm.cloud.google.com", false), served("web.azure.com", false)},
 			want:      []string{unread("things.redis.cnrm.cloud.google.com (+1 more)")},
 		},
+		"a type that only its fields could clear": {
+			resources: []*unstructured.Unstructured{bucket}, served: []control.ServedType{database, directory},
+			want: []string{unread("rdsinstances.database.aws.crossplane.io (+1 more)")},
+		},
+		"one whose fields are read":   {resources: []*unstructured.Unstructured{bucket}, served: []control.ServedType{readDirectory}},
+		"another of the same service": {resources: []*unstructured.Unstructured{bucket}, served: []control.ServedType{served("ds.aws.upbound.io", false)}},
+		"one that is stated to be covered": {
+			resources: []*unstructured.Unstructured{bucket}, served: []control.ServedType{directory}, covered: map[hipaav1.CloudService]hipaav1.Statement{aws("ds"): {}},
+		},
 		"a type of a listed service that is withheld": {
 			resources: []*unstructured.Unstructured{bucket}, served: []control.ServedType{served("sfn.services.k8s.aws", false)},
 			withheld: map[hipaav1.CloudService]bool{aws("sfn"): true}, want: []string{unread("things.sfn.services.k8s.aws")},
@@ -211,7 +244,7 @@ func TestWhatIsServedAndNotReadIsUnknown(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := control.Subject{
-				Profile: &control.Profile{CloudServices: control.CloudServiceParameters{Withheld: tc.withheld}}, Namespace: phitest.Namespace("ehr").Obj(),
+				Profile: &control.Profile{CloudServices: control.CloudServiceParameters{Withheld: tc.withheld, Covered: tc.covered}}, Namespace: phitest.Namespace("ehr").Obj(),
 				World: &control.World{Resources: tc.resources, Served: tc.served}, Now: date(2026, time.November, 23),
 			}
 			if diff := cmp.Diff(tc.want, sentences(usesServices(&s))); diff != "" {

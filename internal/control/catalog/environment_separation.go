@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -33,7 +34,7 @@ var _ = add(control.Control{
 		"of AppsCode), whatever these are: two namespaces of production that share one need an exception. So is, where it comes without data, one of another " +
 		"environment that is to be the copy of production's. Live, " +
 		"a PHIWorkload fails that declares a flow from or to the other side, by PHIWorkload or by a Service of its namespace, whose namespace reads by ExternalSecrets what one of the other side reads " +
-		"from the same ClusterSecretStore, or that is not " +
+		"from the same ClusterSecretStore as external-secrets.io/v1 - what one takes that a search in such a store finds is Unknown, and what is served as v1beta1 alone is not read -, or that is not " +
 		"production and shares its namespace with production, where every pod can mount each Secret. Bindings of the whole cluster are not read, nor what SecretStores of namespaces lead to, nor Secrets: those from before, and what somebody copies by hand - a dump, a Secret, rows over a connection that both sides may make - and " +
 		"peers given by pods or addresses no object shows that the operator reads. Where the mode is not Enforce the verdict is Unknown for that. A data set " +
 		"that was de-identified (164.514(a)-(b)) needs an exception that says by which method.",
@@ -234,7 +235,7 @@ func originPath(claim *corev1.PersistentVolumeClaim) string {
 // checkSides judges what a workload declares, and beside whom it runs.
 func checkSides(s *control.Subject) []control.Finding {
 	own := cmp.Or(s.Workload.Spec.Environment, hipaav1.EnvironmentProduction)
-	findings := append(acrossSides(s, own), readTwice(s, own)...)
+	findings := slices.Concat(acrossSides(s, own), readTwice(s, own), searches(s))
 	if !isProduction(own) {
 		if beside := productionBeside(s); len(beside) > 0 {
 			findings = append(findings, control.Failed("", "is of environment %s and shares its namespace, and so its Secrets, with %s of production", own, strings.Join(beside, ", ")).

@@ -45,24 +45,80 @@ func clusterStore(r *unstructured.Unstructured, entry map[string]any) string {
 	return name
 }
 
+// searched are the stores of the whole cluster in which an ExternalSecret takes what a
+// search finds. Which keys these are it does not tell.
+func searched(r *unstructured.Unstructured) []string {
+	var stores []string
+	entries, _, _ := unstructured.NestedSlice(r.Object, "spec", "dataFrom") // what is no list reads nothing
+	for i := range entries {
+		fields, _ := entries[i].(map[string]any) // of nil every field is absent
+		if _, finds, _ := unstructured.NestedFieldNoCopy(fields, "find"); !finds {
+			continue
+		}
+		if store := clusterStore(r, fields); store != "" {
+			stores = append(stores, store)
+		}
+	}
+	slices.Sort(stores)
+	return slices.Compact(stores)
+}
+
+// searches are ExternalSecrets of the workload's namespace of which nobody can tell whether
+// another environment reads the same.
+func searches(s *control.Subject) []control.Finding {
+	var findings []control.Finding
+	for _, mine := range reportsOf(s, externalSecrets) {
+		for _, store := range searched(mine) {
+			findings = append(findings, control.Undecided("ExternalSecret/"+mine.GetName(), "takes what a search in ClusterSecretStore %s finds: "+
+				"it cannot be told whether another environment reads that as well", store).OnlyLive().
+				But("name what it reads under data or dataFrom[].extract, or let it search a SecretStore of its namespace"))
+		}
+	}
+	return findings
+}
+
+// toldReaders are how many ExternalSecrets of others are told of each of the namespace's.
+// One secret may be read by every namespace.
+const toldReaders = 3
+
 // readTwice are ExternalSecrets of the workload's namespace that read what those of the
 // other side of production read.
 func readTwice(s *control.Subject, own hipaav1.Environment) []control.Finding {
+	readers := readersAcross(s, own)
 	var findings []control.Finding
 	for _, mine := range reportsOf(s, externalSecrets) {
-		keys := remoteKeys(mine)
-		for _, other := range s.World.Reports {
-			if other == nil || !externalSecrets.Is(other) || other.GetNamespace() == s.Namespace.Name || !across(s, own, other.GetNamespace()) ||
-				!slices.ContainsFunc(remoteKeys(other), func(key string) bool { return slices.Contains(keys, key) }) {
-				continue
+		var others []*unstructured.Unstructured
+		for _, key := range remoteKeys(mine) {
+			others = append(others, readers[key]...)
+		}
+		slices.SortFunc(others, control.CompareResources)
+		others = slices.Compact(others)
+		for i, other := range others[:min(len(others), toldReaders)] {
+			more := 0
+			if i == toldReaders-1 {
+				more = len(others) - toldReaders
 			}
 			of := cmp.Or(outsideProduction(s, other.GetNamespace()), string(hipaav1.EnvironmentProduction))
-			findings = append(findings, control.Failed("ExternalSecret/"+mine.GetName(), "reads what ExternalSecret %s/%s of environment %s reads, and this one is of %s",
-				other.GetNamespace(), other.GetName(), of, own).OnlyLive().As(other.GetNamespace()+"/"+other.GetName()).
+			findings = append(findings, control.Failed("ExternalSecret/"+mine.GetName(), "reads what ExternalSecret %s/%s of environment %s reads%s, and this one is of %s",
+				other.GetNamespace(), other.GetName(), of, andOthers(more), own).OnlyLive().As(other.GetNamespace()+"/"+other.GetName()).
 				But("keep a secret for each environment, with credentials that open nothing of the other, and let each read its own"))
 		}
 	}
 	return findings
+}
+
+// readersAcross are the ExternalSecrets of the other side of production by what they read.
+func readersAcross(s *control.Subject, own hipaav1.Environment) map[string][]*unstructured.Unstructured {
+	readers := map[string][]*unstructured.Unstructured{}
+	for _, other := range s.World.Reports {
+		if other == nil || !externalSecrets.Is(other) || other.GetNamespace() == s.Namespace.Name || !across(s, own, other.GetNamespace()) {
+			continue
+		}
+		for _, key := range remoteKeys(other) {
+			readers[key] = append(readers[key], other)
+		}
+	}
+	return readers
 }
 
 // across reports whether a namespace is of the other side of production.

@@ -236,6 +236,58 @@ func TestWhatTwoEnvironmentsReadIsFound(t *testing.T) {
 	}
 }
 
+// A secret that all read brings a few findings, and says how many there are.
+func TestOfManyReadersAFewAreTold(t *testing.T) {
+	s := beside(phitest.Workload("ehr"))
+	s.World.Environments = map[string][]hipaav1.Environment{"sandbox": {hipaav1.EnvironmentTest}}
+	s.World.Reports = []*unstructured.Unstructured{readsOf(phitest.DefaultNamespace, "database", "ehr/database")}
+	for _, name := range []string{"e", "d", "c", "b", "a"} {
+		s.World.Reports = append(s.World.Reports, readsOf("sandbox", name, "ehr/database"))
+	}
+	const reads, here = "ExternalSecret/database reads what ExternalSecret sandbox/", ", and this one is of Production (live)"
+	want := []string{
+		reads + "a of environment Test reads" + here, reads + "b of environment Test reads" + here, reads + "c of environment Test reads (+2 more)" + here,
+	}
+	if diff := cmp.Diff(want, sentences(separation.Check(s))); diff != "" {
+		t.Errorf("findings (-want +got):\n%s", diff)
+	}
+}
+
+// What a search finds the operator cannot tell, whoever reads it.
+func TestWhatASearchFindsIsUnknown(t *testing.T) {
+	finds := func(entry map[string]any) *unstructured.Unstructured {
+		r := readsOf(phitest.DefaultNamespace, "all", "ehr/database")
+		_ = unstructured.SetNestedSlice(r.Object, []any{entry}, "spec", "dataFrom")
+		trimExternalSecret(r)
+		return r
+	}
+	ref := func(kind string) map[string]any {
+		return map[string]any{"storeRef": map[string]any{"kind": kind, "name": "mine"}}
+	}
+	const passes = "Pass: of environment Production, declares no flow across"
+	unknown := func(store string) string {
+		return "Unknown: ExternalSecret/all takes what a search in ClusterSecretStore " + store + " finds: it cannot be told whether another environment reads that as well (live)"
+	}
+	for name, tc := range map[string]struct {
+		give map[string]any
+		want string
+	}{
+		"by path":                       {give: map[string]any{"find": map[string]any{"path": "ehr"}}, want: unknown("vault")},
+		"by a pattern":                  {give: map[string]any{"find": map[string]any{"name": map[string]any{"regexp": ".*"}}}, want: unknown("vault")},
+		"in another store":              {give: map[string]any{"find": map[string]any{"path": "ehr"}, "sourceRef": ref("ClusterSecretStore")}, want: unknown("mine")},
+		"in a store of its namespace":   {give: map[string]any{"find": map[string]any{"path": "ehr"}, "sourceRef": ref("SecretStore")}, want: passes},
+		"no search, one secret by name": {give: map[string]any{"extract": map[string]any{"key": "ehr/database"}}, want: passes},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := beside(phitest.Workload("ehr"))
+			s.World.Reports = []*unstructured.Unstructured{finds(tc.give)}
+			if diff := cmp.Diff([]string{tc.want}, sentences(separation.Check(s))); diff != "" {
+				t.Errorf("findings (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 func TestCopiesOfSecretsAreFound(t *testing.T) {
 	of := map[string][]hipaav1.Environment{"records": {hipaav1.EnvironmentProduction}, "sandbox": {hipaav1.EnvironmentTest}}
 	const from = "replicator.v1.mittwald.de/replicate-from"
