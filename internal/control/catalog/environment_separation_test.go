@@ -175,10 +175,10 @@ func TestRightsOfOtherEnvironmentsAreFound(t *testing.T) {
 	}{
 		"for a test namespace":          {give: []rbacv1.Subject{account("ehr"), account("sandbox")}, want: "subjects[1] lets ServiceAccounts of namespace sandbox, of environment Development, Test, into production"},
 		"for all of a test namespace":   {give: []rbacv1.Subject{{Kind: "Group", Name: "system:serviceaccounts:sandbox"}}, want: "subjects[0] lets ServiceAccounts of namespace sandbox, of environment Development, Test, into production"},
-		"for production":                {give: []rbacv1.Subject{account("records")}, want: "Pass: lets in no ServiceAccount of another environment"},
-		"for a namespace that has both": {give: []rbacv1.Subject{account("mixed")}, want: "Pass: lets in no ServiceAccount of another environment"},
-		"for tools of no environment":   {give: []rbacv1.Subject{account("argocd")}, want: "Pass: lets in no ServiceAccount of another environment"},
-		"for people":                    {give: []rbacv1.Subject{{Kind: "Group", Name: "sandbox"}}, want: "Pass: lets in no ServiceAccount of another environment"},
+		"for production":                {give: []rbacv1.Subject{account("records")}, want: "Pass: names no ServiceAccount of another environment"},
+		"for a namespace that has both": {give: []rbacv1.Subject{account("mixed")}, want: "Pass: names no ServiceAccount of another environment"},
+		"for tools of no environment":   {give: []rbacv1.Subject{account("argocd")}, want: "Pass: names no ServiceAccount of another environment"},
+		"for people":                    {give: []rbacv1.Subject{{Kind: "Group", Name: "sandbox"}}, want: "Pass: names no ServiceAccount of another environment"},
 		"for a test namespace, in test": {environment: hipaav1.EnvironmentTest, give: []rbacv1.Subject{account("sandbox")}, want: "NotApplicable: it grants rights in environment Test"},
 	} {
 		t.Run(name, func(t *testing.T) {
