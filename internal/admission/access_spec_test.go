@@ -5,6 +5,7 @@ import (
 	. "github.com/onsi/gomega"
 	networkingv1 "k8s.io/api/networking/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -105,8 +106,9 @@ var _ = Describe("An Ingress of a workload that declares its gateway", func() {
 		early := namespaceWithoutPHI(ctx)
 		stood := phitest.Ingress("out", "api.ehr.example.org", "patient-api").Namespace(early).Obj()
 		Expect(admin.Create(ctx, stood)).To(Succeed())
-		declareNamespace(ctx, early, "enforce")
-		declare(ctx, early, "patient-api")
+		declared := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"labels":{"`+hipaav1.LabelPHI+`":"true","mode":"enforce"}}}`))
+		Expect(admin.Patch(ctx, phitest.Namespace(early).Obj(), declared)).To(Succeed())
+		Eventually(func() error { return admin.Create(ctx, phitest.Workload("patient-api").Namespace(early).Obj()) }).Should(Succeed())
 		wider := stood.DeepCopy()
 		wider.Spec.Rules[0].HTTP.Paths = append(wider.Spec.Rules[0].HTTP.Paths, wider.Spec.Rules[0].HTTP.Paths[0])
 		wider.Spec.Rules[0].HTTP.Paths[1].Path = "/fhir"
