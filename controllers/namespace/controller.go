@@ -62,7 +62,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, n *corev1.Namespace) (ctrl.R
 	err := steps{r.observe, r.repair}.Run(ctx, s)
 	r.announce(s, err)
 	r.report(s)
-	return outcome.Return(s.recheckAfter(), err, nil)
+	return s.outcome(err)
 }
 
 // forget is for a namespace that holds no PHI any more, or goes.

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/control"
@@ -61,6 +62,16 @@ func (s *scope) recheckAfter() time.Duration {
 		after = settleFor
 	}
 	return after
+}
+
+// outcome is what a pass returns. Beside an error no recheck counts, and where no profile
+// governs there would be none of a pod that is too young to be told of: people have been
+// told of the error already.
+func (s *scope) outcome(stepErr error) (ctrl.Result, error) {
+	if s.pending && outcome.IsBlocked(stepErr) {
+		stepErr = nil
+	}
+	return outcome.Return(s.recheckAfter(), stepErr, nil)
 }
 
 // stage is that of the namespace: Previewing while one of its workloads is, or
