@@ -18,8 +18,8 @@ import (
 // Whoever is refused may try as often as they like. So many attempts are told of one by
 // one; beyond that the metric counts them, and the API server's audit log has them.
 const (
-	attemptsAtOnce    = 20
-	attemptsPerSecond = 0.1
+	attemptsAtOnce    = 100
+	attemptsPerSecond = 1
 )
 
 // Attempt is a change that a policy refuses.

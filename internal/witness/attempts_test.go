@@ -60,11 +60,11 @@ func TestAttemptsAreToldAtABoundedRate(t *testing.T) {
 		}
 		return len(told.Events) - before
 	}
-	if n := try(500); n != 20 {
-		t.Errorf("told of %d of 500 at once, want 20", n)
+	if n := try(500); n != 100 {
+		t.Errorf("told of %d of 500 at once, want 100", n)
 	}
 	clock.SetTime(phitest.Epoch.Add(time.Minute))
-	if n := try(500); n != 6 {
-		t.Errorf("told of %d of 500 a minute later, want 6", n)
+	if n := try(500); n != 60 {
+		t.Errorf("told of %d of 500 a minute later, want 60", n)
 	}
 }
