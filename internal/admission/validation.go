@@ -13,8 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
+	"github.com/hipaa-operator/hipaa-operator/internal/edge"
 	"github.com/hipaa-operator/hipaa-operator/internal/engine"
-	"github.com/hipaa-operator/hipaa-operator/internal/subject"
 )
 
 // judgement is how objects of one type are judged in an open hearing.
@@ -85,7 +85,7 @@ func wholeOf(object any) any {
 		return o.Spec
 	case *unstructured.Unstructured:
 		// Of other resources each fault is told by its field.
-		if o.GroupVersionKind().Group == subject.GatewayGroup {
+		if o.GroupVersionKind().Group == edge.GatewayGroup {
 			return o.Object["spec"]
 		}
 		return nil

@@ -291,6 +291,15 @@ func (s Subject) Of(object metav1.Object) Subject {
 	return s
 }
 
+// ExposingNames is the set of the names of Exposing.
+func (w *World) ExposingNames() map[string]bool {
+	names := make(map[string]bool, len(w.Exposing))
+	for _, service := range w.Exposing {
+		names[service.Name] = true
+	}
+	return names
+}
+
 // Objects lists the evidence of one kind that is judged one at a time. For
 // Workloads it is empty: the workload itself is the subject. For Connections and Secrets
 // too: live nobody sees one.

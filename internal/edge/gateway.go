@@ -12,8 +12,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// gatewayGroup is the API group of the Gateway API.
-const gatewayGroup = "gateway.networking.k8s.io"
+// GatewayGroup is the API group of the Gateway API.
+const GatewayGroup = "gateway.networking.k8s.io"
 
 // Gateway is what a Gateway of the Gateway API says of how it lets callers in.
 type Gateway struct {
@@ -121,14 +121,36 @@ func Read[T any](object *unstructured.Unstructured) (*T, bool) {
 // TLS leads nowhere by itself.
 func (r *Route) LeadsTo(services map[string]bool) bool {
 	for i := range r.Spec.Rules {
+		if slices.ContainsFunc(r.Spec.Rules[i].ends(), func(b target) bool { return !b.mayBeService() }) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(r.Services(), func(name string) bool { return services[name] })
+}
+
+// Services names those of its namespace that a route leads callers to, each once.
+func (r *Route) Services() []string {
+	var names []string
+	for i := range r.Spec.Rules {
 		for _, b := range r.Spec.Rules[i].ends() {
-			isService := b.Group == "" && (b.Kind == "" || b.Kind == "Service")
-			if !isService || services[b.Name] && cmp.Or(b.Namespace, r.Metadata.Namespace) == r.Metadata.Namespace {
-				return true
+			if b.mayBeService() && cmp.Or(b.Namespace, r.Metadata.Namespace) == r.Metadata.Namespace && !slices.Contains(names, b.Name) {
+				names = append(names, b.Name)
 			}
 		}
 	}
-	return false
+	return names
+}
+
+// GatewayNamespaces are those of the Gateways that a route names, each once.
+func (r *Route) GatewayNamespaces() []string {
+	var namespaces []string
+	for i := range r.Spec.Parents {
+		namespace := cmp.Or(r.Spec.Parents[i].Namespace, r.Metadata.Namespace)
+		if r.Spec.Parents[i].isGateway() && !slices.Contains(namespaces, namespace) {
+			namespaces = append(namespaces, namespace)
+		}
+	}
+	return namespaces
 }
 
 // turns reports whether a rule turns callers to TLS. A redirect that names no scheme
@@ -160,6 +182,14 @@ func (r *Route) FromOutside() bool {
 
 func (t *target) isService() bool { return t.Group == "" && t.Kind == "Service" }
 
+// isGateway is about a parent: one that names no kind is a Gateway.
+func (t *target) isGateway() bool {
+	return cmp.Or(t.Kind, "Gateway") == "Gateway" && cmp.Or(t.Group, GatewayGroup) == GatewayGroup
+}
+
+// mayBeService is about an end: one that names no kind is a Service.
+func (t *target) mayBeService() bool { return t.Group == "" && cmp.Or(t.Kind, "Service") == "Service" }
+
 // attachment is a listener of a Gateway that a route is served by.
 type attachment struct {
 	path     string
@@ -175,7 +205,7 @@ func attachments(r *Route, gateways []*Gateway) (served []attachment, untold []A
 		if p.isService() {
 			continue
 		}
-		if cmp.Or(p.Kind, "Gateway") != "Gateway" || cmp.Or(p.Group, gatewayGroup) != gatewayGroup {
+		if !p.isGateway() {
 			untold = append(untold, Answer{Open, path, "is no Gateway, and what serves callers there is not read"})
 			continue
 		}

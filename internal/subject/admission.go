@@ -31,8 +31,8 @@ func (l *Loader) AtAdmission(ctx context.Context, sc *Scene, w *hipaav1.PHIWorkl
 		world.note(control.Access, l.boundTo(ctx, world, binding))
 	}
 	if resource, is := object.(*unstructured.Unstructured); is {
-		route := crossing{loader: l, scene: sc, world: world, route: resource}
-		route.read(ctx, w, needs)
+		c := crossing{loader: l, scene: sc, world: world}
+		c.aroundRoute(ctx, w, resource, needs)
 	}
 	if secret, is := object.(*control.Secret); is && needs.Has(control.Access) {
 		if _, from := secret.CopiedFrom(); from != "" {

@@ -3,7 +3,6 @@ package subject
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -15,30 +14,30 @@ import (
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/control"
+	"github.com/hipaa-operator/hipaa-operator/internal/edge"
 )
-
-// GatewayGroup is the API group of the Gateway API.
-const GatewayGroup = "gateway.networking.k8s.io"
 
 // crossing is a route that comes to admission, and where it leads for one workload.
 type crossing struct {
 	loader *Loader
 	scene  *Scene
 	world  *world
-	route  *unstructured.Unstructured
+	route  *edge.Route
 }
 
-// read reads where the route leads, and by which Gateways. Nothing is read about other
-// resources.
-func (c *crossing) read(ctx context.Context, w *hipaav1.PHIWorkload, needs control.Evidence) {
-	if c.route.GroupVersionKind().Group != GatewayGroup {
+// aroundRoute reads where a route leads, and by which Gateways. Nothing is read about
+// other resources.
+func (c *crossing) aroundRoute(ctx context.Context, w *hipaav1.PHIWorkload, resource *unstructured.Unstructured, needs control.Evidence) {
+	route, is := edge.Read[edge.Route](resource)
+	if !is || resource.GroupVersionKind().Group != edge.GatewayGroup {
 		return
 	}
+	c.route = route
 	if needs.Has(control.Routes) {
 		c.world.note(control.Routes, c.ledTo(ctx, w))
 	}
 	// By which Gateways callers come is asked where the route leads, and nowhere else.
-	if needs.Has(control.Reports) && len(c.world.Exposing) > 0 {
+	if needs.Has(control.Reports) && route.LeadsTo(c.world.ExposingNames()) {
 		c.world.note(control.Reports, c.servedBy(ctx))
 	}
 }
@@ -46,7 +45,7 @@ func (c *crossing) read(ctx context.Context, w *hipaav1.PHIWorkload, needs contr
 // ledTo reads which Services that a route names lead to a workload; all of them where
 // there is no workload. One that is not there yet may come to lead anywhere.
 func (c *crossing) ledTo(ctx context.Context, w *hipaav1.PHIWorkload) error {
-	namespace, names := c.route.GetNamespace(), backendsOfRoute(c.route)
+	namespace, names := c.route.Metadata.Namespace, c.route.Services()
 	if len(names) == 0 {
 		return nil
 	}
@@ -71,7 +70,7 @@ func (c *crossing) ledTo(ctx context.Context, w *hipaav1.PHIWorkload) error {
 // servedBy reads the Gateways of the namespaces that a route names, and what is told of
 // them, once for all workloads that it leads to.
 func (c *crossing) servedBy(ctx context.Context) error {
-	for _, namespace := range gatewaysOf(c.route) {
+	for _, namespace := range c.route.GatewayNamespaces() {
 		reports, read := c.scene.gateways[namespace]
 		if !read {
 			var err error
@@ -109,52 +108,4 @@ func (l *Loader) gatewaysIn(ctx context.Context, namespace string) ([]*unstructu
 		reports = append(reports, pointers(list.Items)...)
 	}
 	return reports, nil
-}
-
-// gatewaysOf are the namespaces of the Gateways that a route names.
-func gatewaysOf(route *unstructured.Unstructured) []string {
-	var namespaces []string
-	parents, _, _ := unstructured.NestedSlice(route.Object, "spec", "parentRefs") // what is no list names none
-	for _, parent := range parents {
-		fields, _ := parent.(map[string]any)
-		namespace, named, _ := unstructured.NestedString(fields, "namespace")
-		if !named {
-			namespace = route.GetNamespace()
-		}
-		if !slices.Contains(namespaces, namespace) {
-			namespaces = append(namespaces, namespace)
-		}
-	}
-	return namespaces
-}
-
-// backendsOfRoute are the names that a route gives for where it leads, copies of requests
-// as well.
-func backendsOfRoute(route *unstructured.Unstructured) []string {
-	var names []string
-	add := func(to map[string]any) {
-		if name, named, _ := unstructured.NestedString(to, "name"); named && !slices.Contains(names, name) {
-			names = append(names, name)
-		}
-	}
-	mirrored := func(of map[string]any) {
-		filters, _, _ := unstructured.NestedSlice(of, "filters")
-		for _, filter := range filters {
-			fields, _ := filter.(map[string]any)
-			to, _, _ := unstructured.NestedMap(fields, "requestMirror", "backendRef")
-			add(to)
-		}
-	}
-	rules, _, _ := unstructured.NestedSlice(route.Object, "spec", "rules") // what is no list leads nowhere
-	for _, rule := range rules {
-		fields, _ := rule.(map[string]any)
-		mirrored(fields)
-		backends, _, _ := unstructured.NestedSlice(fields, "backendRefs")
-		for _, backend := range backends {
-			to, _ := backend.(map[string]any)
-			add(to)
-			mirrored(to)
-		}
-	}
-	return names
 }

@@ -14,6 +14,7 @@ import (
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/control"
+	"github.com/hipaa-operator/hipaa-operator/internal/edge"
 	"github.com/hipaa-operator/hipaa-operator/internal/subject"
 )
 
@@ -102,10 +103,10 @@ func TestGatewaysAreReadOnceForAllWorkloads(t *testing.T) {
 		},
 	})
 	loader := subject.Loader{Cache: reader(t), Live: counted, ReportTypes: []control.ReportType{
-		{ResourceType: control.ResourceType{Group: subject.GatewayGroup, Version: "v1", Kind: "Gateway", Resource: "gateways"}, AtAdmission: true},
+		{ResourceType: control.ResourceType{Group: edge.GatewayGroup, Version: "v1", Kind: "Gateway", Resource: "gateways"}, AtAdmission: true},
 	}}
 	route := &unstructured.Unstructured{Object: map[string]any{
-		"apiVersion": subject.GatewayGroup + "/v1", "kind": "HTTPRoute", "metadata": map[string]any{"namespace": "ehr", "name": "r"},
+		"apiVersion": edge.GatewayGroup + "/v1", "kind": "HTTPRoute", "metadata": map[string]any{"namespace": "ehr", "name": "r"},
 		"spec": map[string]any{
 			"parentRefs": []any{map[string]any{"name": "public"}, map[string]any{"name": "public", "namespace": "edge"}},
 			"rules":      []any{map[string]any{"backendRefs": []any{map[string]any{"name": "later"}}}},
@@ -120,5 +121,28 @@ func TestGatewaysAreReadOnceForAllWorkloads(t *testing.T) {
 	}
 	if lists != 2 {
 		t.Errorf("the Gateways of two namespaces were listed %d times", lists)
+	}
+}
+
+func TestAnEndThatOnlyHasTheNameOfAServiceIsAskedAboutAllTheSame(t *testing.T) {
+	portal := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "ehr", Name: "portal"}, Spec: corev1.ServiceSpec{Selector: map[string]string{"app": "portal"}}}
+	broken := interceptor.NewClient(reader(t), interceptor.Funcs{
+		List: func(context.Context, client.WithWatch, client.ObjectList, ...client.ListOption) error {
+			return errors.New("the API server is away")
+		},
+	})
+	loader := subject.Loader{Cache: reader(t, portal), Live: broken, ReportTypes: []control.ReportType{
+		{ResourceType: control.ResourceType{Group: edge.GatewayGroup, Version: "v1", Kind: "Gateway", Resource: "gateways"}, AtAdmission: true},
+	}}
+	route := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": edge.GatewayGroup + "/v1", "kind": "HTTPRoute", "metadata": map[string]any{"namespace": "ehr", "name": "r"},
+		"spec": map[string]any{
+			"parentRefs": []any{map[string]any{"name": "public", "namespace": "edge"}},
+			"rules":      []any{map[string]any{"backendRefs": []any{map[string]any{"group": "inference.networking.k8s.io", "kind": "InferencePool", "name": "portal"}}}},
+		},
+	}}
+	s := loader.AtAdmission(t.Context(), &subject.Scene{Namespace: phiNamespace("ehr")}, workload("api", map[string]string{"app": "api"}), route, control.Routes|control.Reports)
+	if _, asked := s.World.Missing[control.Reports]; !asked {
+		t.Error("nobody asked by which Gateways it is served, though it may lead anywhere")
 	}
 }

@@ -17,10 +17,7 @@ func (l *Loader) routes(ctx context.Context, world *world, namespace string, w *
 	if err := l.list(ctx, namespace, &ingresses); err != nil {
 		return err
 	}
-	exposing := map[string]bool{}
-	for _, service := range world.Exposing {
-		exposing[service.Name] = true
-	}
+	exposing := world.ExposingNames()
 	for _, ingress := range sortedByName(pointers(ingresses.Items)) {
 		if w == nil || leadsToAny(ingress, exposing) {
 			world.Ingresses = append(world.Ingresses, ingress)

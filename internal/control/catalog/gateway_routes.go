@@ -22,7 +22,7 @@ var (
 )
 
 func gatewayType(version, kind, resource string) control.ResourceType {
-	return control.ResourceType{Group: "gateway.networking.k8s.io", Version: version, Kind: kind, Resource: resource}
+	return control.ResourceType{Group: edge.GatewayGroup, Version: version, Kind: kind, Resource: resource}
 }
 
 // gatewayReport is a Gateway: those of other namespaces serve the routes of this one.
@@ -56,20 +56,11 @@ func routeOf(s *control.Subject, r *unstructured.Unstructured) *edge.Route {
 		return nil
 	}
 	route, is := edge.Read[edge.Route](r)
-	if !is || !route.FromOutside() || !route.LeadsTo(servicesOf(s.World)) {
+	if !is || !route.FromOutside() || !route.LeadsTo(s.World.ExposingNames()) {
 		return nil
 	}
 	route.Labels = s.Namespace.Labels
 	return route
-}
-
-// servicesOf are the names of the Services that lead to the workload.
-func servicesOf(w *control.World) map[string]bool {
-	services := map[string]bool{}
-	for _, service := range w.Exposing {
-		services[service.Name] = true
-	}
-	return services
 }
 
 // everywhere reads all reports of a type, whatever namespace they are in.
@@ -88,7 +79,7 @@ func everywhere[T any](w *control.World, t control.ResourceType) []*T {
 
 // granted says what other namespaces are let lead here: their routes are not looked at.
 func granted(s *control.Subject) []control.Finding {
-	services := servicesOf(s.World)
+	services := s.World.ExposingNames()
 	var findings []control.Finding
 	for _, r := range reportsOf(s, referenceGrants) {
 		grant, is := edge.Read[referenceGrant](r)
