@@ -38,11 +38,22 @@ func (t ReportType) Same(other ReportType) bool {
 
 // HasCondition reports whether a resource says in its status that a condition is True.
 func HasCondition(r *unstructured.Unstructured, name string) bool {
+	status, _ := ConditionOf(r, name)
+	return status == metav1.ConditionTrue
+}
+
+// ConditionOf is what a resource says of a condition in its status: nothing, both empty,
+// where it has none.
+func ConditionOf(r *unstructured.Unstructured, name string) (status metav1.ConditionStatus, reason string) {
 	conditions, _, _ := unstructured.NestedSlice(r.Object, "status", "conditions") // what is no list says nothing
-	return slices.ContainsFunc(conditions, func(c any) bool {
-		condition, is := c.(map[string]any)
-		return is && condition["type"] == name && condition["status"] == string(metav1.ConditionTrue)
-	})
+	for _, c := range conditions {
+		if condition, is := c.(map[string]any); is && condition["type"] == name {
+			says, _, _ := unstructured.NestedString(condition, "status")
+			reason, _, _ = unstructured.NestedString(condition, "reason")
+			return metav1.ConditionStatus(says), reason
+		}
+	}
+	return "", ""
 }
 
 // LabelClaimNamespace is what Crossplane writes on resources of the whole cluster that

@@ -106,11 +106,7 @@ func storedSecrets(s *control.Subject) control.Finding {
 var openShiftServers = control.ResourceType{Group: "operator.openshift.io", Version: "v1", Kind: "KubeAPIServer", Resource: "kubeapiservers"}
 
 // keepConditions keeps of a report what it says of itself.
-func keepConditions(r *unstructured.Unstructured) {
-	conditions, _, _ := unstructured.NestedSlice(r.Object, "status", "conditions") // what is no list says nothing
-	delete(r.Object, "spec")
-	r.Object["status"] = map[string]any{"conditions": conditions}
-}
+func keepConditions(r *unstructured.Unstructured) { keepOnly(r, []string{"status", "conditions"}) }
 
 // reportedByOpenShift is what OpenShift says of the encryption of etcd: nothing on other
 // platforms, and while it is under way.
@@ -119,19 +115,12 @@ func reportedByOpenShift(s *control.Subject) (control.Finding, bool) {
 		if r == nil || !openShiftServers.Is(r) {
 			continue
 		}
-		conditions, _, _ := unstructured.NestedSlice(r.Object, "status", "conditions") // what is no list says nothing
-		for _, c := range conditions {
-			condition, _ := c.(map[string]any)
-			if condition["type"] != "Encrypted" {
-				continue
-			}
-			switch {
-			case condition["status"] == string(metav1.ConditionTrue) && condition["reason"] == "EncryptionCompleted":
-				return control.Met("", "OpenShift reports that the encryption of etcd is completed").Known(hipaav1.EvidenceImported), true
-			case condition["status"] == string(metav1.ConditionFalse) && condition["reason"] == "EncryptionDisabled":
-				return control.Failed("", "OpenShift reports that etcd is not encrypted").Known(hipaav1.EvidenceImported).OnlyLive().
-					But("set spec.encryption.type of the APIServer cluster to aesgcm"), true
-			}
+		switch status, reason := control.ConditionOf(r, "Encrypted"); {
+		case status == metav1.ConditionTrue && reason == "EncryptionCompleted":
+			return control.Met("", "OpenShift reports that the encryption of etcd is completed").Known(hipaav1.EvidenceImported), true
+		case status == metav1.ConditionFalse && reason == "EncryptionDisabled":
+			return control.Failed("", "OpenShift reports that etcd is not encrypted").Known(hipaav1.EvidenceImported).OnlyLive().
+				But("set spec.encryption.type of the APIServer cluster to aesgcm"), true
 		}
 	}
 	return control.Finding{}, false
