@@ -23,6 +23,12 @@ type AccessParameters struct {
 	// Where several profiles set it the strictest counts; where none does it is Any.
 	// +optional
 	SecretSource SecretSource `json:"secretSource,omitempty"`
+
+	// secretsReviewed states that somebody has looked through the Secrets that were there
+	// before admission judged them, which the operator does not read: that none holds a
+	// token which never ends, and that none is a copy of one of another environment.
+	// +optional
+	SecretsReviewed *Statement `json:"secretsReviewed,omitempty"`
 }
 
 // SecretSource is where Secrets come from.

@@ -91,6 +91,8 @@ type AccessParameters struct {
 	Provider hipaav1.IdentityProvider
 	// SecretSource is the strictest; empty is any.
 	SecretSource hipaav1.SecretSource
+	// SecretsReviewed is an unexpired statement about the Secrets that were there before.
+	SecretsReviewed *hipaav1.Statement
 }
 
 // NetworkParameters are the merged parameters of network isolation.
@@ -162,6 +164,8 @@ func (p *ResidencyParameters) Failover() []string {
 // profile sets, zero where none does.
 type SessionParameters struct {
 	IdleTimeout, AbsoluteTimeout time.Duration
+	// OwnIdle and OwnAbsolute are limits of the workload's own, where they are shorter.
+	OwnIdle, OwnAbsolute time.Duration
 	// Settings is Complete where a profile asks for it.
 	Settings hipaav1.SessionSettings
 	// WithoutPeople is Stated where every profile that sets anything of sessions says it.
@@ -175,11 +179,19 @@ const (
 )
 
 // Idle is how long a session may go unused.
-func (p SessionParameters) Idle() time.Duration { return cmp.Or(p.IdleTimeout, defaultIdleTimeout) }
+func (p SessionParameters) Idle() time.Duration {
+	return cmp.Or(p.OwnIdle, p.IdleTimeout, defaultIdleTimeout)
+}
 
 // Absolute is how long a session may last.
 func (p SessionParameters) Absolute() time.Duration {
-	return cmp.Or(p.AbsoluteTimeout, defaultAbsoluteTimeout)
+	return cmp.Or(p.OwnAbsolute, p.AbsoluteTimeout, defaultAbsoluteTimeout)
+}
+
+// Shared are the limits of what a workload shares with others: those of profiles.
+func (p SessionParameters) Shared() SessionParameters {
+	p.OwnIdle, p.OwnAbsolute = 0, 0
+	return p
 }
 
 // DefaultTagging are the label keys where profiles name none.

@@ -73,6 +73,18 @@ func (t ResourceType) Is(r *unstructured.Unstructured) bool {
 	return r.GetKind() == t.Kind && r.GetAPIVersion() == t.Group+"/"+t.Version
 }
 
+// IsKind reports whether a resource is of the type, in whatever version it is read.
+func (t ResourceType) IsKind(r *unstructured.Unstructured) bool {
+	return r.GroupVersionKind().GroupKind() == schema.GroupKind{Group: t.Group, Kind: t.Kind}
+}
+
+// In is the type in another version. Of the versions that controls know, the objects of a
+// cluster are read in one: the most stable that it serves.
+func (t ResourceType) In(version string) ResourceType {
+	t.Version = version
+	return t
+}
+
 // GroupVersionResource is how the API server serves it.
 func (t ResourceType) GroupVersionResource() schema.GroupVersionResource {
 	return schema.GroupVersionResource{Group: t.Group, Version: t.Version, Resource: t.Resource}

@@ -408,10 +408,10 @@ func (m *merge) tighten(w *hipaav1.PHIWorkload) {
 	}
 	limits := &m.effective.Parameters.Session
 	if own := shortest(limits.Idle(), w.Spec.Session.IdleTimeout); own < limits.Idle() {
-		limits.IdleTimeout = own
+		limits.OwnIdle = own
 	}
 	if own := shortest(limits.Absolute(), w.Spec.Session.AbsoluteTimeout); own < limits.Absolute() {
-		limits.AbsoluteTimeout = own
+		limits.OwnAbsolute = own
 	}
 }
 
@@ -464,6 +464,9 @@ func (m *merge) addAccess(p *hipaav1.ComplianceProfile) {
 		return
 	}
 	into := &m.effective.Parameters.Access
+	if s := from.SecretsReviewed; s != nil && m.stands(*s) {
+		into.SecretsReviewed = cmp.Or(into.SecretsReviewed, s)
+	}
 	into.SecretSource = strictest(into.SecretSource, from.SecretSource, hipaav1.SecretSourceAny, hipaav1.SecretSourceExternal)
 	if len(from.Administrators) > 0 {
 		into.Administrators = append(into.Administrators, from.Administrators)

@@ -60,40 +60,6 @@ func TestOfficesAreFilledByTheFirstProfileThatNamesSomebody(t *testing.T) {
 	}
 }
 
-func TestAdministratorsAreThoseWhomEveryProfileNames(t *testing.T) {
-	e := newEngine(t, pair()...)
-	ops := hipaav1.AccessSubject{Kind: hipaav1.AccessSubjectGroup, Name: "ops"}
-	argo := hipaav1.AccessSubject{Kind: hipaav1.AccessSubjectServiceAccount, Namespace: "argocd", Name: "controller"}
-	profiles := []*hipaav1.ComplianceProfile{
-		phitest.Profile("a").Administrators(ops, argo).Obj(), phitest.Profile("b").Administrators(ops).Obj(), phitest.Profile("silent").Obj(),
-	}
-	effective, err := e.Resolve(profiles, phitest.Namespace("ehr").Obj(), nil, phitest.Epoch)
-	if err != nil {
-		t.Fatalf("resolving: %v", err)
-	}
-	if diff := cmp.Diff([][]hipaav1.AccessSubject{{ops, argo}, {ops}}, effective.Parameters.Access.Administrators); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
-}
-
-func TestTheFirstIdentityProviderByNameCounts(t *testing.T) {
-	e := newEngine(t, pair()...)
-	expired, stated := phitest.Profile("a").IdentityProvider("oidc:", phitest.After(0)).Obj(), phitest.Profile("b").IdentityProvider("sso:", phitest.After(time.Hour)).Obj()
-	expired.Spec.Access.IdentityProvider.GroupsPrefix = ""
-	effective, err := e.Resolve([]*hipaav1.ComplianceProfile{stated, expired}, phitest.Namespace("ehr").Obj(), nil, phitest.Epoch)
-	if err != nil {
-		t.Fatalf("resolving: %v", err)
-	}
-	want := hipaav1.IdentityProvider{UsernamePrefix: "oidc:", GroupsPrefix: "sso:", MFA: stated.Spec.Access.IdentityProvider.MFA}
-	if diff := cmp.Diff(want, effective.Parameters.Access.Provider); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
-	conflict := []string{"access.identityProvider.usernamePrefix differs between profiles; the first by name counts"}
-	if diff := cmp.Diff(conflict, effective.Conflicts); diff != "" {
-		t.Errorf("conflicts (-want +got):\n%s", diff)
-	}
-}
-
 func TestAProfileOfAStateCountsForWhoseDataItIs(t *testing.T) {
 	e := newEngine(t, pair()...)
 	everywhere, texas := phitest.Profile("a").Extends("c"), phitest.Profile("b").Jurisdictions("US-TX")

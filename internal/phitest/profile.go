@@ -348,6 +348,14 @@ func (b *ProfileBuilder) IdentityProvider(prefix string, until metav1.Time) *Pro
 	return b
 }
 
+// SecretsReviewed states until an instant that the Secrets from before have been looked
+// through.
+func (b *ProfileBuilder) SecretsReviewed(until metav1.Time) *ProfileBuilder {
+	s := statement(until)
+	b.access().SecretsReviewed = &s
+	return b
+}
+
 // ExternalSecrets asks that Secrets come from a manager outside the cluster.
 func (b *ProfileBuilder) ExternalSecrets() *ProfileBuilder {
 	b.access().SecretSource = hipaav1.SecretSourceExternal

@@ -12,6 +12,7 @@ import (
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/version"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/dynamic/dynamicinformer"
 	toolscache "k8s.io/client-go/tools/cache"
@@ -184,14 +185,27 @@ func (r *Resources) define(object any, versions func(*unstructured.Unstructured)
 		return
 	}
 	served, other := versions(crd), false
+	read := r.version(crd.GetName(), served)
 	for _, t := range r.types {
-		if t.CRD() == crd.GetName() && r.set(t, served[t.Version]) {
+		if t.CRD() == crd.GetName() && r.set(t, t.Version == read) {
 			other = true
 		}
 	}
 	if (r.note(crd, served) || other) && r.known() {
 		r.announce()
 	}
+}
+
+// version is the one in which the objects of a CRD are read: the most stable of those
+// that it serves and controls know, so that each object counts once; empty is none.
+func (r *Resources) version(crd string, served map[string]bool) string {
+	read := ""
+	for _, t := range r.types {
+		if t.CRD() == crd && served[t.Version] && (read == "" || version.CompareKubeAwareVersionStrings(t.Version, read) > 0) {
+			read = t.Version
+		}
+	}
+	return read
 }
 
 // known reports whether it is known which types there are. Until then nothing is told of

@@ -33,6 +33,7 @@ package subject
 // +kubebuilder:rbac:groups=elasticache.aws.upbound.io,resources=replicationgroups,verbs=get;list;watch
 // +kubebuilder:rbac:groups=elasticache.services.k8s.aws,resources=cacheclusters;replicationgroups;serverlesscaches,verbs=get;list;watch
 // +kubebuilder:rbac:groups=external-secrets.io,resources=externalsecrets,verbs=get;list;watch
+// +kubebuilder:rbac:groups=external-secrets.io,resources=externalsecrets,verbs=get;list;watch
 // +kubebuilder:rbac:groups=gateway.envoyproxy.io,resources=clienttrafficpolicies,verbs=get;list;watch
 // +kubebuilder:rbac:groups=gateway.k8s.aws,resources=loadbalancerconfigurations,verbs=get;list;watch
 // +kubebuilder:rbac:groups=gateway.networking.k8s.io,resources=gateways;grpcroutes;httproutes;tlsroutes,verbs=get;list;watch

@@ -36,7 +36,8 @@ var _ = Describe("Real applications", Ordered, func() {
 
 	It("judges HAPI FHIR: what can be met is met, the rest is Unknown", func() {
 		namespace := phiNamespace("hapi")
-		disks := phitest.Profile("hapi-disks").Selecting(corev1.LabelMetadataName, namespace).NodeDisksStated(metav1.NewTime(time.Now().Add(time.Hour))).Obj()
+		disks := phitest.Profile("hapi-disks").Selecting(corev1.LabelMetadataName, namespace).
+			NodeDisksStated(metav1.NewTime(time.Now().Add(time.Hour))).SecretsReviewed(metav1.NewTime(time.Now().Add(time.Hour))).Obj()
 		Expect(admin.Create(ctx, disks)).To(Succeed())
 		DeferCleanup(func() { Expect(admin.Delete(ctx, disks)).To(Succeed()) })
 		workload := phitest.Workload("hapi").Namespace(namespace).

@@ -46,6 +46,7 @@ var scenes = map[string]struct {
 	"no proof that policies are enforced":                     {closed, hipaav1.VerdictUnknown, "nothing has shown that this cluster's network plugin enforces NetworkPolicies"},
 	"a binding to a ClusterRole that states nothing":          {viewed, hipaav1.VerdictFail, "is ClusterRole view, and neither it nor the RoleBinding states"},
 	"nobody states that people are asked for a second factor": {closed, hipaav1.VerdictUnknown, "nobody states that the identity provider asks"},
+	"nobody has looked through the Secrets from before":       {closed, hipaav1.VerdictUnknown, "nobody states that those from before have been looked through"},
 	"a binding to system:masters":                             {met(phitest.GroupSubject("system:masters")), hipaav1.VerdictFail, "is the group system:masters"},
 	"a binding to a user of no identity provider":             {met(phitest.UserSubject("admin")), hipaav1.VerdictFail, "is a User without the prefix"},
 	"a binding to a group of no identity provider":            {met(phitest.GroupSubject("kubeadm:cluster-admins")), hipaav1.VerdictFail, "is a Group without the prefix"},

@@ -45,7 +45,9 @@ var _ = Describe("A Secret that a workload takes from", func() {
 func takingSecret(made *unstructured.Unstructured) func(string) *hipaav1.PHIWorkload {
 	return func(namespace string) *hipaav1.PHIWorkload {
 		GinkgoHelper()
-		resolving(namespace, func(b *phitest.ProfileBuilder) *phitest.ProfileBuilder { return b.ExternalSecrets() })
+		resolving(namespace, func(b *phitest.ProfileBuilder) *phitest.ProfileBuilder {
+			return b.ExternalSecrets().SecretsReviewed(metav1.NewTime(time.Now().Add(time.Hour)))
+		})
 		workload := phitest.Workload("api").Namespace(namespace).Obj()
 		running := phitest.Pod("api-0").Of(workload).With(func(p *corev1.Pod) {
 			p.Spec.Containers[0].EnvFrom = []corev1.EnvFromSource{{SecretRef: &corev1.SecretEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: "eprescribe"}}}}

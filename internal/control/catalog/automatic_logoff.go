@@ -31,6 +31,7 @@ var _ = add(control.Control{
 		"Realms that the Keycloak operator imports (KeycloakRealmImport) and those of Crossplane's Keycloak provider are judged themselves: ssoSessionIdleTimeout, " +
 		"ssoSessionMaxLifespan, and those for people who are remembered; where one is left out Keycloak's own counts, 30m and 10h. Limits for people who are remembered count where the realm says rememberMe, in its file as well. Limits of clients only shorten them. " +
 		"A realm that was changed in Keycloak's own console, or declared nowhere, is not seen, and one that serves no namespace in particular passes for none. " +
+		"Realms are held to the limits of the profiles: a PHIWorkload's own shorter ones are those of its pods. " +
 		"Every Keycloak has realm master, of 30m where nobody sets it: its pods are Unknown live until that is declared too, by Crossplane's provider, since an import leaves it alone. " +
 		"Where no idle limit is found the verdict is Unknown live, and nothing is refused: the application may have " +
 		"one in its image or its database, as OpenEMR has; the remedy says where to look. A workload that keeps data (role DataStore) or runs to completion (role Job) has no sessions of people, " +
@@ -78,7 +79,7 @@ spec:
 	Check: func(s control.Subject) []control.Finding {
 		switch why := withoutPeople(&s); {
 		case s.Resource != nil:
-			return checkRealm(s.Profile.Session, s.Resource) // people sign in there, whoever serves them then
+			return checkRealm(s.Profile.Session.Shared(), s.Resource) // people sign in there, whoever serves them then
 		case s.Pod == nil:
 			return nil
 		case why != nil:

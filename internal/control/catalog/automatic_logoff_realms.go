@@ -150,7 +150,7 @@ func signsIn(s *control.Subject) *control.Finding {
 	default:
 		f := control.Undecided("spec.containers", "realms of it are declared, and judged themselves; nothing shows when realm master ends a session that nobody uses").
 			But("declare realm master as a Realm of Crossplane's provider as well, with an ssoSessionIdleTimeout of at most %s; "+
-				"KeycloakRealmImport leaves a realm alone that is there already", spoken(s.Profile.Session.Idle())).OnlyLive()
+				"KeycloakRealmImport leaves a realm alone that is there already", spoken(s.Profile.Session.Shared().Idle())).OnlyLive()
 		return &f
 	}
 }

@@ -284,6 +284,19 @@ func TestTheProfileDecidesWhetherATeamsWordIsTaken(t *testing.T) {
 	}
 }
 
+// A workload that asks for less than the profiles does not ask it of those who sign in
+// elsewhere in its namespace.
+func TestARealmIsNotHeldToTheLimitsOfOneWorkload(t *testing.T) {
+	s := podOf(corev1.Container{})
+	s.Pod, s.Resource = nil, realmImport("ehr", map[string]any{"ssoSessionIdleTimeout": int64(900)})
+	s.Profile.Session = control.SessionParameters{OwnIdle: 2 * time.Minute, OwnAbsolute: time.Hour}
+	for _, finding := range controlOf("automatic-logoff").Check(s) {
+		if finding.Verdict != hipaav1.VerdictPass {
+			t.Errorf("the realm is held to limits of the workload's own: %v", finding)
+		}
+	}
+}
+
 func TestWhatRealmsSayOfSessions(t *testing.T) {
 	realm := func(limits map[string]any) *unstructured.Unstructured { return realmImport("ehr", limits) }
 	const shared = "Pass: spec.realm.ssoSessionMaxLifespan is not there, so that Keycloak's own counts, an absolute limit of 10h"

@@ -175,7 +175,7 @@ func served(s *control.Subject, ends time.Time) control.Finding {
 func reportsOf(s *control.Subject, t control.ResourceType) []*unstructured.Unstructured {
 	var list []*unstructured.Unstructured
 	for _, r := range s.World.Reports {
-		if r != nil && t.Is(r) && r.GetNamespace() == s.Namespace.Name {
+		if r != nil && t.IsKind(r) && r.GetNamespace() == s.Namespace.Name {
 			list = append(list, r)
 		}
 	}

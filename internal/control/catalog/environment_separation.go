@@ -34,13 +34,14 @@ var _ = add(control.Control{
 		"of AppsCode), whatever these are: two namespaces of production that share one need an exception. So is, where it comes without data, one of another " +
 		"environment that is to be the copy of production's. Live, " +
 		"a PHIWorkload fails that declares a flow from or to the other side, by PHIWorkload or by a Service of its namespace, whose namespace reads by ExternalSecrets what one of the other side reads " +
-		"from the same ClusterSecretStore as external-secrets.io/v1 - what one takes that a search in such a store finds is Unknown, and what is served as v1beta1 alone is not read -, or that is not " +
-		"production and shares its namespace with production, where every pod can mount each Secret. Bindings of the whole cluster are not read, nor what SecretStores of namespaces lead to, nor Secrets: those from before, and what somebody copies by hand - a dump, a Secret, rows over a connection that both sides may make - and " +
-		"peers given by pods or addresses no object shows that the operator reads. Where the mode is not Enforce the verdict is Unknown for that. A data set " +
+		"from the same ClusterSecretStore - what one takes that a search in such a store finds is Unknown, and what is served as external-secrets.io/v1alpha1 alone is not read -, or that is not " +
+		"production and shares its namespace with production, where every pod can mount each Secret. Bindings of the whole cluster are not read, nor what SecretStores of namespaces lead to, nor Secrets: of those from before the profile has to state that somebody has looked through them, and where the mode is not Enforce, " +
+		"so that new ones are not refused, the verdict is Unknown all the same. What somebody copies by hand - a dump, a Secret, rows over a connection that both sides may make - and " +
+		"peers given by pods or addresses no object shows that the operator reads. A data set " +
 		"that was de-identified (164.514(a)-(b)) needs an exception that says by which method.",
 	Parameters: []control.Parameter{{
 		Path: "tagging.environmentKey", Basis: control.BasisProfile, Meaning: "Label key of the environment.",
-	}},
+	}, secretsReviewed},
 	Example: `apiVersion: hipaa-operator.io/v1alpha1
 kind: PHIWorkload
 metadata: {name: patient-api, namespace: ehr}
@@ -51,7 +52,7 @@ spec:
   dataClasses: [Clinical, Demographic]
   environment: Production
 `,
-	Reports:   []control.ReportType{externalSecretReport},
+	Reports:   externalSecretReports,
 	Judges:    control.Pods | control.Claims | control.Bindings | control.Secrets | control.Workloads,
 	Needs:     control.StorageChain | control.Access,
 	NeedsLive: control.FlowPeers | control.Reports,
@@ -68,13 +69,15 @@ spec:
 		case s.Secret != nil:
 			return checkCopied(&s)
 		case s.Kind() == control.Workloads:
-			return checkSides(&s)
+			return append(checkSides(&s), reviewed(&s))
 		default:
 			return nil
 		}
 	},
+	Satisfy:  stateReview,
 	Backstop: separationBackstop,
 	Breaks: control.Breaks{
+		"nobody has looked through the Secrets from before":             live(notReviewed),
 		"rights in production for a ServiceAccount of a test namespace": {Kind: control.Bindings, Apply: grantedToTest},
 		"a Secret of production that any namespace may copy":            {Kind: control.Secrets, Apply: offered},
 		"production that reads the remote secret of a test workload":    live(readsAlike),

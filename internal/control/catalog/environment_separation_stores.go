@@ -111,7 +111,7 @@ func readTwice(s *control.Subject, own hipaav1.Environment) []control.Finding {
 func readersAcross(s *control.Subject, own hipaav1.Environment) map[string][]*unstructured.Unstructured {
 	readers := map[string][]*unstructured.Unstructured{}
 	for _, other := range s.World.Reports {
-		if other == nil || !externalSecrets.Is(other) || other.GetNamespace() == s.Namespace.Name || !across(s, own, other.GetNamespace()) {
+		if other == nil || !externalSecrets.IsKind(other) || other.GetNamespace() == s.Namespace.Name || !across(s, own, other.GetNamespace()) {
 			continue
 		}
 		for _, key := range remoteKeys(other) {

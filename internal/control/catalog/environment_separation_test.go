@@ -75,7 +75,7 @@ func TestFlowsAcrossEnvironmentsAreFound(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(tc.want, sentences(separation.Check(tc.give))); diff != "" {
+			if diff := cmp.Diff(tc.want, sentences(checkSides(&tc.give))); diff != "" {
 				t.Errorf("findings (-want +got):\n%s", diff)
 			}
 		})
@@ -229,7 +229,7 @@ func TestWhatTwoEnvironmentsReadIsFound(t *testing.T) {
 				trimExternalSecret(r)
 				s.World.Reports = append(s.World.Reports, r)
 			}
-			if diff := cmp.Diff([]string{tc.want}, sentences(separation.Check(s))); diff != "" {
+			if diff := cmp.Diff([]string{tc.want}, sentences(checkSides(&s))); diff != "" {
 				t.Errorf("findings (-want +got):\n%s", diff)
 			}
 		})
@@ -248,7 +248,7 @@ func TestOfManyReadersAFewAreTold(t *testing.T) {
 	want := []string{
 		reads + "a of environment Test reads" + here, reads + "b of environment Test reads" + here, reads + "c of environment Test reads (+2 more)" + here,
 	}
-	if diff := cmp.Diff(want, sentences(separation.Check(s))); diff != "" {
+	if diff := cmp.Diff(want, sentences(checkSides(&s))); diff != "" {
 		t.Errorf("findings (-want +got):\n%s", diff)
 	}
 }
@@ -281,7 +281,7 @@ func TestWhatASearchFindsIsUnknown(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := beside(phitest.Workload("ehr"))
 			s.World.Reports = []*unstructured.Unstructured{finds(tc.give)}
-			if diff := cmp.Diff([]string{tc.want}, sentences(separation.Check(s))); diff != "" {
+			if diff := cmp.Diff([]string{tc.want}, sentences(checkSides(&s))); diff != "" {
 				t.Errorf("findings (-want +got):\n%s", diff)
 			}
 		})

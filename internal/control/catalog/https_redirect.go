@@ -178,7 +178,7 @@ func answered(s *control.Subject, ask control.Ask, answers []edge.Answer) []cont
 	shown := dialled(s, edge.IngressWays(s.Ingress, ask))
 	findings := make([]control.Finding, len(answers))
 	for i, a := range answers {
-		findings[i] = answer(s, class, a)
+		findings[i] = answer(s, "IngressClass", class, a)
 		if a.Grade == edge.Weak && shown.met != nil {
 			findings[i] = *shown.met
 		}
@@ -186,8 +186,9 @@ func answered(s *control.Subject, ask control.Ask, answers []edge.Answer) []cont
 	return shown.over(findings)
 }
 
-// answer turns an answer into a finding, where it is open by a statement about a class.
-func answer(s *control.Subject, class string, a edge.Answer) control.Finding {
+// answer turns an answer into a finding, where it is open by a statement about a class of
+// a kind.
+func answer(s *control.Subject, kind, class string, a edge.Answer) control.Finding {
 	statement, stated := s.Profile.Network.Ingresses[class]
 	switch {
 	case a.Grade == edge.Settled:
@@ -199,7 +200,7 @@ func answer(s *control.Subject, class string, a edge.Answer) control.Finding {
 			statement.Expires.UTC().Format(time.DateOnly)).Known(hipaav1.EvidenceAttested)
 	default:
 		return control.Undecided(a.Path, "%s", a.Message).OnlyLive().
-			But("have the class stated under network.ingressStatements in the ComplianceProfile, once somebody has looked")
+			But("have the %s stated as an ingressClass under network.ingressStatements in the ComplianceProfile, once somebody has looked", kind)
 	}
 }
 
@@ -237,7 +238,7 @@ func (q edgeQuestions) routed(s *control.Subject) []control.Finding {
 	}
 	findings := make([]control.Finding, len(answers))
 	for i, a := range answers {
-		findings[i] = answer(s, a.Class, a.Answer)
+		findings[i] = answer(s, "GatewayClass", a.Class, a.Answer)
 		if a.Class == "" && findings[i].Verdict != hipaav1.VerdictPass {
 			findings[i] = findings[i].But("let the route attach to listeners with TLS alone, of a Gateway that is there, and give plaintext a route that redirects to https")
 		}

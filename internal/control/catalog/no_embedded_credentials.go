@@ -29,7 +29,8 @@ var _ = add(control.Control{
 		"switches, and names that describe one (PASSWORD_FILE, TOKEN_TTL, PASSWORD_MIN_LENGTH). Findings never quote a value. A projected " +
 		"ServiceAccount token that lasts longer than a day fails as well, and a Secret of type kubernetes.io/service-account-token, into which the " +
 		"cluster puts a token that never ends: at admission, where it is made and where it is told of another ServiceAccount. The operator reads no " +
-		"Secrets, so those from before are not seen; where the mode is not Enforce the verdict is Unknown for that. " +
+		"Secrets: of those from before the profile has to state that somebody has looked through them, and where the mode is not Enforce, so that new ones " +
+		"are not refused, the verdict is Unknown all the same. " +
 		"Of binaryData of ConfigMaps what is text is read. Where the profile asks for it, only live: each Secret that " +
 		"the workload's pods take variables or files from is the target of an ExternalSecret (External Secrets Operator) that is Ready and makes " +
 		"it, one that a SecretProviderClass (Secrets Store CSI driver) keeps in step, or the certificate of cert-manager. Of any other, and where " +
@@ -41,7 +42,7 @@ var _ = add(control.Control{
 		Path: "access.secretSource", Basis: control.BasisProfile,
 		Meaning: "External asks that Secrets come from a manager outside the cluster; Any, also where no profile says it, does not. The rule asks to " +
 			"safeguard passwords and names no keeper of them.",
-	}},
+	}, secretsReviewed},
 	Example: `apiVersion: v1
 kind: Pod
 metadata: {name: patient-api, namespace: ehr, labels: {app: patient-api}}
@@ -62,17 +63,14 @@ spec:
   - name: credentials
     secret: {secretName: patient-api-database}
 `,
-	Reports: []control.ReportType{
-		externalSecretReport,
-		{ResourceType: secretProviderClasses, Trim: trimProviderClass},
-	},
+	Reports:   append([]control.ReportType{{ResourceType: secretProviderClasses, Trim: trimProviderClass}}, externalSecretReports...),
 	Judges:    control.Pods | control.ConfigMaps | control.Secrets | control.Workloads,
 	NeedsLive: control.Reports,
 	Check: func(s control.Subject) []control.Finding {
 		e := &embedded{}
 		switch s.Kind() {
 		case control.Workloads:
-			return sourced(&s)
+			return append(sourced(&s), reviewed(&s))
 		case control.Secrets:
 			return tokenKept(s.Secret)
 		case control.Pods:
@@ -82,21 +80,23 @@ spec:
 		}
 		return e.findings
 	},
+	Satisfy:  stateReview,
 	Backstop: tokenBackstop,
 	Breaks: control.Breaks{
-		"a password in a variable":                         telling("DATABASE_PASSWORD", "correct horse"),
-		"a token in an argument":                           running("app", "--api-token=4f9a1c77d2"),
-		"a password in an address":                         telling("QUEUE", "amqps://app:hunter2@queue.ehr.svc/v?verify=verify_peer"),
-		"a token of GitHub under any name":                 telling("NOTE", "ghp_"+"x7Kq2Lm9Zt4Rw8Yb3Nc6Vd1Fg5Hj0PaSeUiO"),
-		"a password in a script":                           running("sh", "-c", "REDIS_PASSWORD=hunter2 exec app"),
-		"a password in a file of a ConfigMap":              holding("application.properties", "server.port=8080\nspring.datasource.password=hunter2\n"),
-		"a password in SQL":                                holding("init.sql", "-- users\nCREATE USER app IDENTIFIED BY 'hunter2';\n"),
-		"a private key in a ConfigMap":                     holding("tls.key", "-----BEGIN "+"PRIVATE KEY-----\nMIIEvQIBADANBg\n-----END PRIVATE KEY-----\n"),
-		"a ServiceAccount token that lasts long":           {Kind: control.Pods, Apply: lastingToken},
-		"a Secret for a ServiceAccount token":              {Kind: control.Secrets, Apply: askForToken},
-		"a Secret that no external manager makes":          takingFrom(),
-		"a Secret that an ExternalSecret did not make yet": takingFrom(externalSecret("eprescribe", "Owner", "False")),
-		"a Secret to which an ExternalSecret only adds":    takingFrom(externalSecret("eprescribe", "Merge", "True")),
+		"nobody has looked through the Secrets from before": live(notReviewed),
+		"a password in a variable":                          telling("DATABASE_PASSWORD", "correct horse"),
+		"a token in an argument":                            running("app", "--api-token=4f9a1c77d2"),
+		"a password in an address":                          telling("QUEUE", "amqps://app:hunter2@queue.ehr.svc/v?verify=verify_peer"),
+		"a token of GitHub under any name":                  telling("NOTE", "ghp_"+"x7Kq2Lm9Zt4Rw8Yb3Nc6Vd1Fg5Hj0PaSeUiO"),
+		"a password in a script":                            running("sh", "-c", "REDIS_PASSWORD=hunter2 exec app"),
+		"a password in a file of a ConfigMap":               holding("application.properties", "server.port=8080\nspring.datasource.password=hunter2\n"),
+		"a password in SQL":                                 holding("init.sql", "-- users\nCREATE USER app IDENTIFIED BY 'hunter2';\n"),
+		"a private key in a ConfigMap":                      holding("tls.key", "-----BEGIN "+"PRIVATE KEY-----\nMIIEvQIBADANBg\n-----END PRIVATE KEY-----\n"),
+		"a ServiceAccount token that lasts long":            {Kind: control.Pods, Apply: lastingToken},
+		"a Secret for a ServiceAccount token":               {Kind: control.Secrets, Apply: askForToken},
+		"a Secret that no external manager makes":           takingFrom(),
+		"a Secret that an ExternalSecret did not make yet":  takingFrom(externalSecret("eprescribe", "Owner", "False")),
+		"a Secret to which an ExternalSecret only adds":     takingFrom(externalSecret("eprescribe", "Merge", "True")),
 	},
 })
 

@@ -2,9 +2,11 @@ package catalog
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
@@ -19,19 +21,21 @@ func TestSourcesOfSecrets(t *testing.T) {
 	}}
 	named := externalSecret("from-aws", "Owner", "True")
 	_ = unstructured.SetNestedField(named.Object, "db", "spec", "target", "name")
+	before := externalSecret("db", "Owner", "True")
+	before.SetAPIVersion("external-secrets.io/v1beta1")
 	elsewhere := externalSecret("db", "Owner", "True")
 	elsewhere.SetNamespace("lab")
-	const unasked = "Pass  Secrets are not read: what they have held from before is not seen"
 	const unseen = "Unknown Secret/db is made by no ExternalSecret or SecretProviderClass of the namespace, and Pod/api-0 takes from it: it cannot be seen where it comes from"
 	tests := map[string]struct {
 		source  hipaav1.SecretSource
 		reports []*unstructured.Unstructured
 		want    []string
 	}{
-		"no profile asks":                           {source: "", want: []string{unasked}},
-		"any will do":                               {source: hipaav1.SecretSourceAny, want: []string{unasked}},
+		"no profile asks":                           {source: ""},
+		"any will do":                               {source: hipaav1.SecretSourceAny},
 		"nothing makes it":                          {source: hipaav1.SecretSourceExternal, want: []string{unseen}},
 		"an ExternalSecret of its name":             {hipaav1.SecretSourceExternal, []*unstructured.Unstructured{externalSecret("db", "Owner", "True")}, []string{"Pass Secret/db is kept by ExternalSecret/db"}},
+		"an ExternalSecret as it was before":        {hipaav1.SecretSourceExternal, []*unstructured.Unstructured{before}, []string{"Pass Secret/db is kept by ExternalSecret/db"}},
 		"an ExternalSecret of another name":         {hipaav1.SecretSourceExternal, []*unstructured.Unstructured{named}, []string{"Pass Secret/db is kept by ExternalSecret/from-aws"}},
 		"an ExternalSecret of another namespace":    {hipaav1.SecretSourceExternal, []*unstructured.Unstructured{elsewhere}, []string{unseen}},
 		"a class of the CSI driver":                 {hipaav1.SecretSourceExternal, []*unstructured.Unstructured{class}, []string{"Pass Secret/db is kept by SecretProviderClass/vault"}},
@@ -82,12 +86,36 @@ func TestSourcesOfSecrets(t *testing.T) {
 // trimmed is a report as the cache keeps it.
 func trimmed(r *unstructured.Unstructured) *unstructured.Unstructured {
 	switch {
-	case externalSecrets.Is(r):
+	case externalSecrets.IsKind(r):
 		trimExternalSecret(r)
 	case secretProviderClasses.Is(r):
 		trimProviderClass(r)
 	}
 	return r
+}
+
+func TestOfSecretsFromBeforePeopleHaveToSayThatTheyLooked(t *testing.T) {
+	stated := &hipaav1.Statement{Expires: metav1.Date(2027, time.June, 30, 0, 0, 0, 0, time.UTC)}
+	tests := map[string]struct {
+		stated *hipaav1.Statement
+		want   string
+	}{
+		"nobody does":   {nil, "Unknown: Secrets are not read, and nobody states that those from before have been looked through (live)"},
+		"somebody does": {stated, "Pass: the Secrets from before are stated to have been looked through until 2027-06-30 [Attested]"},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			s := control.Subject{
+				Profile:  &control.Profile{Access: control.AccessParameters{SecretsReviewed: tc.stated}},
+				Workload: phitest.Workload("api").Obj(), Namespace: phitest.Namespace("ehr").Obj(), World: &control.World{},
+			}
+			for _, id := range []string{"no-embedded-credentials", "environment-separation"} {
+				if got := sentences(controlOf(id).Check(s)); got[len(got)-1] != tc.want {
+					t.Errorf("%s says %q, want %q at the end", id, got, tc.want)
+				}
+			}
+		})
+	}
 }
 
 func TestHowAProviderIsAskedIsNotKept(t *testing.T) {

@@ -38,6 +38,7 @@ func Profile() *hipaav1.ComplianceProfile {
 		Officers().
 		IngressStated("nginx", phitest.After(24*time.Hour)).
 		IdentityProvider("oidc:", phitest.After(24*time.Hour)).
+		SecretsReviewed(phitest.After(24 * time.Hour)).
 		Obj()
 }
 

@@ -59,6 +59,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: secretSource
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.SecretSource
+    - name: secretsReviewed
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Statement
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.AccessPeer
   map:
     fields:

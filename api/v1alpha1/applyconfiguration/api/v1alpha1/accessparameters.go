@@ -22,6 +22,10 @@ type AccessParametersApplyConfiguration struct {
 	// secretSource is where the Secrets that pods take credentials from must come from.
 	// Where several profiles set it the strictest counts; where none does it is Any.
 	SecretSource *apiv1alpha1.SecretSource `json:"secretSource,omitempty"`
+	// secretsReviewed states that somebody has looked through the Secrets that were there
+	// before admission judged them, which the operator does not read: that none holds a
+	// token which never ends, and that none is a copy of one of another environment.
+	SecretsReviewed *StatementApplyConfiguration `json:"secretsReviewed,omitempty"`
 }
 
 // AccessParametersApplyConfiguration constructs a declarative configuration of the AccessParameters type for use with
@@ -56,5 +60,13 @@ func (b *AccessParametersApplyConfiguration) WithIdentityProvider(value *Identit
 // If called multiple times, the SecretSource field is set to the value of the last call.
 func (b *AccessParametersApplyConfiguration) WithSecretSource(value apiv1alpha1.SecretSource) *AccessParametersApplyConfiguration {
 	b.SecretSource = &value
+	return b
+}
+
+// WithSecretsReviewed sets the SecretsReviewed field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the SecretsReviewed field is set to the value of the last call.
+func (b *AccessParametersApplyConfiguration) WithSecretsReviewed(value *StatementApplyConfiguration) *AccessParametersApplyConfiguration {
+	b.SecretsReviewed = value
 	return b
 }
