@@ -38,7 +38,7 @@ func directoryOf(kind string) *unstructured.Unstructured {
 func coverOtherClouds(s *control.Subject) {
 	covered := map[hipaav1.CloudService]hipaav1.Statement{}
 	for cloud, services := range map[hipaav1.Cloud]string{
-		hipaav1.CloudGoogle: "bigquery compute iam kms pubsub redis secretmanager spanner sql storage",
+		hipaav1.CloudGoogle: "bigquery cloudplatform compute iam kms pubsub redis secretmanager spanner sql storage",
 		hipaav1.CloudAzure:  "compute dbformysql dbforpostgresql documentdb insights keyvault sql storage",
 	} {
 		for service := range strings.FieldsSeq(services) {

@@ -62,6 +62,14 @@ func TestAServiceIsJudgedByItsGroup(t *testing.T) {
 			give: used("storage.cnrm.cloud.google.com/v1beta1"),
 			want: `Unknown: apiVersion is of "storage" of Google Cloud, and the operator has no list with a date of what its provider's agreement covers (live)`,
 		},
+		"of Google by Crossplane": {
+			give: used("storage.gcp.upbound.io/v1beta2"),
+			want: `Unknown: apiVersion is of "storage" of Google Cloud, and the operator has no list with a date of what its provider's agreement covers (live)`,
+		},
+		"of Google by Crossplane, namespaced, and stated to be covered": {
+			give: used("storage.gcp.m.upbound.io/v1beta1"), services: covers(hipaav1.CloudService{Cloud: hipaav1.CloudGoogle, Service: "storage"}),
+			want: `Pass: apiVersion is of "storage" of Google Cloud, which is stated until 2027-07-01 to be covered by the agreement [Attested]`,
+		},
 		"of Azure": {
 			give: used("keyvault.azure.com/v1api20230701"),
 			want: `Unknown: apiVersion is of "keyvault" of Azure, and the operator has no list with a date of what its provider's agreement covers (live)`,

@@ -26,7 +26,7 @@ import (
 // Crossplane have the schema of those of the whole cluster.
 func typeOf(t *testing.T, of control.ResourceType) *apiservercel.DeclType {
 	t.Helper()
-	elder := strings.Replace(of.CRD(), ".aws.m.upbound.io", ".aws.upbound.io", 1)
+	elder := strings.Replace(of.CRD(), ".m.upbound.io", ".upbound.io", 1)
 	text, err := os.ReadFile(filepath.Join("testdata", "crds", elder+".yaml"))
 	if err != nil {
 		t.Fatalf("%s: no CRD to check the rule against: %v", of, err)
