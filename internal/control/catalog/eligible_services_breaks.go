@@ -39,7 +39,7 @@ func coverOtherClouds(s *control.Subject) {
 	covered := map[hipaav1.CloudService]hipaav1.Statement{}
 	for cloud, services := range map[hipaav1.Cloud]string{
 		hipaav1.CloudGoogle: "bigquery cloudplatform compute iam kms pubsub redis secretmanager spanner sql storage",
-		hipaav1.CloudAzure:  "compute dbformysql dbforpostgresql documentdb insights keyvault sql storage",
+		hipaav1.CloudAzure:  "compute cosmosdb dbformysql dbforpostgresql documentdb insights keyvault sql storage",
 	} {
 		for service := range strings.FieldsSeq(services) {
 			covered[hipaav1.CloudService{Cloud: cloud, Service: service}] = hipaav1.Statement{StatedBy: "Dana Reyes", Reason: "our agreement lists it"}

@@ -74,6 +74,14 @@ func TestAServiceIsJudgedByItsGroup(t *testing.T) {
 			give: used("keyvault.azure.com/v1api20230701"),
 			want: `Unknown: apiVersion is of "keyvault" of Azure, and the operator has no list with a date of what its provider's agreement covers (live)`,
 		},
+		"of Azure by Crossplane": {
+			give: used("cosmosdb.azure.upbound.io/v1beta2"),
+			want: `Unknown: apiVersion is of "cosmosdb" of Azure, and the operator has no list with a date of what its provider's agreement covers (live)`,
+		},
+		"of Azure by Crossplane, namespaced, and stated to be covered": {
+			give: used("cosmosdb.azure.m.upbound.io/v1beta1"), services: covers(hipaav1.CloudService{Cloud: hipaav1.CloudAzure, Service: "cosmosdb"}),
+			want: `Pass: apiVersion is of "cosmosdb" of Azure, which is stated until 2027-07-01 to be covered by the agreement [Attested]`,
+		},
 		"stated to be covered": {
 			give: used("apprunner.aws.upbound.io/v1beta1"), services: covers(aws("apprunner")),
 			want: `Pass: apiVersion is of AWS App Runner ("apprunner"), which is stated until 2027-07-01 to be covered by the agreement [Attested]`,
