@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
 	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
 )
 
@@ -272,6 +273,28 @@ var _ = Describe("A tenant who goes around", Ordered, ContinueOnFailure, func() 
 		mine := later("dodging-services", phitest.Workload("api").Namespace("dodging-services").Obj(), runner)
 		Eventually(func() string { return resultOf(mine, "eligible-services").Message }).Should(
 			ContainSubstring(`Service/web: apiVersion is of AWS App Runner ("apprunner"), which is not on AWS's list`))
+	})
+
+	It("cloud-storage-encryption, by a key that need not be there once the topic is in", func() {
+		grantCluster(user, rbacv1.PolicyRule{APIGroups: []string{"pubsub.gcp.upbound.io"}, Resources: []string{"topics"}, Verbs: everyVerb})
+		serve("topics.pubsub.gcp.upbound.io")
+		topic := custom("pubsub.gcp.upbound.io/v1beta2", "Topic", fields{"forProvider": fields{"kmsKeyNameRef": fields{"name": "patient-data"}}})
+		topic.SetLabels(map[string]string{control.LabelClaimNamespace: namespace})
+		Eventually(func() error { return tenant.Create(ctx, topic) }).Should(Succeed())
+		refused(edit(topic, `{"spec":{"forProvider":{"kmsKeyNameRef":{"policy":{"resolution":"Optional"}}}}}`), "\n  cloud-storage-encryption ")
+		refused(edit(topic, `{"metadata":{"labels":null},"spec":{"forProvider":{"kmsKeyName":"","kmsKeyNameRef":null}}}`), "\n  cloud-storage-encryption ")
+	})
+
+	It("vpc-isolation, by a firewall rule that names nobody any more", func() {
+		grantCluster(user, rbacv1.PolicyRule{APIGroups: []string{"compute.gcp.upbound.io"}, Resources: []string{"firewalls"}, Verbs: everyVerb})
+		serve("firewalls.compute.gcp.upbound.io")
+		rule := custom("compute.gcp.upbound.io/v1beta2", "Firewall", fields{"forProvider": fields{
+			"networkRef": fields{"name": "private"}, "allow": []any{fields{"protocol": "tcp"}}, "sourceRanges": []any{"10.0.0.0/8"},
+		}})
+		rule.SetLabels(map[string]string{control.LabelClaimNamespace: namespace})
+		Eventually(func() error { return tenant.Create(ctx, rule) }).Should(Succeed())
+		refused(edit(rule, `{"spec":{"forProvider":{"sourceRanges":[]}}}`), "\n  vpc-isolation ")
+		refused(edit(rule, `{"spec":{"forProvider":{"direction":"","sourceRanges":["::/0"]}}}`), "\n  vpc-isolation ")
 	})
 
 	It("data-residency, by a state that it no longer states, and people see which profiles are left", func() {
