@@ -115,9 +115,10 @@ const (
 	maxPeers       = 1024
 	maxConnections = 1 << 20
 	minHead        = 4 << 10
-	maxHead        = 64 << 10
-	maxWait        = 24 * time.Hour
-	maxGrace       = 30 * 24 * time.Hour
+	// MaxHead is the longest head that may be configured.
+	MaxHead  = 64 << 10
+	maxWait  = 24 * time.Hour
+	maxGrace = 30 * 24 * time.Hour
 )
 
 // Duration is written as 15m, 72h or 1h30m.

@@ -102,8 +102,8 @@ func (l *Limits) validate(bad *complaints, field string) {
 	if l.Connections < 0 || l.Connections > maxConnections {
 		bad.add(field+".connections", "is %d; set at most %d, or nothing for the default", l.Connections, maxConnections)
 	}
-	if l.HeadBytes != 0 && (l.HeadBytes < minHead || l.HeadBytes > maxHead) {
-		bad.add(field+".headBytes", "is %d; set %d to %d, or nothing for the default", l.HeadBytes, minHead, maxHead)
+	if l.HeadBytes != 0 && (l.HeadBytes < minHead || l.HeadBytes > MaxHead) {
+		bad.add(field+".headBytes", "is %d; set %d to %d, or nothing for the default", l.HeadBytes, minHead, MaxHead)
 	}
 	if l.BodyRate < 0 || l.BodyRate > 1<<30 {
 		bad.add(field+".bodyRate", "is %d; set bytes a second, or nothing for the default", l.BodyRate)

@@ -178,3 +178,9 @@ func isToken(text []byte) bool {
 	}
 	return len(text) > 0
 }
+
+// IsClaim reports whether only a proxy may send a field of this name.
+func IsClaim(name string) bool {
+	k, _ := kindOf([]byte(name))
+	return k == claim
+}

@@ -183,3 +183,12 @@ func (r *Request) Append(to []byte) []byte {
 	}
 	return append(to, "\r\n"...)
 }
+
+// Repeatable reports whether the request may be sent twice (RFC 9110, 9.2.2).
+func (r *Request) Repeatable() bool {
+	switch string(r.Method) {
+	case "GET", "HEAD", "OPTIONS", "PUT", "DELETE":
+		return true
+	}
+	return false
+}
