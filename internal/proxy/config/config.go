@@ -52,6 +52,8 @@ type Configuration struct {
 	// Refusal is what callers are told of the safeguard that refused them.
 	Refusal Refusal   `json:"refusal"`
 	Inbound []Inbound `json:"inbound,omitempty"`
+	// Probes are what the kubelet asks of the proxy instead of the application.
+	Probes []Probe `json:"probes,omitempty"`
 }
 
 // Workload says whose configuration this is.
@@ -91,6 +93,37 @@ type Peer struct {
 	ID string `json:"id"`
 }
 
+// ProbeKind says how the application is asked whether it is well.
+type ProbeKind string
+
+// Kinds of probes, as the kubelet has them.
+const (
+	ProbeHTTP ProbeKind = "HTTP"
+	ProbeTCP  ProbeKind = "TCP"
+	ProbeGRPC ProbeKind = "GRPC"
+)
+
+// Probe is a question that the proxy passes on to the application.
+type Probe struct {
+	// Path is where the kubelet asks on the probe port.
+	Path string    `json:"path"`
+	Kind ProbeKind `json:"kind"`
+	// Port is the application's.
+	Port int `json:"port"`
+	// Target is the path that an HTTP probe asks for, with its query.
+	Target string `json:"target,omitempty"`
+	// Scheme of an HTTP probe is HTTP, also where nothing is set, or HTTPS.
+	Scheme string `json:"scheme,omitempty"`
+	// Service is what a gRPC probe asks about; the server as a whole where it is empty.
+	Service string `json:"service,omitempty"`
+}
+
+// Schemes of HTTP probes.
+const (
+	SchemeHTTP  = "HTTP"
+	SchemeHTTPS = "HTTPS"
+)
+
 // Limits bound what callers may use. Zero means the default.
 type Limits struct {
 	// Connections is how many may be open at once; 10,000 by default.
@@ -113,6 +146,8 @@ type Limits struct {
 const (
 	maxInbound     = 64
 	maxPeers       = 1024
+	maxProbes      = 64
+	maxText        = 2048
 	maxConnections = 1 << 20
 	minHead        = 4 << 10
 	// MaxHead is the longest head that may be configured.

@@ -22,6 +22,11 @@ const whole = `{
      "from": [{"id": "spiffe://cluster.local/ns/ehr/sa/portal"}, {"id": "spiffe://cluster.local/ns/lab/sa/*"}],
      "limits": {"headTimeout": "5s"}},
     {"name": "db", "listen": 15432, "forward": 5432, "protocol": "TCP"}
+  ],
+  "probes": [
+    {"path": "/app/ready", "kind": "HTTP", "port": 8080, "target": "/healthz?full", "scheme": "HTTPS"},
+    {"path": "/db/ready", "kind": "TCP", "port": 5432},
+    {"path": "/rpc/ready", "kind": "GRPC", "port": 9090, "service": "patients"}
   ]
 }`
 
@@ -45,6 +50,11 @@ func TestAConfigurationIsReadWhole(t *testing.T) {
 			},
 			{Name: "db", Listen: 15432, Forward: 5432, Protocol: TCP},
 		},
+		Probes: []Probe{
+			{Path: "/app/ready", Kind: ProbeHTTP, Port: 8080, Target: "/healthz?full", Scheme: SchemeHTTPS},
+			{Path: "/db/ready", Kind: ProbeTCP, Port: 5432},
+			{Path: "/rpc/ready", Kind: ProbeGRPC, Port: 9090, Service: "patients"},
+		},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("Parse (-want +got):\n%s", diff)
@@ -61,7 +71,7 @@ func TestWhatIsWrongIsNamedWithItsRemedy(t *testing.T) {
 		"an unknown field":           {`"trustDomain"`, `"trust": 1, "trustDomain"`, `unknown object member name "trust"`},
 		"a field in other case":      {`"trustDomain"`, `"TrustDomain"`, `unknown object member name "TrustDomain"`},
 		"a field that stands twice":  {`"trustDomain"`, `"version": 1, "trustDomain"`, `duplicate object member name "version"`},
-		"something after it":         {"]\n}", "]\n} {}", "after top-level value"},
+		"something after it":         {"\n  ]\n}", "\n  ]\n} {}", "after top-level value"},
 		"no uid":                     {`"6f1c"`, `""`, "workload.uid: is no uid; set that of the PHIWorkload"},
 		"a namespace that is none":   {`"ehr"`, `"EHR"`, "workload.namespace: is no name of a namespace; set that of the PHIWorkload"},
 		"a name that is none":        {`"patient-api"`, `"a/b"`, "workload.name: is no name; set that of the PHIWorkload"},
@@ -89,6 +99,14 @@ func TestWhatIsWrongIsNamedWithItsRemedy(t *testing.T) {
 		"connections below none":     {`"headTimeout": "5s"`, `"connections": -1`, "inbound[0].limits.connections: is -1; set at most 1048576, or nothing for the default"},
 		"a rate below none":          {`"headTimeout": "5s"`, `"bodyRate": -1`, "inbound[0].limits.bodyRate: is -1; set bytes a second, or nothing for the default"},
 		"a wait without end":         {`"headTimeout": "5s"`, `"idleTimeout": "48h"`, "inbound[0].limits.idleTimeout: is 48h0m0s; set at most 24h0m0s, or nothing"},
+		"a probe without a path":     {`"/app/ready"`, `"app"`, "probes[0].path: is no path; set one that begins with /"},
+		"a probe that stands twice":  {`"/db/ready"`, `"/app/ready"`, "probes[1].path: stands twice; give each probe its own"},
+		"a probe of no port":         {`"port": 8080, "target"`, `"target"`, "probes[0].port: 0 is no port; set 1 to 65535"},
+		"a probe of another kind":    {`"kind": "TCP"`, `"kind": "exec"`, "probes[1].kind: is none of HTTP, TCP, GRPC; set one of them"},
+		"a probe of a broken path":   {`/healthz?full`, `/a b`, "probes[0].target: is no path; set the one that the application serves"},
+		"a probe of another scheme":  {`"HTTPS"`, `"https"`, "probes[0].scheme: is neither HTTP nor HTTPS; set one of them"},
+		"a TCP probe with a path":    {`"port": 5432}`, `"port": 5432, "target": "/"}`, "probes[1].target: is of HTTP probes only; remove target and scheme"},
+		"a TCP probe of a service":   {`"port": 5432}`, `"port": 5432, "service": "a"}`, "probes[1].service: is of gRPC probes only, and short; remove it"},
 		"no UTF-8":                   {`patient-api`, "patient\xff", "invalid UTF-8"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -108,6 +126,10 @@ func TestWhatIsWrongIsNamedWithItsRemedy(t *testing.T) {
 	many := Configuration{Inbound: make([]Inbound, maxInbound+1)}
 	if err := many.Validate(); !strings.Contains(err.Error(), "inbound: has 65 ports; keep at most 64") {
 		t.Errorf("too many ports: %v", err)
+	}
+	curious := Configuration{Probes: make([]Probe, maxProbes+1)}
+	if err := curious.Validate(); !strings.Contains(err.Error(), "probes: has 65 entries; keep at most 64") {
+		t.Errorf("too many probes: %v", err)
 	}
 	crowd := Configuration{Inbound: []Inbound{{From: make([]Peer, maxPeers+1)}}}
 	if err := crowd.Validate(); !strings.Contains(err.Error(), "inbound[0].from: has 1025 peers; keep at most 1024") {

@@ -35,6 +35,7 @@ func (c *Configuration) Validate() error {
 		bad.add("refusal.citation", "cites nothing; set the paragraph")
 	}
 	c.validateInbound(&bad)
+	c.validateProbes(&bad)
 	return errors.Join(bad.list...)
 }
 
@@ -96,6 +97,52 @@ func (i *Inbound) validate(bad *complaints, field, domain string) {
 		}
 	}
 	i.Limits.validate(bad, field+".limits")
+}
+
+func (c *Configuration) validateProbes(bad *complaints) {
+	if len(c.Probes) > maxProbes {
+		bad.add("probes", "has %d entries; keep at most %d", len(c.Probes), maxProbes)
+		return
+	}
+	paths := map[string]bool{}
+	for i := range c.Probes {
+		p, field := &c.Probes[i], fmt.Sprintf("probes[%d]", i)
+		p.validate(bad, field)
+		if paths[p.Path] {
+			bad.add(field+".path", "stands twice; give each probe its own")
+		}
+		paths[p.Path] = true
+	}
+}
+
+func (p *Probe) validate(bad *complaints, field string) {
+	if !isPath(p.Path) || strings.Contains(p.Path, "?") {
+		bad.add(field+".path", "is no path; set one that begins with /")
+	}
+	bad.port(field+".port", p.Port)
+	switch p.Kind {
+	case ProbeHTTP:
+		if !isPath(p.Target) {
+			bad.add(field+".target", "is no path; set the one that the application serves")
+		}
+		if p.Scheme != "" && p.Scheme != SchemeHTTP && p.Scheme != SchemeHTTPS {
+			bad.add(field+".scheme", "is neither %s nor %s; set one of them", SchemeHTTP, SchemeHTTPS)
+		}
+	case ProbeTCP, ProbeGRPC:
+		if p.Target != "" || p.Scheme != "" {
+			bad.add(field+".target", "is of HTTP probes only; remove target and scheme")
+		}
+	default:
+		bad.add(field+".kind", "is none of %s, %s, %s; set one of them", ProbeHTTP, ProbeTCP, ProbeGRPC)
+	}
+	if p.Service != "" && p.Kind != ProbeGRPC || len(p.Service) > maxText {
+		bad.add(field+".service", "is of gRPC probes only, and short; remove it")
+	}
+}
+
+// isPath reports whether the text can stand in the first line of a request.
+func isPath(s string) bool {
+	return strings.HasPrefix(s, "/") && len(s) <= maxText && consistsOf(s, func(c byte) bool { return c > ' ' && c < 0x7f && c != '#' && c != '\\' })
 }
 
 func (l *Limits) validate(bad *complaints, field string) {

@@ -2,7 +2,6 @@ package identity
 
 import (
 	"bytes"
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
@@ -75,21 +74,6 @@ func (f *Files) Load() error {
 	}
 	f.current.Store(&pair{certificate: &certificate, roots: roots, text: text})
 	return nil
-}
-
-// Watch loads the files at every tick until the context ends. Failures go to report;
-// what was read before stays.
-func (f *Files) Watch(ctx context.Context, tick <-chan time.Time, report func(error)) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick:
-			if err := f.Load(); err != nil {
-				report(err)
-			}
-		}
-	}
 }
 
 // Overdue reports whether three quarters of the certificate's life have passed: it is

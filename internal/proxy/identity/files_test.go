@@ -1,7 +1,6 @@
 package identity_test
 
 import (
-	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -82,24 +81,16 @@ func TestFilesFollowTheKubelet(t *testing.T) {
 	}
 	publish("..2", api)
 
-	ctx, cancel := context.WithCancel(t.Context())
-	tick, failed, ended := make(chan time.Time), make(chan error, 1), make(chan struct{})
-	go func() {
-		files.Watch(ctx, tick, func(err error) { failed <- err })
-		close(ended)
-	}()
-	tick <- start
-	tick <- start // the first one is over
+	if err := files.Load(); err != nil {
+		t.Fatalf("Load: %v", err)
+	}
 	if id := files.Certificate().Leaf.URIs[0].String(); id != api {
 		t.Errorf("after the change it is %s", id)
 	}
 	remove(t, filepath.Join(directory, "..2"), identity.FileKey)
-	tick <- start
-	if err := <-failed; err == nil || files.Certificate() == nil {
+	if err := files.Load(); err == nil || files.Certificate() == nil {
 		t.Errorf("a file went missing: %v, and what was read before: %v", err, files.Certificate())
 	}
-	cancel()
-	<-ended
 }
 
 func TestACertificateThatNobodyRenewsTellsOfAnOutage(t *testing.T) {

@@ -169,6 +169,12 @@ func (a *application) dial(ctx context.Context, wait time.Duration) (*appConn, e
 	return c, err
 }
 
+// Dial connects to a port of the application as requests do.
+func (s *Server) Dial(ctx context.Context, port int) (net.Conn, error) {
+	a := &application{port: port, pod: s.Pod, now: s.Now}
+	return a.dial(ctx, 0)
+}
+
 func (a *application) connect(ctx context.Context, to netip.Addr, wait time.Duration) (*appConn, error) {
 	dialer := net.Dialer{Timeout: dialTimeout, Control: bindLate}
 	if to.Is4() {

@@ -84,13 +84,6 @@ func (s *Server) Apply(ctx context.Context, c *config.Configuration) error {
 	return nil
 }
 
-// Serving reports whether any port is open.
-func (s *Server) Serving() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.ports) > 0 && !s.drained
-}
-
 // Drain accepts nobody any more, lets what is under way finish, and cuts it when the
 // context ends.
 func (s *Server) Drain(ctx context.Context) {

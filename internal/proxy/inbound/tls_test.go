@@ -174,8 +174,9 @@ func TestAChangeClosesWhatItNoLongerAllows(t *testing.T) {
 	s.config.Inbound = nil
 	s.apply()
 	ends(t, last)
-	if s.server.Serving() {
-		t.Error("it serves without a port")
+	if c, err := new(net.Dialer).DialContext(t.Context(), "tcp", s.address()); err == nil {
+		_ = c.Close()
+		t.Error("a port that is gone is open")
 	}
 }
 
