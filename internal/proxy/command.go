@@ -42,6 +42,7 @@ func Command(now func() time.Time) *cobra.Command {
 	flags.StringVar(&o.Configuration, "config", "/etc/phi-proxy/config", "directory of config.json")
 	flags.StringVar(&o.Certificates, "certificates", "/etc/phi-proxy/certificates", "directory of tls.crt, tls.key and ca.crt")
 	flags.StringVar(&o.Host, "host", "", "address to listen on; all where it is empty")
+	flags.StringVar(&o.Resolver, "resolver", "127.0.0.1:53", "address where the application's questions for names are answered, if the configuration asks for it")
 	flags.StringVar(&pod, "pod-address", "", "the pod's address, for applications that do not listen on loopback")
 	flags.IntVar(&o.ProbePort, "probe-port", 15020, "port where the kubelet asks about the application")
 	flags.IntVar(&o.AdminPort, "admin-port", 15090, "port of /readyz and /metrics")

@@ -15,6 +15,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strconv"
 	"sync"
 	"time"
@@ -36,6 +37,8 @@ type Options struct {
 	Configuration, Certificates string
 	// Host is the address to listen on; all where it is empty.
 	Host string
+	// Resolver is where questions for names are answered, as address:port.
+	Resolver string
 	// Pod is the pod's address, for applications that do not listen on loopback.
 	Pod netip.Addr
 	// ProbePort is where the kubelet asks about the application, AdminPort where
@@ -55,6 +58,7 @@ type proxy struct {
 
 	files    identity.Files
 	server   *inbound.Server
+	ways     *ways
 	registry *prometheus.Registry
 	metrics  *metrics
 
@@ -72,8 +76,10 @@ func newProxy(o Options) *proxy {
 	p.files.Directory = o.Certificates
 	p.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	p.metrics = newMetrics(p.registry, p.expiry)
+	verifier := &identity.Verifier{Source: &p.files, Now: o.Now, Outage: func() bool { return p.files.Overdue(o.Now()) }}
+	p.ways = newWays(o, verifier, p.metrics)
 	p.server = &inbound.Server{
-		Verifier: &identity.Verifier{Source: &p.files, Now: o.Now, Outage: func() bool { return p.files.Overdue(o.Now()) }},
+		Verifier: verifier,
 		Metrics:  inbound.NewMetrics(p.registry),
 		Now:      o.Now,
 		Host:     o.Host,
@@ -140,7 +146,9 @@ func (p *proxy) end() {
 	p.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), p.Drain)
 	defer cancel()
+	// What comes in may still call others.
 	p.server.Drain(ctx)
+	p.ways.end(ctx)
 }
 
 // load reads what may have changed.
@@ -182,17 +190,31 @@ func (p *proxy) reconfigure(ctx context.Context) error {
 	if err == nil {
 		err = p.follows(next)
 	}
-	if err == nil {
-		// Opening a port may succeed later, so what failed here is tried again.
-		if err := p.server.Apply(ctx, next); err != nil {
-			return err
-		}
-		p.current = next
-		p.metrics.generation.Set(float64(next.Workload.Generation))
-		p.Log.Info("Configuration is in force", "generation", next.Workload.Generation)
+	if err != nil {
+		p.seen = text
+		return err
 	}
-	p.seen = text
+	// Opening a port may succeed later, so what fails here is tried again.
+	if err := p.server.Apply(ctx, next); err != nil {
+		return err
+	}
+	err = p.ways.apply(ctx, next)
+	p.take(next)
+	if err == nil {
+		p.seen = text
+	}
 	return err
+}
+
+// take notes what is in force.
+func (p *proxy) take(c *config.Configuration) {
+	again := reflect.DeepEqual(p.current, c)
+	p.current = c
+	if again {
+		return
+	}
+	p.metrics.generation.Set(float64(c.Workload.Generation))
+	p.Log.Info("Configuration is in force", "generation", c.Workload.Generation)
 }
 
 // follows says why a configuration may not come after the one in force.

@@ -37,13 +37,17 @@ type running struct {
 	ended   chan error
 }
 
+// host is where proxies listen. In a network of its own a test lets them listen everywhere.
+var host = "127.0.0.1"
+
 // run starts a proxy whose directories are empty.
 func run(t testing.TB, application int) *running {
 	t.Helper()
 	r := &running{TB: t, root: proxytest.NewAuthority(t, time.Now()), port: freePort(t), ended: make(chan error, 1)}
 	r.options = Options{
-		Configuration: t.TempDir(), Certificates: t.TempDir(), Host: "127.0.0.1", ProbePort: freePort(t), AdminPort: freePort(t),
-		Reload: 5 * time.Millisecond, Drain: 10 * time.Second, Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		Configuration: t.TempDir(), Certificates: t.TempDir(), Host: host, ProbePort: freePort(t), AdminPort: freePort(t),
+		Resolver: fmt.Sprintf("127.0.0.1:%d", freePort(t)),
+		Reload:   5 * time.Millisecond, Drain: 10 * time.Second, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	}
 	r.config = config.Configuration{
 		Version: 1, TrustDomain: domain,

@@ -53,7 +53,10 @@ type Configuration struct {
 	Refusal Refusal   `json:"refusal"`
 	Inbound []Inbound `json:"inbound,omitempty"`
 	// Probes are what the kubelet asks of the proxy instead of the application.
-	Probes []Probe `json:"probes,omitempty"`
+	Probes   []Probe    `json:"probes,omitempty"`
+	Resolver *Resolver  `json:"resolver,omitempty"`
+	Outbound []Outbound `json:"outbound,omitempty"`
+	Egress   *Egress    `json:"egress,omitempty"`
 }
 
 // Workload says whose configuration this is.
@@ -208,8 +211,10 @@ func (c *Configuration) MinTLS() string {
 }
 
 // Admits reports whether the identity may call this port.
-func (i *Inbound) Admits(id string) bool {
-	return slices.ContainsFunc(i.From, func(p Peer) bool { return p.matches(id) })
+func (i *Inbound) Admits(id string) bool { return admits(i.From, id) }
+
+func admits(peers []Peer, id string) bool {
+	return slices.ContainsFunc(peers, func(p Peer) bool { return p.matches(id) })
 }
 
 func (p Peer) matches(id string) bool {

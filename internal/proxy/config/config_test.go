@@ -27,6 +27,14 @@ const whole = `{
     {"path": "/app/ready", "kind": "HTTP", "port": 8080, "target": "/healthz?full", "scheme": "HTTPS"},
     {"path": "/db/ready", "kind": "TCP", "port": 5432},
     {"path": "/rpc/ready", "kind": "GRPC", "port": 9090, "service": "patients"}
+  ],
+  "resolver": {"upstreams": ["10.96.0.10:53"], "forwarded": ["kubernetes.default.svc.cluster.local"]},
+  "outbound": [
+    {"names": ["patient-db.ehr.svc.cluster.local"], "address": "127.0.0.16", "port": 5432, "upstream": "patient-db.ehr.svc.cluster.local:5432",
+     "protocol": "TCP", "trust": "Mutual", "to": [{"id": "spiffe://cluster.local/ns/ehr/sa/patient-db"}]},
+    {"names": ["*.vendor.example"], "address": "127.0.0.18", "port": 443, "upstream": "phi-egress.hipaa-operator-system.svc.cluster.local:15443",
+     "protocol": "HTTP", "trust": "Vendor", "to": [{"id": "spiffe://cluster.local/ns/hipaa-operator-system/sa/phi-egress"}]},
+    {"names": ["terms.registry.svc.cluster.local"], "address": "127.0.0.17", "port": 80, "upstream": "10.96.4.4:80", "protocol": "HTTP", "trust": "Plain"}
   ]
 }`
 
@@ -54,6 +62,18 @@ func TestAConfigurationIsReadWhole(t *testing.T) {
 			{Path: "/app/ready", Kind: ProbeHTTP, Port: 8080, Target: "/healthz?full", Scheme: SchemeHTTPS},
 			{Path: "/db/ready", Kind: ProbeTCP, Port: 5432},
 			{Path: "/rpc/ready", Kind: ProbeGRPC, Port: 9090, Service: "patients"},
+		},
+		Resolver: &Resolver{Upstreams: []string{"10.96.0.10:53"}, Forwarded: []string{"kubernetes.default.svc.cluster.local"}},
+		Outbound: []Outbound{
+			{
+				Names: []string{"patient-db.ehr.svc.cluster.local"}, Address: "127.0.0.16", Port: 5432, Upstream: "patient-db.ehr.svc.cluster.local:5432",
+				Protocol: TCP, Trust: Mutual, To: []Peer{{"spiffe://cluster.local/ns/ehr/sa/patient-db"}},
+			},
+			{
+				Names: []string{"*.vendor.example"}, Address: "127.0.0.18", Port: 443, Upstream: "phi-egress.hipaa-operator-system.svc.cluster.local:15443",
+				Protocol: HTTP, Trust: Vendor, To: []Peer{{"spiffe://cluster.local/ns/hipaa-operator-system/sa/phi-egress"}},
+			},
+			{Names: []string{"terms.registry.svc.cluster.local"}, Address: "127.0.0.17", Port: 80, Upstream: "10.96.4.4:80", Protocol: HTTP, Trust: Plain},
 		},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -107,6 +127,28 @@ func TestWhatIsWrongIsNamedWithItsRemedy(t *testing.T) {
 		"a probe of another scheme":  {`"HTTPS"`, `"https"`, "probes[0].scheme: is neither HTTP nor HTTPS; set one of them"},
 		"a TCP probe with a path":    {`"port": 5432}`, `"port": 5432, "target": "/"}`, "probes[1].target: is of HTTP probes only; remove target and scheme"},
 		"a TCP probe of a service":   {`"port": 5432}`, `"port": 5432, "service": "a"}`, "probes[1].service: is of gRPC probes only, and short; remove it"},
+		"no name server":             {`["10.96.0.10:53"]`, `[]`, "resolver.upstreams: has 0 name servers; set 1 to 8"},
+		"a name server by name":      {`10.96.0.10:53`, `kube-dns:53`, "resolver.upstreams[0]: is no address with a port; set one such as 10.96.0.10:53"},
+		"a forwarded search":         {`"kubernetes.default.svc.cluster.local"`, `"*.svc.cluster.local"`, "resolver.forwarded[0]: is no name; set one in lower case, fully qualified, without the last dot"},
+		"nobody who is called":       {`["patient-db.ehr.svc.cluster.local"]`, `[]`, "outbound[0].names: has 0 names; set 1 to 64"},
+		"a name with its last dot":   {`["patient-db.ehr.svc.cluster.local"]`, `["patient-db.ehr.svc.cluster.local."]`, "outbound[0].names[0]: is no name; set one in lower case, fully qualified, without the last dot"},
+		"a name that is an address":  {`["patient-db.ehr.svc.cluster.local"]`, `["10.0.0.1"]`, "outbound[0].names[0]: is no name; set one in lower case, fully qualified, without the last dot"},
+		"a name of two addresses":    {`["terms.registry.svc.cluster.local"]`, `["patient-db.ehr.svc.cluster.local"]`, "outbound[2].names[0]: leads to 127.0.0.16 already; let one name lead to one address"},
+		"a name that goes two ways":  {`["terms.registry.svc.cluster.local"]`, `["kubernetes.default.svc.cluster.local"]`, "outbound[2].names[0]: leads to the upstreams already; let one name lead to one address"},
+		"the application's address":  {`127.0.0.16`, `127.0.0.1`, "outbound[0].address: is no address for a name; set one of 127.0.0.0/8 from 127.0.0.16 on"},
+		"an address of the network":  {`127.0.0.16`, `10.0.0.1`, "outbound[0].address: is no address for a name; set one of 127.0.0.0/8 from 127.0.0.16 on"},
+		"an end that stands twice":   {`"address": "127.0.0.17", "port": 80`, `"address": "127.0.0.16", "port": 5432`, "outbound[2].port: 5432 of 127.0.0.16 stands twice; give each its own"},
+		"an upstream without a port": {`svc.cluster.local:5432`, `svc.cluster.local`, "outbound[0].upstream: is no host with a port; set one such as patient-db.ehr.svc.cluster.local:5432"},
+		"an upstream in the pod":     {`10.96.4.4:80`, `127.0.0.1:80`, "outbound[2].upstream: leads back into the pod; set the address of a Service"},
+		"no trust":                   {`"trust": "Plain"`, `"trust": ""`, "outbound[2].trust: is none of Mutual, Plain, Vendor; set one of them"},
+		"trust in nobody":            {`"to": [{"id": "spiffe://cluster.local/ns/ehr/sa/patient-db"}]`, `"to": []`, "outbound[0].to: has 0 identities; set 1 to 1024"},
+		"trust in a foreign domain":  {`spiffe://cluster.local/ns/ehr/sa/patient-db`, `spiffe://x/ns/ehr/sa/patient-db`, `outbound[0].to[0].id: is no identity of trust domain "cluster.local"; set spiffe://cluster.local/ns/<namespace>/sa/<name or *>`},
+		"every vendor":               {`*.vendor.example`, `*.example`, "outbound[1].names[0]: is no name of hosts; set one such as api.vendor.example or *.vendor.example"},
+		"a star within a name":       {`*.vendor.example`, `api.*.example`, "outbound[1].names[0]: is no name of hosts"},
+		"a star of the cluster":      {`["patient-db.ehr.svc.cluster.local"]`, `["*.ehr.svc.cluster.local"]`, "outbound[0].names[0]: is no name; set one in lower case"},
+		"gRPC that nobody sees":      {`"protocol": "HTTP", "trust": "Vendor"`, `"protocol": "GRPC", "trust": "Vendor"`, "outbound[1].protocol: is not seen in a vendor's TLS; set HTTP or TCP"},
+		"a gate that proves nothing": {`[{"id": "spiffe://cluster.local/ns/hipaa-operator-system/sa/phi-egress"}]`, `[]`, "outbound[1].to: has 0 identities; set 1 to 1024"},
+		"an identity of no proxy":    {`"upstream": "phi-egress.hipaa-operator-system.svc.cluster.local:15443",`, ``, "outbound[1].to: says nothing with trust Vendor, where no proxy answers; take it away"},
 		"no UTF-8":                   {`patient-api`, "patient\xff", "invalid UTF-8"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -36,6 +36,9 @@ func (c *Configuration) Validate() error {
 	}
 	c.validateInbound(&bad)
 	c.validateProbes(&bad)
+	c.Resolver.validate(&bad)
+	c.validateOutbound(&bad)
+	c.Egress.validate(&bad, c.TrustDomain)
 	return errors.Join(bad.list...)
 }
 
@@ -84,18 +87,12 @@ func (i *Inbound) validate(bad *complaints, field, domain string) {
 	}
 	bad.port(field+".listen", i.Listen)
 	bad.port(field+".forward", i.Forward)
-	if i.Protocol != HTTP && i.Protocol != GRPC && i.Protocol != TCP {
-		bad.add(field+".protocol", "is none of %s, %s, %s; set one of them", HTTP, GRPC, TCP)
-	}
+	i.Protocol.validate(bad, field+".protocol")
 	if len(i.From) > maxPeers {
 		bad.add(field+".from", "has %d peers; keep at most %d", len(i.From), maxPeers)
 		return
 	}
-	for n, peer := range i.From {
-		if !peer.valid(domain) {
-			bad.add(fmt.Sprintf("%s.from[%d].id", field, n), "is no identity of trust domain %q; set spiffe://%s/ns/<namespace>/sa/<name or *>", domain, domain)
-		}
-	}
+	validatePeers(bad, field+".from", i.From, domain)
 	i.Limits.validate(bad, field+".limits")
 }
 
@@ -143,6 +140,20 @@ func (p *Probe) validate(bad *complaints, field string) {
 // isPath reports whether the text can stand in the first line of a request.
 func isPath(s string) bool {
 	return strings.HasPrefix(s, "/") && len(s) <= maxText && consistsOf(s, func(c byte) bool { return c > ' ' && c < 0x7f && c != '#' && c != '\\' })
+}
+
+func (p Protocol) validate(bad *complaints, field string) {
+	if p != HTTP && p != GRPC && p != TCP {
+		bad.add(field, "is none of %s, %s, %s; set one of them", HTTP, GRPC, TCP)
+	}
+}
+
+func validatePeers(bad *complaints, field string, peers []Peer, domain string) {
+	for n, peer := range peers {
+		if !peer.valid(domain) {
+			bad.add(fmt.Sprintf("%s[%d].id", field, n), "is no identity of trust domain %q; set spiffe://%s/ns/<namespace>/sa/<name or *>", domain, domain)
+		}
+	}
 }
 
 func (l *Limits) validate(bad *complaints, field string) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/config"
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/identity"
+	"github.com/hipaa-operator/hipaa-operator/internal/proxy/splice"
 )
 
 const (
@@ -276,5 +277,5 @@ func (c *conn) serveTCP() {
 	}
 	defer app.Close()
 	c.busy(true)
-	splice(c.tls, app)
+	splice.Join(c.tls, app)
 }

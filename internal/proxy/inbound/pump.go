@@ -8,6 +8,7 @@ import (
 
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/config"
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/http1"
+	"github.com/hipaa-operator/hipaa-operator/internal/proxy/splice"
 )
 
 // lateBody is how long the rest of a request may take once it is answered.
@@ -92,5 +93,5 @@ func (e *exchange) tunnel() {
 			return
 		}
 	}
-	splice(e.conn.tls, e.app)
+	splice.Join(e.conn.tls, e.app)
 }

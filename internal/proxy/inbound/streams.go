@@ -329,12 +329,15 @@ var (
 	refuseTorn = &refusal{status: http.StatusBadRequest, reason: "body", text: "the body of the request does not have the length that it says, or broke off"}
 )
 
+// pieceBytes is how much of a body is read at once.
+const pieceBytes = 16 << 10
+
 // pass writes the body to an application, which must not wait for the rest where the
 // caller fails.
 func (s *streamedBody) pass(app io.WriteCloser) error {
 	buffer := pumpBuffers.Get().(*pumpBuffer) //nolint:errcheck // the pool holds nothing else
 	defer pumpBuffers.Put(buffer)
-	piece := buffer[config.MaxHead/2 : config.MaxHead/2+spliceBytes]
+	piece := buffer[config.MaxHead/2 : config.MaxHead/2+pieceBytes]
 	for {
 		n, err := s.from.Read(piece)
 		if n > 0 {
