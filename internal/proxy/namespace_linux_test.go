@@ -145,7 +145,7 @@ func (r *running) counts(part string) {
 func testWorkloadCalled(t *testing.T) {
 	server := run(t, application(t, func(w http.ResponseWriter, r *http.Request) {
 		host, _, _ := net.SplitHostPort(r.RemoteAddr)
-		fmt.Fprintf(w, "%s from %s", r.URL.Path, host)
+		_, _ = fmt.Fprintf(w, "%s from %s", r.URL.Path, host) // the caller may be gone
 	}))
 	server.config.Inbound[0].From = []config.Peer{{ID: api}}
 	server.under(server.root, portal)
