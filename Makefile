@@ -56,7 +56,7 @@ TESTED_MODULES := $(foreach m,$(HACK_MODULES),$(if $(wildcard $(m)/*_test.go),$(
 help: ## Tell what can be made.
 	@awk 'BEGIN { FS = ":.*## " } \
 	  /^### / { printf "\n%s\n", substr($$0, 5) } \
-	  /^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	  /^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 ### Try it
 .PHONY: demo build plugin images helm
@@ -119,7 +119,7 @@ fmt: $(LINT) ## Format Go code.
 	for module in . $(HACK_MODULES); do (cd $$module && $(LINT) fmt --config $(CURDIR)/.golangci.yml); done
 
 ### Check it
-.PHONY: test unit fuzz race lint verify e2e bench vuln
+.PHONY: test unit fuzz race lint verify e2e bench bench-proxy vuln
 test: unit fuzz ## Run everything a contributor must keep green, except the linters.
 
 unit: ## Run the tests of every module; the Kubernetes binaries build themselves on first use.
@@ -155,6 +155,14 @@ bench: ## Measure; with BENCH_BASE=FILE compare to an earlier $(DIST)/bench.txt.
 	KUBEBUILDER_ASSETS=$$($(LOCALCLUSTER) assets); export KUBEBUILDER_ASSETS
 	go test -run='^$$' -bench='$(BENCH)' -benchmem -count=$(BENCH_COUNT) -timeout=2h ./... | tee $(DIST)/bench.txt
 	$(TOOL) benchstat $(BENCH_BASE) $(DIST)/bench.txt
+
+bench-proxy: ## Measure phi-proxy beside nginx, haproxy and ReverseProxy; installs the first two where root may.
+	@mkdir -p $(BIN)
+	$(GO_BUILD) -o $(BIN)/phi-proxy ./cmd/phi-proxy
+	if [[ $$(id -u) == 0 ]] && command -v apt-get >/dev/null && ! { command -v nginx && command -v haproxy; } >/dev/null; then
+	  apt-get install -y --no-install-recommends nginx-light haproxy
+	fi
+	PROXY_BENCH=1 PHI_PROXY=$(CURDIR)/$(BIN)/phi-proxy GOFIPS140=$(GOFIPS140) go test -count=1 -v ./test/bench/proxy
 
 vuln: ## Ask the Go vulnerability database about what we build; needs the network.
 	$(TOOL) govulncheck ./...

@@ -10,32 +10,47 @@ import (
 	"strings"
 )
 
-// metricPage lists the metrics that internal/metrics declares.
+// metricPage lists the metrics that the operator and the proxy declare.
 func metricPage(root string) ([]page, error) {
-	packages, err := filepath.Glob(filepath.Join(root, "internal", "metrics", "*.go"))
-	if err != nil {
-		return nil, fmt.Errorf("listing the metrics: %w", err)
-	}
 	var text strings.Builder
-	text.WriteString("# Metrics\n\n" + notice + "Label sets are closed: no name of an object or a namespace becomes a label.\n\n| metric | meaning |\n|---|---|\n")
-	for _, path := range packages {
+	text.WriteString("# Metrics\n\n" + notice + "Label sets are closed: no name of an object or a namespace becomes a label.\n")
+	for _, of := range []struct{ heading, pattern string }{
+		{"The operator", "internal/metrics/*.go"},
+		{"The proxy, as a whole", "internal/proxy/metrics.go"},
+		{"The proxy, called by peers", "internal/proxy/inbound/metrics.go"},
+	} {
+		fmt.Fprintf(&text, "\n## %s\n| metric | meaning |\n|---|---|\n", of.heading)
+		if err := metricRows(&text, filepath.Join(root, of.pattern)); err != nil {
+			return nil, err
+		}
+	}
+	return []page{{"reference/metrics.md", text.String()}}, nil
+}
+
+// metricRows lists what the files of a pattern declare.
+func metricRows(text *strings.Builder, pattern string) error {
+	files, err := filepath.Glob(pattern)
+	if err != nil {
+		return fmt.Errorf("listing the metrics: %w", err)
+	}
+	for _, path := range files {
 		if strings.HasSuffix(path, "_test.go") {
 			continue
 		}
 		file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
 		if err != nil {
-			return nil, fmt.Errorf("reading the metrics: %w", err)
+			return fmt.Errorf("reading the metrics: %w", err)
 		}
 		ast.Inspect(file, func(node ast.Node) bool {
 			if options, ok := node.(*ast.CompositeLit); ok {
 				if name, help := field(options, "Name"), field(options, "Help"); name != "" && help != "" {
-					fmt.Fprintf(&text, "| `%s` | %s |\n", name, help)
+					fmt.Fprintf(text, "| `%s` | %s |\n", name, help)
 				}
 			}
 			return true
 		})
 	}
-	return []page{{"reference/metrics.md", text.String()}}, nil
+	return nil
 }
 
 // field reads a string field of a composite literal; empty if there is none.

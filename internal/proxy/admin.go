@@ -1,0 +1,43 @@
+package proxy
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// admin serves readiness and metrics.
+func (p *proxy) admin() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /readyz", p.readyz)
+	mux.Handle("GET /metrics", promhttp.HandlerFor(p.registry, promhttp.HandlerOpts{Registry: p.registry}))
+	return mux
+}
+
+// readyz says what is there and what is missing, one line each. What could not be taken
+// is told also while the one before is in use.
+func (p *proxy) readyz(w http.ResponseWriter, _ *http.Request) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	status := http.StatusOK
+	var text strings.Builder
+	line := func(name string, ok bool, problem error) {
+		mark, word := "[+]", "ok"
+		if !ok {
+			mark, word, status = "[-]", "no", http.StatusServiceUnavailable
+		}
+		if problem != nil {
+			// A line each, also where the error has several.
+			word += ": " + strings.ReplaceAll(problem.Error(), "\n", "; ")
+		}
+		fmt.Fprintf(&text, "%s%s %s\n", mark, name, word)
+	}
+	line("certificate", p.files.Certificate() != nil, p.certificate)
+	line("configuration", p.current != nil, p.configuration)
+	line("in service", !p.ending, nil)
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(text.String())) // the caller may be gone
+}

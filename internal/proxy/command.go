@@ -1,0 +1,52 @@
+package proxy
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hipaa-operator/hipaa-operator/internal/version"
+)
+
+// Command is phi-proxy on a command line.
+func Command(now func() time.Time) *cobra.Command {
+	o := Options{Now: now}
+	var pod string
+	c := &cobra.Command{
+		Use:           "phi-proxy",
+		Short:         "Stand before an application that handles PHI and let only its declared peers reach it",
+		Args:          cobra.NoArgs,
+		Version:       version.String(),
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if o.Reload <= 0 || o.Drain <= 0 {
+				return errors.New("--reload and --drain must be longer than nothing")
+			}
+			if pod != "" {
+				address, err := netip.ParseAddr(pod)
+				if err != nil {
+					return fmt.Errorf("reading --pod-address: %w", err)
+				}
+				o.Pod = address
+			}
+			o.Log = slog.New(slog.NewJSONHandler(c.ErrOrStderr(), nil))
+			return Run(c.Context(), o)
+		},
+	}
+	flags := c.Flags()
+	flags.StringVar(&o.Configuration, "config", "/etc/phi-proxy/config", "directory of config.json")
+	flags.StringVar(&o.Certificates, "certificates", "/etc/phi-proxy/certificates", "directory of tls.crt, tls.key and ca.crt")
+	flags.StringVar(&o.Host, "host", "", "address to listen on; all where it is empty")
+	flags.StringVar(&o.Resolver, "resolver", "127.0.0.1:53", "address where the application's questions for names are answered, if the configuration asks for it")
+	flags.StringVar(&pod, "pod-address", "", "the pod's address, for applications that do not listen on loopback")
+	flags.IntVar(&o.ProbePort, "probe-port", 15020, "port where the kubelet asks about the application")
+	flags.IntVar(&o.AdminPort, "admin-port", 15090, "port of /readyz and /metrics")
+	flags.DurationVar(&o.Reload, "reload", 2*time.Second, "how often the directories are read")
+	flags.DurationVar(&o.Drain, "drain", 25*time.Second, "how long what is under way may take at the end")
+	return c
+}

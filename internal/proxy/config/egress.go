@@ -1,0 +1,64 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Egress says who may call whom outside the cluster, where this proxy is the gate.
+type Egress struct {
+	// Listen is the port at which proxies ask.
+	Listen  int       `json:"listen"`
+	Vendors []Vendors `json:"vendors"`
+}
+
+// Vendors are hosts and ports that some workloads may call.
+type Vendors struct {
+	// Names are the hosts; *. at the front of one stands for any label.
+	Names []string `json:"names"`
+	Ports []int    `json:"ports"`
+	// From are the workloads that may call.
+	From []Peer `json:"from"`
+}
+
+// Bounds of what a gate lets out.
+const (
+	maxVendors     = 4096
+	maxVendorPorts = 16
+)
+
+// Admits reports whether the identity may call these hosts.
+func (v *Vendors) Admits(id string) bool { return admits(v.From, id) }
+
+// Calls reports whether a host and port are among these.
+func (v *Vendors) Calls(host string, port uint16) bool {
+	return slices.Contains(v.Ports, int(port)) && isAmong(v.Names, host)
+}
+
+func (e *Egress) validate(bad *complaints, domain string) {
+	if e == nil {
+		return
+	}
+	bad.port("egress.listen", e.Listen)
+	if len(e.Vendors) > maxVendors {
+		bad.add("egress.vendors", "has %d entries; keep at most %d", len(e.Vendors), maxVendors)
+		return
+	}
+	for i := range e.Vendors {
+		v, field := &e.Vendors[i], fmt.Sprintf("egress.vendors[%d]", i)
+		if len(v.Names) == 0 || len(v.Names) > maxNames {
+			bad.add(field+".names", "has %d names; set 1 to %d", len(v.Names), maxNames)
+		}
+		validateHosts(bad, field+".names", v.Names)
+		if len(v.Ports) == 0 || len(v.Ports) > maxVendorPorts {
+			bad.add(field+".ports", "has %d ports; set 1 to %d", len(v.Ports), maxVendorPorts)
+		}
+		for n, port := range v.Ports {
+			bad.port(fmt.Sprintf("%s.ports[%d]", field, n), port)
+		}
+		if len(v.From) == 0 || len(v.From) > maxPeers {
+			bad.add(field+".from", "has %d identities; set 1 to %d", len(v.From), maxPeers)
+		}
+		validatePeers(bad, field+".from", v.From, domain)
+	}
+}

@@ -1,0 +1,221 @@
+package egress
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hipaa-operator/hipaa-operator/internal/proxy/config"
+	"github.com/hipaa-operator/hipaa-operator/internal/proxy/identity"
+	"github.com/hipaa-operator/hipaa-operator/internal/proxy/proxytest"
+)
+
+const (
+	workload = "spiffe://cluster.local/ns/ehr/sa/api"
+	gateID   = "spiffe://cluster.local/ns/hipaa-operator-system/sa/phi-egress"
+	host     = "api.vendor.example"
+)
+
+func TestALineSaysOneThing(t *testing.T) {
+	for name, tc := range map[string]struct {
+		line string
+		want Destination
+		bad  bool
+	}{
+		"TLS":                    {"tls api.vendor.example:443\n", Destination{Direct, host, 443}, false},
+		"PostgreSQL":             {"postgres api.vendor.example:5432\n", Destination{Postgres, host, 5432}, false},
+		"another way":            {"http api.vendor.example:443\n", Destination{}, true},
+		"no port":                {"tls api.vendor.example\n", Destination{}, true},
+		"a port with a sign":     {"tls api.vendor.example:+443\n", Destination{}, true},
+		"a port with a zero":     {"tls api.vendor.example:0443\n", Destination{}, true},
+		"port zero":              {"tls api.vendor.example:0\n", Destination{}, true},
+		"a port too large":       {"tls api.vendor.example:65979\n", Destination{}, true},
+		"an address":             {"tls 192.0.2.1:443\n", Destination{}, true},
+		"two lines":              {"tls api.vendor.example:443\ntls x.example:443\n", Destination{}, true},
+		"more after the line":    {"tls api.vendor.example:443\n\x16\x03", Destination{}, true},
+		"a carriage return":      {"tls api.vendor.example:443\r\n", Destination{}, true},
+		"no end":                 {"tls " + strings.Repeat("a", maxLine), Destination{}, true},
+		"an end that comes soon": {"tls api.vendor", Destination{}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := readLine(strings.NewReader(tc.line))
+			if got != tc.want || (err != nil) != tc.bad {
+				t.Errorf("readLine() = %+v, %v", got, err)
+			}
+		})
+	}
+}
+
+func FuzzReadLine(f *testing.F) {
+	f.Add("tls api.vendor.example:443\n")
+	f.Add("postgres x:1\n")
+	f.Fuzz(func(t *testing.T, line string) {
+		d, err := readLine(strings.NewReader(line))
+		if err == nil && d.line() != line {
+			t.Errorf("%q is read as %+v", line, d)
+		}
+	})
+}
+
+// scene is a gate with one vendor, and what became of its calls.
+type scene struct {
+	authority *proxytest.Authority
+	address   string
+
+	mu       sync.Mutex
+	outcomes []Outcome
+	noted    chan struct{}
+}
+
+func newScene(t *testing.T) *scene {
+	t.Helper()
+	now := time.Now()
+	s := &scene{authority: proxytest.NewAuthority(t, now), noted: make(chan struct{}, 64)}
+	vendor, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		for {
+			conn, err := vendor.Accept()
+			if err != nil {
+				return
+			}
+			go func() { _, _ = io.Copy(conn, conn); _ = conn.Close() }()
+		}
+	}()
+	gate := &Gate{
+		Verifier: &identity.Verifier{Source: proxytest.NewSource(s.authority.Leaf(t, now, gateID), s.authority), Now: time.Now},
+		Now:      time.Now,
+		Dial: func(ctx context.Context, _ string, _ uint16) (*net.TCPConn, error) {
+			conn, err := new(net.Dialer).DialContext(ctx, "tcp", vendor.Addr().String())
+			tcp, _ := conn.(*net.TCPConn) // as Dial says of tcp
+			return tcp, err
+		},
+		Observe: func(o Outcome) {
+			s.mu.Lock()
+			s.outcomes = append(s.outcomes, o)
+			s.mu.Unlock()
+			s.noted <- struct{}{}
+		},
+	}
+	gate.Apply(&config.Configuration{TrustDomain: "cluster.local", Egress: &config.Egress{
+		Vendors: []config.Vendors{{Names: []string{host}, Ports: []int{443}, From: []config.Peer{{ID: workload}}}},
+	}})
+	listener, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.address = listener.Addr().String()
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() { gate.Serve(ctx, listener); close(ended) }()
+	t.Cleanup(func() {
+		stop()
+		_ = vendor.Close()
+		<-ended
+		gate.Shutdown(ctx)
+	})
+	return s
+}
+
+// as is a proxy of a workload that asks the gate.
+func (s *scene) as(t *testing.T, id string, protocols ...string) (*tls.Conn, error) {
+	t.Helper()
+	raw, err := net.Dial("tcp4", s.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = raw.Close() })
+	if err := raw.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	v := &identity.Verifier{Source: proxytest.NewSource(s.authority.Leaf(t, time.Now(), id), s.authority), Now: time.Now}
+	conn := tls.Client(raw, v.Client(identity.Policy{TrustDomain: "cluster.local", Protocols: protocols}))
+	return conn, conn.HandshakeContext(t.Context())
+}
+
+func (s *scene) outcome(t *testing.T) Outcome {
+	t.Helper()
+	select {
+	case <-s.noted:
+	case <-time.After(20 * time.Second):
+		t.Fatal("nothing became of the call")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.outcomes[len(s.outcomes)-1]
+}
+
+func TestWhatAGateRefuses(t *testing.T) {
+	for name, tc := range map[string]struct {
+		id, line string
+		says     string
+		want     Outcome
+		answer   error
+	}{
+		"a port that is not declared":       {workload, "tls api.vendor.example:8443\n", "", Undeclared, ErrRefused},
+		"a host that is not declared":       {workload, "tls other.example:443\n", "", Undeclared, ErrRefused},
+		"an address":                        {workload, "tls 192.0.2.1:443\n", "", Garbled, io.EOF},
+		"what is no TLS, once it has led":   {workload, "tls api.vendor.example:443\n", "GET / HTTP/1.1\r\n\r\n", Misnamed, nil},
+		"another name, once it has led out": {workload, "tls api.vendor.example:443\n", "hello", Misnamed, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScene(t)
+			conn, err := s.as(t, tc.id, Protocol)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.WriteString(conn, tc.line); err != nil {
+				t.Fatal(err)
+			}
+			answer, err := bufio.NewReader(conn).ReadByte()
+			switch {
+			case tc.answer == nil && (err != nil || answer != yes),
+				errors.Is(tc.answer, io.EOF) && err == nil,
+				errors.Is(tc.answer, ErrRefused) && answer != no:
+				t.Errorf("the gate answers %q, %v", answer, err)
+			}
+			if tc.says == "hello" {
+				go func() {
+					_ = tls.Client(conn, &tls.Config{ServerName: "other.example", MinVersion: tls.VersionTLS12}).HandshakeContext(t.Context())
+				}()
+			} else if _, err := io.WriteString(conn, tc.says); err != nil && tc.answer == nil {
+				t.Fatal(err)
+			}
+			if got := s.outcome(t); got != tc.want {
+				t.Errorf("the outcome is %q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestNobodyElseComesToAGate(t *testing.T) {
+	for name, tc := range map[string]struct {
+		id        string
+		protocols []string
+	}{
+		"a workload that may call nobody": {"spiffe://cluster.local/ns/lab/sa/x", []string{Protocol}},
+		"somebody with another protocol":  {workload, []string{"h2"}},
+		"somebody without one":            {workload, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScene(t)
+			if conn, err := s.as(t, tc.id, tc.protocols...); err == nil {
+				if answer, err := bufio.NewReader(conn).ReadByte(); err == nil {
+					t.Errorf("the gate answers %q", answer)
+				}
+			}
+			if got := s.outcome(t); got != Unproved {
+				t.Errorf("the outcome is %q, want %q", got, Unproved)
+			}
+		})
+	}
+}

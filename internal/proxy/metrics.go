@@ -1,0 +1,56 @@
+package proxy
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// The labels. Their values are the outcomes of the packages below, and trusts.
+const (
+	labelOutcome = "outcome"
+	labelTrust   = "trust"
+)
+
+// metrics count what the proxy goes by, and how calls leave. Those of connections that
+// come are in package inbound.
+type metrics struct {
+	generation   prometheus.Gauge
+	refused      prometheus.Counter
+	certificates prometheus.Counter
+	expiry       prometheus.GaugeFunc
+	calls        *prometheus.CounterVec
+	names        *prometheus.CounterVec
+	egress       *prometheus.CounterVec
+}
+
+func newMetrics(registry prometheus.Registerer, expiry func() float64) *metrics {
+	m := &metrics{
+		generation: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "phi_proxy_configuration_generation",
+			Help: "Generation of the PHIWorkload whose configuration is in force; 0 while there is none.",
+		}),
+		refused: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "phi_proxy_configuration_refusals_total",
+			Help: "Configurations that were refused; the one before stayed in force.",
+		}),
+		certificates: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "phi_proxy_certificate_failures_total",
+			Help: "Changes of certificate, key or roots that could not be taken; those before stayed in use.",
+		}),
+		expiry: prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "phi_proxy_certificate_expiry_timestamp_seconds",
+			Help: "When the proxy's certificate ends; 0 while there is none.",
+		}, expiry),
+		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "phi_proxy_outbound_calls_total",
+			Help: "Calls of the application, by the trust that is put in who is called, and by what became of them.",
+		}, []string{labelTrust, labelOutcome}),
+		names: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "phi_proxy_names_total",
+			Help: "Questions of the application for names, by what became of them.",
+		}, []string{labelOutcome}),
+		egress: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "phi_proxy_egress_calls_total",
+			Help: "Calls of workloads that asked this gate to be let out, by what became of them.",
+		}, []string{labelOutcome}),
+	}
+	registry.MustRegister(m.generation, m.refused, m.certificates, m.expiry, m.calls, m.names, m.egress)
+	return m
+}

@@ -1,0 +1,258 @@
+// Package proxy is phi-proxy as a whole. Its promise: it is closed until it has a valid
+// configuration, a certificate and roots; what it cannot read later never replaces what
+// it has; and when it ends, what is under way finishes.
+package proxy
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/hipaa-operator/hipaa-operator/internal/proxy/config"
+	"github.com/hipaa-operator/hipaa-operator/internal/proxy/identity"
+	"github.com/hipaa-operator/hipaa-operator/internal/proxy/inbound"
+)
+
+// FileConfiguration is the name of the configuration in its directory.
+const FileConfiguration = "config.json"
+
+// Options say where a proxy finds what it needs.
+type Options struct {
+	// Configuration and Certificates are directories that are read anew all the time.
+	Configuration, Certificates string
+	// Host is the address to listen on; all where it is empty.
+	Host string
+	// Resolver is where questions for names are answered, as address:port.
+	Resolver string
+	// Pod is the pod's address, for applications that do not listen on loopback.
+	Pod netip.Addr
+	// ProbePort is where the kubelet asks about the application, AdminPort where
+	// readiness and metrics are.
+	ProbePort, AdminPort int
+	// Reload is how often the directories are read.
+	Reload time.Duration
+	// Drain is how long what is under way may take once the proxy is told to end.
+	Drain time.Duration
+	Now   func() time.Time
+	Log   *slog.Logger
+}
+
+// proxy is one that runs.
+type proxy struct {
+	Options
+
+	files    identity.Files
+	server   *inbound.Server
+	ways     *ways
+	registry *prometheus.Registry
+	metrics  *metrics
+
+	mu sync.Mutex
+	// seen is the text that was judged last, current what is in force.
+	seen    []byte
+	current *config.Configuration
+	// configuration and certificate are what is wrong with them, nil where nothing is.
+	configuration, certificate error
+	ending                     bool
+}
+
+func newProxy(o Options) *proxy {
+	p := &proxy{Options: o, registry: prometheus.NewRegistry()}
+	p.files.Directory = o.Certificates
+	p.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	p.metrics = newMetrics(p.registry, p.expiry)
+	verifier := &identity.Verifier{Source: &p.files, Now: o.Now, Outage: func() bool { return p.files.Overdue(o.Now()) }}
+	p.ways = newWays(o, verifier, p.metrics)
+	p.server = &inbound.Server{
+		Verifier: verifier,
+		Metrics:  inbound.NewMetrics(p.registry),
+		Now:      o.Now,
+		Host:     o.Host,
+		Pod:      o.Pod,
+	}
+	return p
+}
+
+// Run serves until the context ends, and then as long as what is under way takes.
+func Run(ctx context.Context, o Options) error {
+	p := newProxy(o)
+	failed := make(chan error, 2)
+	var stops []func()
+	defer func() {
+		for _, stop := range stops {
+			stop()
+		}
+	}()
+	for port, handler := range map[int]http.Handler{o.ProbePort: http.HandlerFunc(p.probe), o.AdminPort: p.admin()} {
+		stop, err := p.listen(ctx, port, handler, failed)
+		if err != nil {
+			return err
+		}
+		stops = append(stops, stop)
+	}
+	tick := time.NewTicker(o.Reload)
+	defer tick.Stop()
+	for {
+		p.load(ctx)
+		select {
+		case <-tick.C:
+		case err := <-failed:
+			return err
+		case <-ctx.Done():
+			p.end()
+			return nil
+		}
+	}
+}
+
+// listen serves one of the ports that need no certificate.
+func (p *proxy) listen(ctx context.Context, port int, handler http.Handler, failed chan<- error) (stop func(), err error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort(p.Host, strconv.Itoa(port)))
+	if err != nil {
+		return nil, fmt.Errorf("opening port %d: %w", port, err)
+	}
+	const patience, most = 10 * time.Second, 16 << 10
+	server := &http.Server{
+		Handler: handler, ReadTimeout: patience, ReadHeaderTimeout: patience, WriteTimeout: time.Minute, IdleTimeout: time.Minute,
+		MaxHeaderBytes: most, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
+	}
+	go func() {
+		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			failed <- fmt.Errorf("serving port %d: %w", port, err)
+		}
+	}()
+	return func() { _ = server.Close() }, nil
+}
+
+// end drains.
+func (p *proxy) end() {
+	p.mu.Lock()
+	p.ending = true
+	p.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), p.Drain)
+	defer cancel()
+	// What comes in may still call others.
+	p.server.Drain(ctx)
+	p.ways.end(ctx)
+}
+
+// load reads what may have changed.
+func (p *proxy) load(ctx context.Context) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := p.files.Load(); !sameError(err, p.certificate) {
+		p.certificate = err
+		if err != nil {
+			p.metrics.certificates.Inc()
+			p.Log.Error("Certificates could not be taken", "error", err)
+		}
+	}
+	// Without a certificate nothing opens, whatever the configuration says.
+	if p.files.Certificate() == nil {
+		return
+	}
+	err := p.reconfigure(ctx)
+	if !sameError(err, p.configuration) {
+		p.configuration = err
+		if err != nil {
+			p.metrics.refused.Inc()
+			p.Log.Error("Configuration could not be taken", "error", err)
+		}
+	}
+}
+
+// reconfigure serves the configuration that lies there, if it is another one.
+func (p *proxy) reconfigure(ctx context.Context) error {
+	text, err := readBounded(filepath.Join(p.Configuration, FileConfiguration))
+	if err != nil {
+		p.seen = nil
+		return err
+	}
+	if p.seen != nil && bytes.Equal(text, p.seen) {
+		return p.configuration
+	}
+	next, err := config.Parse(text)
+	if err == nil {
+		err = p.follows(next)
+	}
+	if err != nil {
+		p.seen = text
+		return err
+	}
+	// Opening a port may succeed later, so what fails here is tried again.
+	if err := p.server.Apply(ctx, next); err != nil {
+		return err
+	}
+	err = p.ways.apply(ctx, next)
+	p.take(next)
+	if err == nil {
+		p.seen = text
+	}
+	return err
+}
+
+// take notes what is in force.
+func (p *proxy) take(c *config.Configuration) {
+	again := reflect.DeepEqual(p.current, c)
+	p.current = c
+	if again {
+		return
+	}
+	p.metrics.generation.Set(float64(c.Workload.Generation))
+	p.Log.Info("Configuration is in force", "generation", c.Workload.Generation)
+}
+
+// follows says why a configuration may not come after the one in force.
+func (p *proxy) follows(next *config.Configuration) error {
+	if p.current == nil {
+		return nil
+	}
+	if next.Workload.UID != p.current.Workload.UID {
+		return errors.New("workload.uid: is another workload's; this proxy serves one workload as long as it lives")
+	}
+	if next.Workload.Generation < p.current.Workload.Generation {
+		return fmt.Errorf("workload.generation: is %d; generation %d is in force, and the proxy never goes back", next.Workload.Generation, p.current.Workload.Generation)
+	}
+	return nil
+}
+
+func readBounded(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		if reason, ok := errors.AsType[*os.PathError](err); ok {
+			err = reason.Err
+		}
+		return nil, fmt.Errorf("reading %s: %w", FileConfiguration, err)
+	}
+	defer file.Close()
+	return io.ReadAll(io.LimitReader(file, config.MaxBytes+1))
+}
+
+func sameError(a, b error) bool {
+	if a == nil || b == nil {
+		return a == nil && b == nil
+	}
+	return a.Error() == b.Error()
+}
+
+func (p *proxy) expiry() float64 {
+	if c := p.files.Certificate(); c != nil {
+		return float64(c.Leaf.NotAfter.Unix())
+	}
+	return 0
+}
