@@ -1,6 +1,7 @@
 package pki
 
 import (
+	"crypto/x509"
 	"errors"
 	"slices"
 	"time"
@@ -53,7 +54,7 @@ func (p Plan) Check() error {
 		return errors.New("planning rotation: the grace is negative")
 	case p.Distribution < p.Leaf+p.Grace:
 		return errors.New("planning rotation: the distribution of bundles takes the lifetime of a leaf and the grace at least, because so old may be what a proxy goes by")
-	case p.Renewal < p.Distribution+p.Intermediate+p.Grace:
+	case p.Renewal < p.shortest():
 		return errors.New("planning rotation: a root is renewed before distribution, the lifetime of an intermediate and the grace together at least")
 	case p.Root <= p.Renewal:
 		return errors.New("planning rotation: a root lasts longer than the time before its end in which it is renewed")
@@ -94,9 +95,21 @@ func (p Plan) Decide(now time.Time, roots []Root) Decision {
 	}
 	decision.Signer = p.signer(now, decision.Keep)
 	newest := len(decision.Keep) - 1
-	decision.Publish = newest < 0 || !now.Before(decision.Keep[newest].Certificate.NotAfter.Add(-p.Renewal))
+	decision.Publish = newest < 0 || p.Due(now, decision.Keep[newest].Certificate)
 	return decision
 }
+
+// Due says whether a root needs a successor. One that people bring may last less
+// than ours: it gets one in the last third of its own lifetime, or as early as a
+// rotation takes.
+func (p Plan) Due(now time.Time, root *x509.Certificate) bool {
+	third := root.NotAfter.Sub(root.NotBefore) / 3
+	return !now.Before(root.NotAfter.Add(-min(p.Renewal, max(third, p.shortest()))))
+}
+
+// shortest is how long a rotation takes: bundles go out, and what the old root
+// signed ends.
+func (p Plan) shortest() time.Duration { return p.Distribution + p.Intermediate + p.Grace }
 
 // retirement is when nothing counts any more that a root signed: it signs until the
 // first of its successors does, by intermediates that last as long as they last.

@@ -190,6 +190,25 @@ func TestDecide(t *testing.T) {
 	}
 }
 
+func TestARootIsDueInTime(t *testing.T) {
+	const day = 24 * time.Hour
+	tests := map[string]struct{ lifetime, before time.Duration }{
+		"ours, a year before":                     {3653 * day, 365 * day},
+		"one of a year, in its last third":        {360 * day, 120 * day},
+		"one of a month, as early as it must be":  {30 * day, 17 * day},
+		"one of a week, from its first moment on": {7 * day, 17 * day},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			root := &x509.Certificate{NotBefore: start, NotAfter: start.Add(test.lifetime)}
+			due := root.NotAfter.Add(-test.before)
+			if plan := DefaultPlan(); plan.Due(due.Add(-1), root) || !plan.Due(due, root) {
+				t.Errorf("it is not due at %s", due)
+			}
+		})
+	}
+}
+
 func TestPlansWithAGapAreRefused(t *testing.T) {
 	tests := map[string]func(*Plan){
 		"a leaf of seconds":                        func(p *Plan) { p.Leaf = time.Second },
