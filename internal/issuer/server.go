@@ -68,9 +68,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	response, no := s.answer(ctx, w, r)
 	if no != nil {
 		metrics.IssuerAnswered(no.result)
-		if no.result != metrics.IssuerBusy {
-			log.FromContext(ctx).V(1).Info("Refused a certificate", "status", no.status, "reason", no.text)
-		}
+		tell(ctx, no)
 		if no.after > 0 {
 			w.Header().Set("Retry-After", strconv.Itoa(int((no.after+time.Second-1)/time.Second)))
 		}
@@ -79,6 +77,20 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	metrics.IssuerAnswered(metrics.IssuerIssued)
 	write(ctx, w, http.StatusOK, response)
+}
+
+// tell logs a refusal. One for a foreign address may be about a stolen token, so
+// nobody has to have asked for it; pods are limited in how often they cause one.
+func tell(ctx context.Context, no *refusal) {
+	logger := log.FromContext(ctx)
+	switch no.result {
+	case metrics.IssuerBusy:
+		return
+	case metrics.IssuerAddress:
+	default:
+		logger = logger.V(1)
+	}
+	logger.Info("Refused a certificate", "status", no.status, "reason", no.text)
 }
 
 // answer goes from what costs little to what costs much.
