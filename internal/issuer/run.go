@@ -39,8 +39,8 @@ const (
 	idleTime       = 5 * time.Second
 	maxHeader      = 32 << 10
 	drainTime      = 10 * time.Second
-	// again is how soon roots are read anew that could not be read.
-	again = time.Second
+	// Roots that could not be read are read anew soon, then less often.
+	again, mostAgain = time.Second, 30 * time.Second
 )
 
 // Run runs the issuer until the context ends.
@@ -109,11 +109,14 @@ func newClient(config *rest.Config) (client.Client, error) {
 // keepFresh refreshes until the context ends. What fails is tried again soon: until
 // its intermediate has ended a replica goes on with what it has.
 func keepFresh(ctx context.Context, a *Authority, every time.Duration, now clock.WithTicker) error {
-	for {
+	for failures := 0; ; {
 		wait := every
 		if err := a.Refresh(ctx); err != nil {
 			log.FromContext(ctx).Error(err, "Could not refresh the roots")
-			wait = min(again, every)
+			wait = min(every, mostAgain, again<<min(failures, 10))
+			failures++
+		} else {
+			failures = 0
 		}
 		timer := now.NewTimer(wait)
 		select {
