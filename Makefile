@@ -107,8 +107,8 @@ manifests: ## Write CRDs and RBAC roles from the markers in Go, and what rules m
 	$(CONTROLLER_GEN) rbac:roleName=hipaa-operator-manager,fileName=manager_role.yaml \
 	  paths="$$manager" output:rbac:artifacts:config=config/rbac
 	for process in $(patsubst internal/%,%,$(wildcard internal/issuer internal/auditlog)); do
-	  $(CONTROLLER_GEN) rbac:roleName=hipaa-operator-$$process,fileName=$${process}_role.yaml \
-	    paths=./internal/$$process/... output:rbac:artifacts:config=config/rbac
+	  $(CONTROLLER_GEN) rbac:roleName=hipaa-operator-$$process,fileName=role.yaml \
+	    paths=./internal/$$process/... output:rbac:artifacts:config=config/$$process
 	done
 	go run ./hack/helmgen
 

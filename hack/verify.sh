@@ -39,7 +39,7 @@ remove_generated() {
   while IFS= read -r file; do rm -f "$want/$file"; done < <(
     cd "$want"
     grep -rlE '^(//|#|<!--) Code generated .*DO NOT EDIT' api cmd config controllers docs hack internal test 2>/dev/null || true
-    ls config/crd/bases/*.yaml config/rbac/*_role.yaml 2>/dev/null || true
+    ls config/crd/bases/*.yaml config/rbac/*_role.yaml config/*/role.yaml 2>/dev/null || true
   )
 }
 

@@ -22,6 +22,7 @@ var templates = []template{
 	{file: "admission.yaml", from: "config/default", takes: kinds("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding", "MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding")},
 	{file: "cert_manager.yaml", from: "config/certmanager", takes: kinds("Certificate", "Issuer"), when: ".Values.certManager.enabled"},
 	{file: "prometheus.yaml", from: "config/prometheus", when: ".Values.prometheus.enabled"},
+	{file: "issuer.yaml", from: "config/issuer", when: ".Values.issuer.enabled", edit: issuer},
 	profile("hipaa-security-rule"),
 	profile("hipaa-audit-only"),
 }
@@ -49,6 +50,9 @@ var fills = map[string]string{
 	"replicas": "replicas: {{ .Values.replicas }}",
 	"image": `image: "{{ .Values.image.repository }}` +
 		`{{ with .Values.image.digest }}@{{ . }}{{ else }}:{{ .Values.image.tag | default .Chart.AppVersion }}{{ end }}"`,
+	"issuerImage": `image: "{{ .Values.issuer.image.repository }}` +
+		`{{ with .Values.issuer.image.digest }}@{{ . }}{{ else }}:{{ .Values.issuer.image.tag | default .Chart.AppVersion }}{{ end }}"`,
+	"trustDomain":  "{{- with .Values.issuer.trustDomain }}\n- --trust-domain={{ . }}\n{{- end }}",
 	"pullPolicy":   "imagePullPolicy: {{ .Values.image.pullPolicy }}",
 	"resources":    "resources: {{- toYaml .Values.resources | nindent %d }}",
 	"certificates": "{{- if .Values.certManager.enabled }}\n- --certificates=external\n{{- end }}",
@@ -91,19 +95,53 @@ func injectCA(object *unstructured.Unstructured) error {
 	return set(object.Object, mark("injectCA"), "metadata", "annotations")
 }
 
+// issuer opens the issuer's Deployment to the values, and has Helm leave the roots
+// behind: without them no workload believes another, whatever is installed again.
+func issuer(object *unstructured.Unstructured) error {
+	switch object.GetKind() {
+	case "Secret":
+		return keep(object)
+	case "Deployment":
+	default:
+		return nil
+	}
+	pod := []string{"spec", "template", "spec"}
+	container, args, err := containerOf(object, pod)
+	if err != nil {
+		return err
+	}
+	return errors.Join(
+		set(container, mark("issuerImage"), "image"),
+		set(container, mark("pullPolicy"), "imagePullPolicy"),
+		set(container, append(args, mark("trustDomain")), "args"),
+		set(object.Object, []any{container}, append(pod, "containers")...),
+		set(object.Object, mark("nodeSelector"), append(pod, "nodeSelector")...),
+		set(object.Object, mark("tolerations"), append(pod, "tolerations")...),
+	)
+}
+
+// containerOf is a copy of the one container of a Deployment, and its arguments.
+func containerOf(object *unstructured.Unstructured, pod []string) (container map[string]any, args []any, err error) {
+	container, err = only(object.Object, append(pod, "containers")...)
+	if err != nil {
+		return nil, nil, err
+	}
+	args, found, err := unstructured.NestedSlice(container, "args")
+	if err != nil || !found {
+		return nil, nil, errors.New("its container has no list of arguments")
+	}
+	return container, args, nil
+}
+
 // parametrise opens the Deployment to the values; the rest stays as it is.
 func parametrise(object *unstructured.Unstructured) error {
 	if object.GetKind() != "Deployment" {
 		return nil
 	}
 	pod := []string{"spec", "template", "spec"}
-	container, err := only(object.Object, append(pod, "containers")...)
+	container, args, err := containerOf(object, pod)
 	if err != nil {
 		return err
-	}
-	args, found, err := unstructured.NestedSlice(container, "args")
-	if err != nil || !found {
-		return errors.New("its container has no list of arguments")
 	}
 	volume, err := only(object.Object, append(pod, "volumes")...)
 	if err != nil {

@@ -24,6 +24,7 @@ func registry(t *testing.T) *prometheus.Registry {
 	t.Helper()
 	r := prometheus.NewPedanticRegistry()
 	r.MustRegister(metrics.Collectors()...)
+	r.MustRegister(metrics.IssuerCollectors()...)
 	return r
 }
 

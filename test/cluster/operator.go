@@ -54,7 +54,7 @@ func (o *Operator) Start(ctx context.Context) error {
 	if o.process != nil && o.process.Alive() == nil {
 		return nil
 	}
-	kubeconfig, err := o.identity(ctx)
+	kubeconfig, err := o.cluster.identity(ctx, ServiceAccount)
 	if err != nil {
 		return err
 	}
@@ -87,29 +87,29 @@ func (o *Operator) launch(kubeconfig string) (err error) {
 	return nil
 }
 
-// identity writes a kubeconfig with a token of the manager's ServiceAccount, once
-// the API server has that.
-func (o *Operator) identity(ctx context.Context) (string, error) {
+// identity writes a kubeconfig with a token of a ServiceAccount of the operator's
+// namespace, once the API server has that.
+func (c *Cluster) identity(ctx context.Context, account string) (string, error) {
 	var token string
-	err := Eventually(ctx, "the operator's ServiceAccount", time.Minute, func() error {
-		out, err := o.cluster.Run(ctx, "create", "token", ServiceAccount, "-n", Namespace, "--duration=12h")
+	err := Eventually(ctx, "ServiceAccount "+account, time.Minute, func() error {
+		out, err := c.Run(ctx, "create", "token", account, "-n", Namespace, "--duration=12h")
 		token = strings.TrimSpace(out)
 		return err
 	})
 	if err != nil {
 		return "", err
 	}
-	config, err := clientcmd.LoadFromFile(o.cluster.Kubeconfig)
+	config, err := clientcmd.LoadFromFile(c.Kubeconfig)
 	if err != nil {
 		return "", fmt.Errorf("reading the administrator's kubeconfig: %w", err)
 	}
-	config.AuthInfos = map[string]*clientcmdapi.AuthInfo{ServiceAccount: {Token: token}}
-	for _, c := range config.Contexts {
-		c.AuthInfo = ServiceAccount
+	config.AuthInfos = map[string]*clientcmdapi.AuthInfo{account: {Token: token}}
+	for _, named := range config.Contexts {
+		named.AuthInfo = account
 	}
-	path := filepath.Join(o.cluster.Workdir, "manager.kubeconfig")
+	path := filepath.Join(c.Workdir, account+".kubeconfig")
 	if err := clientcmd.WriteToFile(*config, path); err != nil {
-		return "", fmt.Errorf("writing the operator's kubeconfig: %w", err)
+		return "", fmt.Errorf("writing the kubeconfig of %s: %w", account, err)
 	}
 	return path, nil
 }

@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"errors"
+	"net/netip"
 	"os"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -14,29 +15,35 @@ import (
 // machine, and from elsewhere nobody reaches who listens there.
 func outside() string {
 	GinkgoHelper()
-	if os.Geteuid() != 0 {
-		Skip("only root gives the loopback device an address that is not its own, and the operator dials no other")
-	}
-	label(unix.SIOCSIFADDR, func(l *unix.Ifreq) error { return l.SetInet4Addr([]byte{198, 51, 100, 66}) })
-	label(unix.SIOCSIFNETMASK, func(l *unix.Ifreq) error { return l.SetInet4Addr([]byte{255, 255, 255, 255}) })
-	DeferCleanup(func() {
-		label(unix.SIOCSIFFLAGS, func(*unix.Ifreq) error { return nil })
-	})
-	return "198.51.100.66"
+	return onLoopback("lo:hipaa", netip.AddrFrom4([4]byte{198, 51, 100, 66}))
 }
 
-// label sets something of a second address of the loopback device; without flags it goes.
-func label(request uint, set func(*unix.Ifreq) error) {
+// onLoopback gives the loopback device an address under a label, until the spec ends.
+func onLoopback(name string, address netip.Addr) string {
+	GinkgoHelper()
+	if os.Geteuid() != 0 {
+		Skip("only root gives the loopback device an address that is not its own, and nothing here is shown without")
+	}
+	label(name, unix.SIOCSIFADDR, func(l *unix.Ifreq) error { return l.SetInet4Addr(address.AsSlice()) })
+	label(name, unix.SIOCSIFNETMASK, func(l *unix.Ifreq) error { return l.SetInet4Addr([]byte{255, 255, 255, 255}) })
+	DeferCleanup(func() {
+		label(name, unix.SIOCSIFFLAGS, func(*unix.Ifreq) error { return nil })
+	})
+	return address.String()
+}
+
+// label sets something of an address of the loopback device; without flags it goes.
+func label(name string, request uint, set func(*unix.Ifreq) error) {
 	GinkgoHelper()
 	socket, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	Expect(err).NotTo(HaveOccurred())
 	defer func() { Expect(unix.Close(socket)).To(Succeed()) }()
-	l, err := unix.NewIfreq("lo:hipaa")
+	l, err := unix.NewIfreq(name)
 	Expect(err).NotTo(HaveOccurred())
 	Expect(set(l)).To(Succeed())
 	err = unix.IoctlIfreq(socket, request, l)
 	if errors.Is(err, unix.EPERM) {
-		Skip("this sandbox's root may not give the loopback device an address, and the operator dials no other")
+		Skip("this sandbox's root may not give the loopback device an address, and nothing here is shown without")
 	}
 	Expect(err).NotTo(HaveOccurred())
 }

@@ -74,7 +74,7 @@ func declared(t *testing.T) map[string][]string {
 	t.Helper()
 	parts := regexp.MustCompile(`fqName: "([^"]+)".*variableLabels: \{([^}]*)\}`)
 	found := map[string][]string{}
-	for _, collector := range metrics.Collectors() {
+	for _, collector := range slices.Concat(metrics.Collectors(), metrics.IssuerCollectors()) {
 		described := make(chan *prometheus.Desc, 16)
 		collector.Describe(described)
 		close(described)
@@ -132,6 +132,7 @@ func TestAlertsParseAndRestOnMetricsThatExist(t *testing.T) {
 // unalerted are metrics to look at, not to wake for.
 var unalerted = []string{
 	"hipaa_operator_exceptions_in_force", "hipaa_operator_exception_uses_total", "hipaa_operator_failed_over_workloads",
+	"hipaa_operator_issuer_roots", "hipaa_operator_issuer_refresh_failures_total",
 	"hipaa_operator_admission_findings_total", "hipaa_operator_drift_corrected_total", "hipaa_operator_drift_correction_seconds",
 }
 
@@ -164,6 +165,7 @@ var closed = map[string][]string{
 	"answer":  {string(hipaav1.UndeclaredPodsDeny), string(hipaav1.UndeclaredPodsWarn), string(hipaav1.UndeclaredPodsAllow)},
 	"result": {
 		string(metrics.AdmissionAllowed), string(metrics.AdmissionWarned), string(metrics.AdmissionDenied), string(metrics.AdmissionMutated), string(metrics.AdmissionError),
+		string(metrics.IssuerAddress),
 		string(metrics.EvictionDone), string(metrics.EvictionHeld), string(metrics.EvictionRefused), string(metrics.EvictionError),
 	},
 }

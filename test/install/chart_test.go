@@ -24,14 +24,17 @@ func rendered(t *testing.T, in string, args ...string) []*unstructured.Unstructu
 }
 
 // byName keys objects by what they are. What Helm is told, and the cluster is
-// not, is left out: that the kinds stay when the release goes.
+// not, is left out: that kinds and roots stay when the release goes.
 func byName(t *testing.T, objects []*unstructured.Unstructured) map[string]any {
 	t.Helper()
 	found := map[string]any{}
 	for _, object := range objects {
 		copied := object.DeepCopy()
-		if copied.GetKind() == "CustomResourceDefinition" {
+		if copied.GetKind() == "CustomResourceDefinition" || copied.GetName() == "hipaa-operator-root" {
 			unstructured.RemoveNestedField(copied.Object, "metadata", "annotations", "helm.sh/resource-policy")
+		}
+		if len(copied.GetAnnotations()) == 0 {
+			unstructured.RemoveNestedField(copied.Object, "metadata", "annotations")
 		}
 		if found[describe(copied)] != nil {
 			t.Errorf("%s is there twice", describe(copied))
@@ -64,6 +67,10 @@ func TestTheChartInstallsWhatKustomizeInstalls(t *testing.T) {
 			give: []string{"--set", "createNamespace=true,prometheus.enabled=true"},
 			want: append(build(t, "default"), build(t, "prometheus")...),
 		},
+		"with the issuer, config/default and config/issuer": {
+			give: []string{"--set", "createNamespace=true,issuer.enabled=true"},
+			want: append(build(t, "default"), build(t, "issuer")...),
+		},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -75,7 +82,7 @@ func TestTheChartInstallsWhatKustomizeInstalls(t *testing.T) {
 }
 
 func TestTheChartMovesToAnyNamespace(t *testing.T) {
-	out, err := tool("helm", "template", "hipaa-operator", chart, "--namespace", "safeguards", "--set", "createNamespace=true,certManager.enabled=true,prometheus.enabled=true")
+	out, err := tool("helm", "template", "hipaa-operator", chart, "--namespace", "safeguards", "--set", "createNamespace=true,certManager.enabled=true,prometheus.enabled=true,issuer.enabled=true")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +143,7 @@ func TestTheChartRefusesValuesThatItDoesNotHave(t *testing.T) {
 func TestTheChartTurnsEachValueIntoTheManager(t *testing.T) {
 	objects := rendered(t, namespace, "--values", chart+"/ci/everything.yaml")
 	for _, object := range objects {
-		if object.GetKind() != "Deployment" {
+		if object.GetKind() != "Deployment" || object.GetName() != manager {
 			continue
 		}
 		decoded, err := yaml.Marshal(object.Object)
