@@ -19,7 +19,10 @@ type options struct {
 	auditLog      string
 	runtimeConfig string
 	simulatedNode bool
+	node          bool
 	printEnv      bool
+	// obstacle is why there is no real node although one was asked for.
+	obstacle string
 	// command is what follows the flags.
 	command []string
 }
@@ -31,6 +34,7 @@ func (o *options) flags() *flag.FlagSet {
 	f.StringVar(&o.auditLog, "audit-log", "", "let the API server append audit events (metadata, no bodies) to `FILE`")
 	f.StringVar(&o.runtimeConfig, "runtime-config", "", "kube-apiserver's --runtime-config, a list of `GROUP/VERSION=BOOL`")
 	f.BoolVar(&o.simulatedNode, "simulated-node", false, "add a node that only pretends to run pods")
+	f.BoolVar(&o.node, "node", false, "add a real node (Linux, as root): containers, pod network, Services, names; run's command then runs in the node's network")
 	f.BoolVar(&o.printEnv, "print-env", false, "print shell lines that set KUBECONFIG and PATH on standard output once ready")
 	return f
 }
@@ -44,6 +48,9 @@ func parseOptions(args []string, base string) (options, error) {
 			return o, err
 		}
 		return o, usageError(err.Error())
+	}
+	if o.node && o.simulatedNode {
+		return options{}, usageError("--node and --simulated-node exclude each other: pods would be spread over both")
 	}
 	for _, file := range []*string{&o.kubeconfig, &o.auditLog} {
 		if *file != "" && !filepath.IsAbs(*file) {
