@@ -231,10 +231,11 @@ func (c *cluster) stop(hurry context.Context) error {
 		c.node()
 		c.nodeDone.Wait()
 	}
+	errs = append(errs, c.closeSandbox())
 	for _, p := range slices.Backward(c.processes) {
 		errs = append(errs, p.stop(hurry))
 	}
-	return errors.Join(append(errs, c.closeSandbox(), c.work.remove())...)
+	return errors.Join(append(errs, c.work.remove())...)
 }
 
 // describe tells a person what is there.

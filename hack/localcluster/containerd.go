@@ -50,6 +50,8 @@ disabled_plugins = [
 [plugins."io.containerd.cri.v1.runtime"]
   # A container host need not have CAP_SYS_RESOURCE, without which no process gets harder to kill.
   restrict_oom_score_adj = true
+  # Kubernetes promises low ports only to pods that ask for the sysctl.
+  enable_unprivileged_ports = false
   [plugins."io.containerd.cri.v1.runtime".cni]
     bin_dirs = [%q]
     conf_dir = %q

@@ -45,6 +45,8 @@ var networkCommands = [][]string{
 	{"ip", "link", "add", bridgeName, "type", "bridge"},
 	{"ip", "address", "add", bridgeAddress + "/24", "dev", bridgeName},
 	{"ip", "link", "set", bridgeName, "up"},
+	// The way out is decided before kube-proxy's rules translate: without one the node cannot begin to dial a Service.
+	{"ip", "route", "add", serviceRange, "dev", bridgeName},
 	{"sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward"},
 	// Traffic between two pods stays on the bridge; only so do Services and policies see it.
 	{"sh", "-c", "echo 1 >/proc/sys/net/bridge/bridge-nf-call-iptables"},

@@ -139,8 +139,9 @@ func dnsReady(ctx context.Context, c restClient) error {
 	return nil
 }
 
-// closeSandbox takes the node away. The kernel does most of it: with the sandbox's first process
-// go containers, shims, mounts and links, even where none of them would have ended by itself.
+// closeSandbox takes the node away, before any server is asked to end: with pods still asking, some
+// would take their whole grace. The kernel does most of it: with the sandbox's first process go servers,
+// containers, shims, mounts and links.
 func (c *cluster) closeSandbox() error {
 	var errs []error
 	if c.relay != nil {

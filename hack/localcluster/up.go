@@ -133,17 +133,22 @@ func (c *cluster) environment(path string) []string {
 		assetsEnv + "=" + c.plan.bin.dir,
 		"PATH=" + strings.TrimSuffix(c.plan.bin.dir+string(os.PathListSeparator)+path, string(os.PathListSeparator)),
 	}
+	if self, err := os.Executable(); err == nil {
+		env = append(env, toolEnv+"="+self)
+	}
 	switch {
 	case c.options.obstacle != "":
 		env = append(env, noNodeEnv+"="+c.options.obstacle)
 	case c.box != nil:
-		env = append(env, nodePIDEnv+"="+strconv.Itoa(c.box.pid()), containerdEnv+"="+containerdFrom(c.box.pid()))
+		env = append(env, nodePIDEnv+"="+strconv.Itoa(c.box.pid()),
+			containerdEnv+"="+containerdFrom(c.box.pid()))
 	}
 	return env
 }
 
-// What a program learns of the real node, or of its absence.
+// What a program learns of this tool, and of the real node or its absence.
 const (
+	toolEnv       = "LOCALCLUSTER"
 	nodePIDEnv    = "LOCALCLUSTER_NODE_PID"
 	containerdEnv = "LOCALCLUSTER_CONTAINERD"
 	noNodeEnv     = "LOCALCLUSTER_NO_NODE"
