@@ -71,7 +71,7 @@ func newCluster(bin cache, o options, now func() time.Time) (*cluster, error) {
 // start brings the parts up in the order in which they need each other.
 func (c *cluster) start(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
-		c.openSandbox, c.startRuntime, c.startEtcd, c.startAPIServer, c.startControllers, c.startNode, c.startRealNode, c.publish,
+		c.openSandbox, c.startRuntime, c.startEtcd, c.startAPIServer, c.startControllers, c.startNode, c.startRealNode, c.startPolicies, c.publish,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -185,11 +185,15 @@ func (c *cluster) kubeconfigPath() string {
 }
 
 func (c *cluster) launch(what component, args []string) (*process, error) {
+	return c.launchCommand(c.command(what, args))
+}
+
+func (c *cluster) launchCommand(cmd *exec.Cmd) (*process, error) {
 	start := startedByNursery
 	if c.box != nil {
 		start = c.box.start
 	}
-	p, err := startProcess(c.plan.dir, c.command(what, args), start)
+	p, err := startProcess(c.plan.dir, cmd, start)
 	if err != nil {
 		return nil, err
 	}

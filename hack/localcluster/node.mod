@@ -21,6 +21,7 @@ require (
 	github.com/google/go-cmp v0.7.0
 	golang.org/x/sys v0.49.0
 	golang.org/x/term v0.46.0
+	sigs.k8s.io/knftables v0.0.18
 )
 
 require (

@@ -20,6 +20,7 @@ type options struct {
 	runtimeConfig string
 	simulatedNode bool
 	node          bool
+	policies      bool
 	printEnv      bool
 	// obstacle is why there is no real node although one was asked for.
 	obstacle string
@@ -35,6 +36,7 @@ func (o *options) flags() *flag.FlagSet {
 	f.StringVar(&o.runtimeConfig, "runtime-config", "", "kube-apiserver's --runtime-config, a list of `GROUP/VERSION=BOOL`")
 	f.BoolVar(&o.simulatedNode, "simulated-node", false, "add a node that only pretends to run pods")
 	f.BoolVar(&o.node, "node", false, "add a real node (Linux, as root): containers, pod network, Services, names; run's command then runs in the node's network")
+	f.BoolVar(&o.policies, "network-policies", false, "let the real node drop what NetworkPolicies forbid")
 	f.BoolVar(&o.printEnv, "print-env", false, "print shell lines that set KUBECONFIG and PATH on standard output once ready")
 	return f
 }
@@ -51,6 +53,9 @@ func parseOptions(args []string, base string) (options, error) {
 	}
 	if o.node && o.simulatedNode {
 		return options{}, usageError("--node and --simulated-node exclude each other: pods would be spread over both")
+	}
+	if o.policies && !o.node {
+		return options{}, usageError("--network-policies needs --node: without packets there is nothing to drop")
 	}
 	for _, file := range []*string{&o.kubeconfig, &o.auditLog} {
 		if *file != "" && !filepath.IsAbs(*file) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 )
 
@@ -107,6 +108,25 @@ func (c *cluster) startRealNode(ctx context.Context) error {
 		return err
 	}
 	return c.await(ctx, proxy, func(ctx context.Context) error { return dnsReady(ctx, admin) })
+}
+
+// startPolicies starts this tool once more, as what enforces network policies.
+func (c *cluster) startPolicies(context.Context) error {
+	if !c.options.policies {
+		return nil
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("finding this program: %w", err)
+	}
+	kubeconfig := c.plan.file("policies.kubeconfig")
+	if err := writeFileAtomic(kubeconfig, c.admin.kubeconfig(), 0o600); err != nil {
+		return err
+	}
+	cmd := exec.Command(self, "policies")
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+kubeconfig)
+	_, err = c.launchCommand(cmd)
+	return err
 }
 
 // nodeReady is nil once the kubelet reports that pods may come.

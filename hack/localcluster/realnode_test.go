@@ -196,10 +196,11 @@ func TestTheKernelClearsUpAfterAKilledTool(t *testing.T) {
 func TestRunStandsInTheNodesNetwork(t *testing.T) {
 	nodeCache(t)
 	// The pods' network is there for the command, and the way out of the machine is not.
-	s := startTool(t, nil, "run", "--node", "--", "sh", "-ec", `
+	s := startTool(t, nil, "run", "--node", "--network-policies", "--", "sh", "-ec", `
 kubectl run probe --image=localcluster.local/pause:1 --image-pull-policy=Never
 kubectl wait --for=condition=Ready pod/probe --timeout=60s
 ip route
+until nft list table inet localcluster-policies; do sleep 0.1; done
 test -S "$LOCALCLUSTER_CONTAINERD"
 nsenter --net --target "$LOCALCLUSTER_NODE_PID" true`)
 	if code := s.exitCode(t); code != 0 {

@@ -53,6 +53,8 @@ func TestCommandLine(t *testing.T) {
 		"build with arguments":         {give: []string{"build", "etcd"}, code: exitUsage, err: "takes no arguments"},
 		"build with another flag":      {give: []string{"build", "--nodes"}, code: exitUsage, err: "takes no arguments but --node"},
 		"down with arguments":          {give: []string{"down", "all"}, code: exitUsage, err: "takes no arguments"},
+		"policies with arguments":      {give: []string{"policies", "on"}, code: exitUsage, err: "takes no arguments"},
+		"policies without a cluster":   {give: []string{"policies"}, code: exitFailed, err: "reading KUBECONFIG"},
 		"an image without a name":      {give: []string{"image", "app"}, code: exitUsage, err: "needs --name"},
 		"an image without a program":   {give: []string{"image", "--name", "a:1"}, code: exitUsage, err: "needs a PROGRAM"},
 		"an image without a node":      {give: []string{"image", "--name", "a:1", "app"}, code: exitFailed, err: containerdEnv + " is not set"},

@@ -108,7 +108,7 @@ func (t tool) prepare(ctx context.Context, o options) (cache, options, error) {
 			return cache{}, o, err
 		}
 		if o.obstacle = nodeObstacle(ctx, nodeFolders(bin), t.err); o.obstacle != "" {
-			o.node = false
+			o.node, o.policies = false, false
 			fmt.Fprintf(t.err, "no real node here: %s. Going on with the control plane alone.\n", o.obstacle)
 		} else {
 			want = append(slices.Clip(want), nodeComponents...)

@@ -53,7 +53,7 @@ func run(ctx context.Context, args []string) error {
 		if err != nil {
 			return err
 		}
-		server := &http.Server{Handler: handler(), ReadHeaderTimeout: patience}
+		server := &http.Server{Handler: handler(), ReadHeaderTimeout: time.Minute}
 		go func() { failed <- server.Serve(l) }()
 	}
 	select {
@@ -73,6 +73,13 @@ func handler() http.Handler {
 	})
 	mux.HandleFunc("/ask", func(w http.ResponseWriter, r *http.Request) {
 		answer(w)(ask(r.Context(), r.FormValue("to")))
+	})
+	held := &connections{}
+	mux.HandleFunc("/hold", func(w http.ResponseWriter, r *http.Request) {
+		answer(w)(held.open(r.Context(), r.FormValue("to")))
+	})
+	mux.HandleFunc("/held", func(w http.ResponseWriter, r *http.Request) {
+		answer(w)(held.ask(r.FormValue("id")))
 	})
 	mux.HandleFunc("/lookup", func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), 2*patience)
