@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -52,11 +53,12 @@ func probeKernel(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = runInside(ctx, box, slices.Concat(networkCommands, probeCommands))
-	if closeErr := box.close(); err == nil {
-		err = closeErr
+	cgroup := fmt.Sprintf("/hipaa-localcluster-probe-%d", os.Getpid())
+	err = makeCgroups(cgroupRoot, cgroup)
+	if err == nil {
+		err = runInside(ctx, box, slices.Concat(networkCommands, probeCommands))
 	}
-	return err
+	return errors.Join(err, removeCgroups(cgroupRoot, cgroup), box.close())
 }
 
 // missingPackages are those of which no file is there.

@@ -44,6 +44,7 @@ func traces(t *testing.T) map[string]string {
 	for name, command := range map[string]string{
 		"links":   "ip -o link | cut -d: -f2",
 		"rules":   "nft list tables",
+		"kernel":  "cd /proc/sys && head vm/overcommit_memory vm/panic_on_oom kernel/panic kernel/panic_on_oops",
 		"mounts":  "cut -d' ' -f2 /proc/mounts",
 		"folders": "ls -d /var/lib/cni /var/lib/kubelet /var/log/pods /var/log/containers /run/containerd /run/netns /opt/containerd 2>/dev/null || true",
 	} {

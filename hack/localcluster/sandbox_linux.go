@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"runtime"
 	"syscall"
 
@@ -23,6 +24,17 @@ const held = "held"
 // sandboxFolders are those in which a node's programs leave things behind, under names
 // that no flag changes. In a sandbox each is an empty one in memory.
 var sandboxFolders = []string{"/run", "/var/lib", "/var/log"}
+
+// kernelSettings are those of the whole machine that a kubelet sets when it starts. No namespace holds
+// them, so a node finds files in their place that say what it wants to read.
+var kernelSettings = map[string]string{
+	"/proc/sys/kernel/keys/root_maxbytes": "25000000",
+	"/proc/sys/kernel/keys/root_maxkeys":  "1000000",
+	"/proc/sys/kernel/panic":              "10",
+	"/proc/sys/kernel/panic_on_oops":      "1",
+	"/proc/sys/vm/overcommit_memory":      "1",
+	"/proc/sys/vm/panic_on_oom":           "0",
+}
 
 // kubeletFolder is where the kubelet keeps volumes and sockets, seen from inside.
 const kubeletFolder = "/var/lib/kubelet"
@@ -175,6 +187,9 @@ func furnish(kubelet string) error {
 			return fmt.Errorf("mounting %s: %w", folder, err)
 		}
 	}
+	if err := hideKernelSettings(); err != nil {
+		return err
+	}
 	if kubelet != "" {
 		if err := errors.Join(os.Mkdir(kubeletFolder, 0o700), unix.Mount(kubelet, kubeletFolder, "", unix.MS_BIND, "")); err != nil {
 			return fmt.Errorf("mounting %s: %w", kubeletFolder, err)
@@ -183,6 +198,19 @@ func furnish(kubelet string) error {
 	// Within the node mounts pass from the kubelet to the containers, as on a machine.
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SHARED, ""); err != nil {
 		return fmt.Errorf("sharing mounts inside the sandbox: %w", err)
+	}
+	return nil
+}
+
+func hideKernelSettings() error {
+	for setting, value := range kernelSettings {
+		if _, err := os.Stat(setting); errors.Is(err, os.ErrNotExist) {
+			continue // a kernel without it: the kubelet does not miss it either
+		}
+		file := "/run/" + filepath.Base(setting)
+		if err := errors.Join(os.WriteFile(file, []byte(value+"\n"), 0o600), unix.Mount(file, setting, "", unix.MS_BIND, "")); err != nil {
+			return fmt.Errorf("hiding %s: %w", setting, err)
+		}
 	}
 	return nil
 }
