@@ -3,6 +3,8 @@ package node_test
 import (
 	"fmt"
 	"net"
+	"os"
+	"path/filepath"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -115,6 +117,18 @@ var _ = Describe("The node", func() {
 			g.Expect(without.Status.ContainerStatuses).To(HaveLen(1))
 			g.Expect(without.Status.ContainerStatuses[0].RestartCount).To(BeNumerically(">", 0))
 		}).Should(Succeed())
+	})
+
+	It("starts a program from a file tree, as packages unpack to one", func() {
+		tree := GinkgoT().TempDir()
+		Expect(os.CopyFS(filepath.Join(tree, "opt", "peer"), os.DirFS(filepath.Dir(peerProgram)))).To(Succeed())
+		Expect(os.Symlink("opt/peer/peer", filepath.Join(tree, "start"))).To(Succeed())
+		importImage("--name", "localcluster.local/tree:1", "--rootfs", tree, "--user", "65532", "--entrypoint", "/start -listen 9091,"+control)
+		pod := peer(namespace(nil), "tree")
+		pod.Spec.Containers[0].Image = "localcluster.local/tree:1"
+		pod.Spec.SecurityContext = &corev1.PodSecurityContext{RunAsNonRoot: ptr.To(true)}
+		running(pod)
+		Expect(request(net.JoinHostPort(pod.Status.PodIP, "9091"), "/", nil)).To(Equal("tree"))
 	})
 
 	It("shows what a container logs and runs commands in it", func() {

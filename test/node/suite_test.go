@@ -36,6 +36,8 @@ const (
 var (
 	ctx   = context.Background()
 	admin client.Client
+	// peerProgram is where the program of every pod was built.
+	peerProgram string
 )
 
 func TestNode(t *testing.T) {
@@ -62,12 +64,18 @@ var _ = BeforeSuite(func() {
 	admin, err = client.New(config, client.Options{})
 	Expect(err).NotTo(HaveOccurred())
 
-	peer := filepath.Join(GinkgoT().TempDir(), "peer")
-	build := exec.CommandContext(ctx, "go", "build", "-o", peer, "./peer")
+	peerProgram = filepath.Join(GinkgoT().TempDir(), "peer")
+	build := exec.CommandContext(ctx, "go", "build", "-o", peerProgram, "./peer")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	succeed(build)
-	succeed(exec.CommandContext(ctx, os.Getenv(tool), "image", "--name", peerImage, peer))
+	importImage("--name", peerImage, peerProgram)
 })
+
+// importImage makes an image and gives it to the node.
+func importImage(args ...string) {
+	GinkgoHelper()
+	succeed(exec.CommandContext(ctx, os.Getenv(tool), append([]string{"image"}, args...)...))
+}
 
 func succeed(cmd *exec.Cmd) {
 	GinkgoHelper()
