@@ -31,6 +31,9 @@ func nodeObstacle(ctx context.Context, folders []string, out io.Writer) string {
 	case os.Geteuid() != 0:
 		return "it needs root: namespaces, mounts and cgroups of a node are root's"
 	}
+	if users, err := os.ReadFile("/proc/self/uid_map"); err == nil && !everyUser(string(users)) {
+		return "it needs the machine's root; this one is root of a user namespace only"
+	}
 	for _, folder := range folders {
 		for _, hidden := range sandboxFolders {
 			if folder == hidden || strings.HasPrefix(folder, hidden+"/") {
@@ -45,6 +48,11 @@ func nodeObstacle(ctx context.Context, folders []string, out io.Writer) string {
 		return "the kernel does not let it: " + err.Error()
 	}
 	return ""
+}
+
+// everyUser tells whether a uid_map is that of the machine itself, in which every user is who he is.
+func everyUser(uidMap string) bool {
+	return slices.Equal(strings.Fields(uidMap), []string{"0", "0", "4294967295"})
 }
 
 // probeKernel makes what a node is made of, and lets the kernel throw it away.
