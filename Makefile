@@ -39,6 +39,7 @@ TEST_FLAGS   ?= $(if $(RACE),-race)
 TEST_TIMEOUT ?= 20m
 FUZZTIME     ?= 5s
 E2E_TIMEOUT  ?= 30m
+NODE_FLAGS   ?=
 DEMO_FLAGS   ?=
 BENCH        ?= .
 BENCH_COUNT  ?= 6
@@ -119,7 +120,7 @@ fmt: $(LINT) ## Format Go code.
 	for module in . $(HACK_MODULES); do (cd $$module && $(LINT) fmt --config $(CURDIR)/.golangci.yml); done
 
 ### Check it
-.PHONY: test unit fuzz race lint verify e2e bench bench-proxy vuln
+.PHONY: test unit fuzz race lint verify e2e e2e-node bench bench-proxy vuln
 test: unit fuzz ## Run everything a contributor must keep green, except the linters.
 
 unit: ## Run the tests of every module; the Kubernetes binaries build themselves on first use.
@@ -149,6 +150,14 @@ verify: ## Check that generated files, modules, formatting and tables are as the
 
 e2e: ## Run the end-to-end tests on a cluster of their own.
 	E2E=1 go test -count=1 -timeout=$(E2E_TIMEOUT) ./test/e2e/...
+
+# The suite stands in the node's network, from where no module can be fetched: what it runs is built before.
+e2e-node: ## Run the tests that need a real node: Linux, as root; elsewhere they say why they are skipped.
+	@mkdir -p $(BIN)
+	go build -C hack/localcluster -o $(CURDIR)/$(BIN)/localcluster .
+	go test -c -o $(BIN)/node.test ./test/node
+	cd test/node
+	NODE=1 $(CURDIR)/$(BIN)/localcluster run --node -- $(CURDIR)/$(BIN)/node.test -test.v -test.timeout=$(E2E_TIMEOUT) $(NODE_FLAGS)
 
 bench: ## Measure; with BENCH_BASE=FILE compare to an earlier $(DIST)/bench.txt.
 	@mkdir -p $(DIST)

@@ -26,6 +26,8 @@ files() {
 
 modules() { files 'go.mod' '*/go.mod' | xargs -0 -n1 dirname; }
 
+modfiles() { files 'hack/localcluster/*.mod' | grep -zv '/go\.mod$'; }
+
 copy_tree() {
   mkdir "$have"
   files | tar --null -T - -cf - | tar -xf - -C "$have"
@@ -57,12 +59,18 @@ check_generated() {
 }
 
 check_modules() {
-  local module
+  local module file
   while IFS= read -r module; do
     if ! go mod tidy -C "$have/$module" -diff >&2; then
       complain "$module/go.mod or go.sum is not tidy: run go mod tidy -C $module"
     fi
   done < <(modules)
+  # Further sets of versions for one module, each in a file of its own.
+  while IFS= read -r -d '' file; do
+    if ! go mod tidy -C "$have/$(dirname "$file")" -modfile="$(basename "$file")" -diff >&2; then
+      complain "$file is not tidy: run go mod tidy -C $(dirname "$file") -modfile=$(basename "$file")"
+    fi
+  done < <(modfiles)
 }
 
 check_format() {
@@ -98,12 +106,15 @@ direct() {
 }
 
 check_dependencies() {
-  local table=docs/dependencies.md module name
+  local table=docs/dependencies.md module file name
   if [[ ! -f $table ]]; then
     complain "$table is missing"
     return
   fi
-  while IFS= read -r module; do direct "$module/go.mod"; done < <(modules) | sort -u >"$scratch/direct"
+  {
+    while IFS= read -r module; do direct "$module/go.mod"; done < <(modules)
+    while IFS= read -r -d '' file; do direct "$file"; done < <(modfiles)
+  } | sort -u >"$scratch/direct"
   awk -F'`' '/^\| `/ { print $2 }' "$table" | sort -u >"$scratch/rows"
   while IFS= read -r name; do complain "$name is a direct dependency without a row in $table"; done \
     < <(comm -23 "$scratch/direct" "$scratch/rows")

@@ -53,7 +53,7 @@ func (b builder) one(ctx context.Context, p component, t task) (err error) {
 	return b.progress.during(t, func() error { return b.compile(ctx, p) })
 }
 
-// compile links p in a scratch module that holds nothing but the pinned versions.
+// compile links p in a scratch module that holds nothing but the pinned versions, and p's file if it has one.
 func (b builder) compile(ctx context.Context, p component) (err error) {
 	module, partial := b.cache.modulePath(p), b.cache.partialPath(p)
 	sweep := func() error { return errors.Join(os.RemoveAll(module), os.RemoveAll(partial)) }
@@ -62,11 +62,17 @@ func (b builder) compile(ctx context.Context, p component) (err error) {
 		return fmt.Errorf("clearing the cache: %w", err)
 	}
 	defer func() { err = errors.Join(err, sweep()) }()
-	if err := os.Mkdir(module, 0o755); err != nil {
-		return fmt.Errorf("creating a scratch module: %w", err)
+	versions := p.modules(b.cache.release)
+	files := map[string]string{"go.mod": versions.goMod, "go.sum": versions.goSum}
+	if p.source != "" {
+		files[p.pkg] = p.source
 	}
-	for name, content := range map[string]string{"go.mod": b.cache.release.goMod, "go.sum": b.cache.release.goSum} {
-		if err := os.WriteFile(filepath.Join(module, name), []byte(content), 0o600); err != nil {
+	for name, content := range files {
+		path := filepath.Join(module, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return fmt.Errorf("creating a scratch module: %w", err)
+		}
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 			return fmt.Errorf("writing the scratch module: %w", err)
 		}
 	}

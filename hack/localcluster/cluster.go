@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"sync"
@@ -24,6 +25,9 @@ type cluster struct {
 	died      chan *process
 	node      context.CancelFunc
 	nodeDone  sync.WaitGroup
+	// box and relay are nil unless the cluster has a real node.
+	box   *sandbox
+	relay *relay
 	// written is the content of the kubeconfig at kubeconfigPath, nil before it is there.
 	written []byte
 }
@@ -61,13 +65,13 @@ func newCluster(bin cache, o options, now func() time.Time) (*cluster, error) {
 	if err != nil {
 		return nil, errors.Join(err, work.remove())
 	}
-	return &cluster{plan: p, options: o, work: work, now: now, died: make(chan *process, len(allComponents))}, nil
+	return &cluster{plan: p, options: o, work: work, now: now, died: make(chan *process, len(allComponents)+len(nodeComponents))}, nil
 }
 
 // start brings the parts up in the order in which they need each other.
 func (c *cluster) start(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
-		c.startEtcd, c.startAPIServer, c.startControllers, c.startNode, c.publish,
+		c.openSandbox, c.startRuntime, c.startEtcd, c.startAPIServer, c.startControllers, c.startNode, c.startRealNode, c.startPolicies, c.publish,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -181,7 +185,15 @@ func (c *cluster) kubeconfigPath() string {
 }
 
 func (c *cluster) launch(what component, args []string) (*process, error) {
-	p, err := startProcess(c.plan.dir, c.plan.bin.path(what), args)
+	return c.launchCommand(c.command(what, args))
+}
+
+func (c *cluster) launchCommand(cmd *exec.Cmd) (*process, error) {
+	start := startedByNursery
+	if c.box != nil {
+		start = c.box.start
+	}
+	p, err := startProcess(c.plan.dir, cmd, start)
 	if err != nil {
 		return nil, err
 	}
@@ -191,6 +203,14 @@ func (c *cluster) launch(what component, args []string) (*process, error) {
 		c.died <- p
 	}()
 	return p, nil
+}
+
+func (c *cluster) command(what component, args []string) *exec.Cmd {
+	cmd := exec.Command(c.plan.bin.path(what), args...)
+	if c.box != nil {
+		cmd.Env = append(os.Environ(), "PATH="+nodePath(c.plan.bin))
+	}
+	return cmd
 }
 
 func (c *cluster) loginTo(port int, user string, pair keyPair) (login, error) {
@@ -215,6 +235,7 @@ func (c *cluster) stop(hurry context.Context) error {
 		c.node()
 		c.nodeDone.Wait()
 	}
+	errs = append(errs, c.closeSandbox())
 	for _, p := range slices.Backward(c.processes) {
 		errs = append(errs, p.stop(hurry))
 	}
@@ -223,9 +244,12 @@ func (c *cluster) stop(hurry context.Context) error {
 
 // describe tells a person what is there.
 func (c *cluster) describe(out io.Writer, took time.Duration) {
-	node := "no node: pods stay Pending (--simulated-node adds one that only pretends)"
-	if c.options.simulatedNode {
+	node := "no node: pods stay Pending (--node adds a real one, --simulated-node one that only pretends)"
+	switch {
+	case c.options.simulatedNode:
 		node = nodeName + ": it only pretends to run pods; no container is started"
+	case c.options.node:
+		node = fmt.Sprintf("%s, a real one; its network is that of process %d: nsenter --net --target %d", realNodeName, c.box.pid(), c.box.pid())
 	}
 	fmt.Fprintf(out, `Kubernetes %s is ready after %s.
   kubeconfig  %s

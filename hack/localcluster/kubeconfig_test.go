@@ -37,6 +37,21 @@ current-context: hipaa-localcluster
 	}
 }
 
+func TestParseKubeconfigReadsWhatWasWritten(t *testing.T) {
+	want := login{server: "https://127.0.0.1:20001", user: "admin", ca: []byte("authority"), cert: []byte("certificate"), key: []byte("key")}
+	got, err := parseKubeconfig(want.kubeconfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(login{})); diff != "" {
+		t.Errorf("login (-want +got):\n%s", diff)
+	}
+	_, err = parseKubeconfig([]byte("apiVersion: v1\nkind: Config\n"))
+	wantErrorContaining(t, err, "not written by this tool")
+	_, err = parseKubeconfig([]byte(kubeconfigMark + "client-key-data: ?\n"))
+	wantErrorContaining(t, err, "client-key-data")
+}
+
 func TestCheckKubeconfigPath(t *testing.T) {
 	dir := t.TempDir()
 	writeFile(t, filepath.Join(dir, "ours"), kubeconfigMark+"apiVersion: v1\n", 0o600)

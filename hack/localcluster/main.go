@@ -8,6 +8,9 @@ import (
 )
 
 func main() {
+	if len(os.Args) == 3 && os.Args[1] == holdCommand {
+		os.Exit(holdSandbox(os.Stdout, os.Args[2]))
+	}
 	os.Exit(tool{
 		args: os.Args[1:], in: os.Stdin, out: os.Stdout, err: os.Stderr,
 		getenv: os.Getenv, now: time.Now,

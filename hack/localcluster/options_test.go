@@ -27,7 +27,10 @@ func TestParseOptions(t *testing.T) {
 			give: []string{"--print-env", "kubectl", "get", "--raw"},
 			want: options{printEnv: true, command: []string{"kubectl", "get", "--raw"}},
 		},
-		"an unknown flag": {give: []string{"--nodes=3"}, wantError: "flag provided but not defined: -nodes"},
+		"a real node":             {give: []string{"--node"}, want: options{node: true}},
+		"policies without a node": {give: []string{"--network-policies"}, wantError: "needs --node"},
+		"two kinds of nodes":      {give: []string{"--node", "--simulated-node"}, wantError: "exclude each other"},
+		"an unknown flag":         {give: []string{"--nodes=3"}, wantError: "flag provided but not defined: -nodes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := parseOptions(tc.give, "/home/a")

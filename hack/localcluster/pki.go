@@ -21,7 +21,9 @@ type pki struct {
 	apiServer, scheduler, manager     keyPair // serving
 	admin, schedulerUser, managerUser keyPair // clients of the API server
 	node                              keyPair
-	tokenPrivateKey, tokenPublicKey   string
+	// Those of a real node; the kubelet's both serves and asks.
+	kubelet, kubeletClient, serviceProxy keyPair
+	tokenPrivateKey, tokenPublicKey      string
 }
 
 // wanted is one certificate that an authority issues.
@@ -43,7 +45,7 @@ func newPKI(dir string, now time.Time) (pki, error) {
 	authorities := map[string][]wanted{
 		"ca": {
 			{&k.apiServer, "apiserver", subject{user: "kube-apiserver", hosts: append([]string{
-				"kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local", firstServiceIP,
+				"kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local", firstServiceIP, bridgeAddress,
 			}, loopbackHosts...)}},
 			{&k.scheduler, "scheduler", subject{user: "kube-scheduler", hosts: loopbackHosts}},
 			{&k.manager, "controller-manager", subject{user: "kube-controller-manager", hosts: loopbackHosts}},
@@ -51,6 +53,11 @@ func newPKI(dir string, now time.Time) (pki, error) {
 			{&k.schedulerUser, "scheduler-client", subject{user: "system:kube-scheduler"}},
 			{&k.managerUser, "controller-manager-client", subject{user: "system:kube-controller-manager"}},
 			{&k.node, "node-client", subject{user: "system:node:" + nodeName, groups: []string{"system:nodes"}}},
+			{&k.kubelet, "kubelet", subject{
+				user: "system:node:" + realNodeName, groups: []string{"system:nodes"}, hosts: append([]string{realNodeName, bridgeAddress}, loopbackHosts...),
+			}},
+			{&k.kubeletClient, "apiserver-kubelet-client", subject{user: "kube-apiserver-kubelet-client", groups: []string{"system:masters"}}},
+			{&k.serviceProxy, "kube-proxy", subject{user: "system:kube-proxy"}},
 		},
 		"etcd-ca": {
 			{&k.etcd, "etcd", subject{user: "etcd", hosts: loopbackHosts}},

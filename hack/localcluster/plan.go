@@ -15,6 +15,8 @@ type plan struct {
 	auditLog string
 	// runtimeConfig is kube-apiserver's --runtime-config, or "".
 	runtimeConfig string
+	// node says that the cluster has a real node, and a network of its own.
+	node bool
 }
 
 // clusterPorts are loopback ports.
@@ -37,6 +39,7 @@ func newPlan(bin cache, dir string, o options, now time.Time) (plan, error) {
 		ports:         clusterPorts{etcd: p[0], etcdPeer: p[1], apiServer: p[2], manager: p[3], scheduler: p[4]},
 		auditLog:      o.auditLog,
 		runtimeConfig: o.runtimeConfig,
+		node:          o.node,
 	}, nil
 }
 

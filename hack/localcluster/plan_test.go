@@ -1,6 +1,8 @@
 package main
 
 import (
+	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -67,6 +69,34 @@ func TestArgumentsAreSound(t *testing.T) {
 			if seen[optional] {
 				t.Errorf("%s: %s is given though nobody asked", program, optional)
 			}
+		}
+	}
+}
+
+func TestArgumentsOfARealNode(t *testing.T) {
+	p := testPlan(t, options{node: true})
+	for _, want := range []string{"--bind-address=0.0.0.0", "--advertise-address=" + bridgeAddress, "--kubelet-client-certificate=" + p.pki.kubeletClient.cert} {
+		if !slices.Contains(p.apiServerArgs(), want) {
+			t.Errorf("kube-apiserver lacks %s", want)
+		}
+	}
+	if slices.Contains(p.apiServerArgs(), "--endpoint-reconciler-type=none") {
+		t.Error("the Service kubernetes gets no endpoints, although pods ask for it")
+	}
+	var network struct {
+		Plugins []struct {
+			Type string `json:"type"`
+		} `json:"plugins"`
+	}
+	if err := json.Unmarshal([]byte(p.networkConfig()), &network); err != nil || len(network.Plugins) != 2 {
+		t.Errorf("the CNI configuration reads as %+v, %v", network, err)
+	}
+	if got := p.kubeletConfig()["cgroupRoot"]; got != "/"+filepath.Base(p.dir) {
+		t.Errorf("the kubelet's cgroup is %v, which does not lead back to the cluster's folder", got)
+	}
+	for _, want := range []string{fmt.Sprintf("BinaryName = %q", "/usr/sbin/runc"), fmt.Sprintf("sandbox = %q", pauseImage), fmt.Sprintf("conf_dir = %q", p.file("cni"))} {
+		if !strings.Contains(p.containerdConfig("/usr/sbin/runc"), want) {
+			t.Errorf("containerd's configuration lacks %s", want)
 		}
 	}
 }

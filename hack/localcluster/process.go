@@ -32,20 +32,19 @@ type process struct {
 	err     error         // why it ended; read it only after ended
 }
 
-// startProcess runs a program with its output in DIR/NAME.log.
-func startProcess(dir, path string, args []string) (*process, error) {
-	p := &process{name: filepath.Base(path), ended: make(chan struct{})}
+// startProcess runs a program, by way of start, with its output in DIR/NAME.log.
+func startProcess(dir string, cmd *exec.Cmd, start func(*exec.Cmd) error) (*process, error) {
+	p := &process{name: filepath.Base(cmd.Path), cmd: cmd, ended: make(chan struct{})}
 	p.logPath = filepath.Join(dir, p.name+".log")
 	log, err := os.OpenFile(p.logPath, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("starting %s: %w", p.name, err)
 	}
 	defer log.Close() // the child has its own descriptor
-	p.cmd = exec.Command(path, args...)
 	p.cmd.Dir = dir
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	p.cmd.SysProcAttr = ownGroup()
-	if err := startedByNursery(p.cmd); err != nil {
+	if err := start(p.cmd); err != nil {
 		return nil, fmt.Errorf("starting %s: %w", p.name, err)
 	}
 	go func() {
@@ -114,8 +113,11 @@ var nursery = sync.OnceValue(func() chan<- func() {
 	return jobs
 })
 
-func startedByNursery(cmd *exec.Cmd) error {
+func startedByNursery(cmd *exec.Cmd) error { return startedOn(nursery(), cmd) }
+
+// startedOn starts a command on the thread that takes these jobs.
+func startedOn(jobs chan<- func(), cmd *exec.Cmd) error {
 	result := make(chan error, 1)
-	nursery() <- func() { result <- cmd.Start() }
+	jobs <- func() { result <- cmd.Start() }
 	return <-result
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -14,7 +15,7 @@ func startScript(t *testing.T, script string) *process {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "server")
 	writeFile(t, path, "#!/bin/sh\n"+script, 0o755)
-	p, err := startProcess(dir, path, []string{"--flag"})
+	p, err := startProcess(dir, exec.Command(path, "--flag"), startedByNursery)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,6 +71,6 @@ func TestEarlyEndShowsTheEndOfTheLog(t *testing.T) {
 }
 
 func TestStartProcessThatIsNotThere(t *testing.T) {
-	_, err := startProcess(t.TempDir(), "/absent/etcd", nil)
+	_, err := startProcess(t.TempDir(), exec.Command("/absent/etcd"), startedByNursery)
 	wantErrorContaining(t, err, "starting etcd")
 }

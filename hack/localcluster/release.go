@@ -2,7 +2,6 @@ package main
 
 import (
 	_ "embed"
-	"errors"
 	"fmt"
 	"strings"
 )
@@ -14,38 +13,60 @@ var (
 	ownGoMod string
 	//go:embed go.sum
 	ownGoSum string
+	//go:embed node.mod
+	nodeGoMod string
+	//go:embed node.sum
+	nodeGoSum string
 )
+
+// modules are a go.mod and its go.sum.
+type modules struct{ goMod, goSum string }
 
 // release is one set of versions that is built and run together.
 type release struct {
-	// kubernetes and etcd are module versions, "v1.36.3".
-	kubernetes, etcd string
-	// goMod and goSum pin everything below them.
-	goMod, goSum string
+	// Module versions, "v1.36.3".
+	kubernetes, etcd, containerd, coredns string
+	// own pins everything below the first two, node everything below the others.
+	own, node modules
 }
 
-// parseRelease reads the versions out of a go.mod, so that a version stands in one place only.
-func parseRelease(goMod, goSum string) (release, error) {
-	r := release{goMod: goMod, goSum: goSum}
-	for line := range strings.Lines(goMod) {
-		fields := strings.Fields(strings.TrimPrefix(strings.TrimSpace(line), "require "))
-		if len(fields) < 2 || !strings.HasPrefix(fields[1], "v") {
-			continue
+// parseRelease reads the versions out of the module files, so that a version stands in one place only.
+func parseRelease(own, node modules) (release, error) {
+	r := release{own: own, node: node}
+	for _, want := range []struct {
+		into         *string
+		goMod, where string
+		module       string
+	}{
+		{&r.kubernetes, own.goMod, "go.mod", kubernetesModule},
+		{&r.etcd, own.goMod, "go.mod", etcdModule},
+		{&r.containerd, node.goMod, "node.mod", containerdModule},
+		{&r.coredns, node.goMod, "node.mod", corednsModule},
+	} {
+		if *want.into = requiredVersion(want.goMod, want.module); *want.into == "" {
+			return release{}, fmt.Errorf("reading %s: it does not require %s", want.where, want.module)
 		}
-		switch fields[0] {
-		case kubernetesModule:
-			r.kubernetes = fields[1]
-		case etcdModule:
-			r.etcd = fields[1]
-		}
-	}
-	if r.kubernetes == "" || r.etcd == "" {
-		return release{}, errors.New("reading go.mod: it does not require both " + kubernetesModule + " and " + etcdModule)
 	}
 	if _, _, err := majorMinor(r.kubernetes); err != nil {
 		return release{}, err
 	}
 	return r, nil
+}
+
+// ownVersions is the release that travels in this binary.
+func ownVersions() (release, error) {
+	return parseRelease(modules{ownGoMod, ownGoSum}, modules{nodeGoMod, nodeGoSum})
+}
+
+// requiredVersion is the version of a module that a go.mod requires, or "".
+func requiredVersion(goMod, module string) string {
+	for line := range strings.Lines(goMod) {
+		fields := strings.Fields(strings.TrimPrefix(strings.TrimSpace(line), "require "))
+		if len(fields) >= 2 && fields[0] == module && strings.HasPrefix(fields[1], "v") {
+			return fields[1]
+		}
+	}
+	return ""
 }
 
 // majorMinor splits "v1.36.3" into "1" and "36".

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -8,31 +10,42 @@ import (
 )
 
 func TestParseRelease(t *testing.T) {
+	node := modules{goMod: "require (\n\tgithub.com/containerd/containerd/v2 v2.4.2\n\tgithub.com/coredns/coredns v1.15.0\n)\n"}
 	for name, tc := range map[string]struct {
 		give      string
-		want      [2]string
+		giveNode  modules
+		want      [4]string
 		wantError string
 	}{
 		"versions in a block": {
-			give: "module x\nrequire (\n\tk8s.io/kubernetes v1.36.3\n\tgo.etcd.io/etcd/server/v3 v3.6.8 // indirect\n)\n",
-			want: [2]string{"v1.36.3", "v3.6.8"},
+			give:     "module x\nrequire (\n\tk8s.io/kubernetes v1.36.3\n\tgo.etcd.io/etcd/server/v3 v3.6.8 // indirect\n)\n",
+			giveNode: node,
+			want:     [4]string{"v1.36.3", "v3.6.8", "v2.4.2", "v1.15.0"},
 		},
 		"versions on lines of their own": {
-			give: "require k8s.io/kubernetes v1.35.4\nrequire go.etcd.io/etcd/server/v3 v3.6.7\n",
-			want: [2]string{"v1.35.4", "v3.6.7"},
+			give:     "require k8s.io/kubernetes v1.35.4\nrequire go.etcd.io/etcd/server/v3 v3.6.7\n",
+			giveNode: node,
+			want:     [4]string{"v1.35.4", "v3.6.7", "v2.4.2", "v1.15.0"},
 		},
 		"a module whose name only starts alike does not count": {
 			give:      "require k8s.io/kubernetes/extra v1.0.0\nrequire go.etcd.io/etcd/server/v3 v3.6.7\n",
-			wantError: "does not require both",
+			giveNode:  node,
+			wantError: "go.mod: it does not require k8s.io/kubernetes",
 		},
-		"a tool line is not a version":         {give: "tool k8s.io/kubernetes/cmd/kubectl\n", wantError: "does not require both"},
-		"nothing":                              {give: "", wantError: "does not require both"},
-		"a version that cannot be split fails": {give: "require k8s.io/kubernetes v1\nrequire go.etcd.io/etcd/server/v3 v3.6.7\n", wantError: `"v1"`},
+		"a tool line is not a version": {give: "tool k8s.io/kubernetes/cmd/kubectl\n", giveNode: node, wantError: "does not require k8s.io/kubernetes"},
+		"nothing":                      {give: "", giveNode: node, wantError: "does not require k8s.io/kubernetes"},
+		"a version that cannot be split fails": {
+			give: "require k8s.io/kubernetes v1\nrequire go.etcd.io/etcd/server/v3 v3.6.7\n", giveNode: node, wantError: `"v1"`,
+		},
+		"a node module without its programs fails": {
+			give:      "require k8s.io/kubernetes v1.35.4\nrequire go.etcd.io/etcd/server/v3 v3.6.7\n",
+			wantError: "node.mod: it does not require github.com/containerd/containerd/v2",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := parseRelease(tc.give, "sum")
+			got, err := parseRelease(modules{goMod: tc.give}, tc.giveNode)
 			wantErrorContaining(t, err, tc.wantError)
-			if diff := cmp.Diff(tc.want, [2]string{got.kubernetes, got.etcd}); diff != "" {
+			if diff := cmp.Diff(tc.want, [4]string{got.kubernetes, got.etcd, got.containerd, got.coredns}); tc.wantError == "" && diff != "" {
 				t.Errorf("versions (-want +got):\n%s", diff)
 			}
 		})
@@ -40,12 +53,12 @@ func TestParseRelease(t *testing.T) {
 }
 
 func FuzzParseRelease(f *testing.F) {
-	f.Add(ownGoMod)
-	f.Add("require k8s.io/kubernetes v..\nrequire go.etcd.io/etcd/server/v3 v")
-	f.Fuzz(func(t *testing.T, goMod string) {
-		r, err := parseRelease(goMod, "")
-		if err == nil && (r.kubernetes == "" || r.etcd == "" || r.linkerFlags() == "") {
-			t.Errorf("accepted %q as %+v", goMod, r)
+	f.Add(ownGoMod, nodeGoMod)
+	f.Add("require k8s.io/kubernetes v..\nrequire go.etcd.io/etcd/server/v3 v", "")
+	f.Fuzz(func(t *testing.T, own, node string) {
+		r, err := parseRelease(modules{goMod: own}, modules{goMod: node})
+		if err == nil && (r.kubernetes == "" || r.etcd == "" || r.containerd == "" || r.coredns == "" || r.linkerFlags() == "") {
+			t.Errorf("accepted %q and %q as %+v", own, node, r)
 		}
 	})
 }
@@ -53,9 +66,15 @@ func FuzzParseRelease(f *testing.F) {
 // Everything that is built must be pinned by this module, all of Kubernetes at one version.
 func TestOwnModuleIsConsistent(t *testing.T) {
 	r := ownRelease(t)
-	for _, p := range allComponents {
-		if !strings.Contains(ownGoMod, "\n\t"+p.pkg+"\n") {
-			t.Errorf("go.mod has no tool line for %s", p.pkg)
+	for _, p := range slices.Concat(allComponents, nodeComponents) {
+		if p.source == "" && !strings.Contains(p.modules(r).goMod, "\n\t"+p.pkg+"\n") {
+			t.Errorf("no module has a tool line for %s", p.pkg)
+		}
+	}
+	// The file stands outside of every package, so only its tool lines keep what it imports.
+	for _, line := range regexp.MustCompile(`"(github.com/[^"]+)"`).FindAllStringSubmatch(corednsSource, -1) {
+		if !strings.Contains(nodeGoMod, "\n\t"+line[1]+"\n") {
+			t.Errorf("node.mod has no tool line for %s, which coredns/main.go imports", line[1])
 		}
 	}
 	staging := "v0" + strings.TrimPrefix(r.kubernetes, "v1")
@@ -91,7 +110,7 @@ func TestLinkerFlagsCarryTheVersion(t *testing.T) {
 
 func ownRelease(t *testing.T) release {
 	t.Helper()
-	r, err := parseRelease(ownGoMod, ownGoSum)
+	r, err := ownVersions()
 	if err != nil {
 		t.Fatal(err)
 	}

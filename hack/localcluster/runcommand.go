@@ -27,7 +27,7 @@ func (t tool) runCommand(s *signals, args []string) (code int, err error) {
 		return exitFailed, err
 	}
 	defer func() { err = errors.Join(err, c.stop(s.hard)) }()
-	child, err := t.startChild(o.command, c.environment(t.getenv("PATH")))
+	child, err := t.startChild(o.command, c.environment(t.getenv("PATH")), c.callerStart())
 	if err != nil {
 		return exitFailed, err
 	}
@@ -53,7 +53,7 @@ type child struct {
 
 // startChild runs the command where the caller stands. On a terminal it shares our process
 // group, so that it may read keys; otherwise it gets its own, so that all of it can be ended.
-func (t tool) startChild(command, env []string) (*child, error) {
+func (t tool) startChild(command, env []string, start func(*exec.Cmd) error) (*child, error) {
 	dir, err := t.standpoint()
 	if err != nil {
 		return nil, err
@@ -73,7 +73,7 @@ func (t tool) startChild(command, env []string) (*child, error) {
 	if c.group {
 		c.cmd.SysProcAttr = ownGroup()
 	}
-	if err := startedByNursery(c.cmd); err != nil {
+	if err := start(c.cmd); err != nil {
 		return nil, fmt.Errorf("starting the command: %w", err)
 	}
 	go func() {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"time"
 
 	"golang.org/x/term"
@@ -15,10 +16,13 @@ import (
 
 const usage = `localcluster builds Kubernetes from Go modules and runs its control plane on loopback.
 
-  localcluster build                          build every program into the cache
+  localcluster build [--node]                 build every program into the cache; with --node those of a real node too
   localcluster assets                         print the folder of kube-apiserver, etcd and kubectl (for envtest)
   localcluster up [flags]                     run a cluster until Ctrl-C
   localcluster run [flags] -- COMMAND ARG...  run a cluster, then COMMAND with KUBECONFIG set; exit as it does
+  localcluster down                           remove what clusters left whose tool was killed; every start does it too
+  localcluster image --name NAME PROGRAM...   make a container image of static programs and give it to the node
+  localcluster policies                       below run --node: let the node drop what NetworkPolicies forbid, until Ctrl-C
 
 Flags of up and run:
 `
@@ -73,6 +77,12 @@ func (t tool) dispatch(s *signals) (int, error) {
 		return t.up(s, rest)
 	case "run":
 		return t.runCommand(s, rest)
+	case "down":
+		return t.down(rest)
+	case "policies":
+		return t.policies(s, rest)
+	case "image":
+		return t.image(s.soft, rest)
 	case "help", "-h", "--help":
 		return exitOK, flag.ErrHelp
 	case "":
@@ -83,14 +93,18 @@ func (t tool) dispatch(s *signals) (int, error) {
 
 // build makes every program and says where they are.
 func (t tool) build(ctx context.Context, args []string) (int, error) {
-	if len(args) > 0 {
-		return exitUsage, usageError("build takes no arguments")
+	want := allComponents
+	switch {
+	case len(args) == 1 && args[0] == "--node":
+		want = append(slices.Clip(want), nodeComponents...)
+	case len(args) > 0:
+		return exitUsage, usageError("build takes no arguments but --node")
 	}
-	c, err := t.ensure(ctx, allComponents)
+	c, err := t.ensure(ctx, want)
 	if err != nil {
 		return exitFailed, err
 	}
-	_, err = fmt.Fprintf(t.err, "%d programs of Kubernetes %s are in %s\n", len(allComponents), c.release.kubernetes, c.dir)
+	_, err = fmt.Fprintf(t.err, "%d programs of Kubernetes %s are in %s\n", len(want), c.release.kubernetes, c.dir)
 	return exitOK, err
 }
 
@@ -134,7 +148,7 @@ func (t tool) ensure(ctx context.Context, want []component) (cache, error) {
 }
 
 func openCache(getenv func(string) string) (cache, error) {
-	r, err := parseRelease(ownGoMod, ownGoSum)
+	r, err := ownVersions()
 	if err != nil {
 		return cache{}, err
 	}

@@ -51,6 +51,13 @@ func TestCommandLine(t *testing.T) {
 		"run without a command":        {give: []string{"run", "--simulated-node"}, code: exitUsage, err: "needs a command"},
 		"assets with arguments":        {give: []string{"assets", "all"}, code: exitUsage, err: "takes no arguments"},
 		"build with arguments":         {give: []string{"build", "etcd"}, code: exitUsage, err: "takes no arguments"},
+		"build with another flag":      {give: []string{"build", "--nodes"}, code: exitUsage, err: "takes no arguments but --node"},
+		"down with arguments":          {give: []string{"down", "all"}, code: exitUsage, err: "takes no arguments"},
+		"policies with arguments":      {give: []string{"policies", "on"}, code: exitUsage, err: "takes no arguments"},
+		"policies without a cluster":   {give: []string{"policies"}, code: exitFailed, err: "reading KUBECONFIG"},
+		"an image without a name":      {give: []string{"image", "app"}, code: exitUsage, err: "needs --name"},
+		"an image without a program":   {give: []string{"image", "--name", "a:1"}, code: exitUsage, err: "needs a PROGRAM"},
+		"an image without a node":      {give: []string{"image", "--name", "a:1", "app"}, code: exitFailed, err: containerdEnv + " is not set"},
 		"an unknown flag":              {give: []string{"up", "--nodes"}, code: exitUsage, err: "not defined: -nodes"},
 		"a cache that cannot be found": {give: []string{"assets"}, code: exitFailed, err: "finding the cache"},
 	} {

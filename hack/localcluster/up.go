@@ -1,10 +1,14 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -30,6 +34,17 @@ func (t tool) up(s *signals, args []string) (code int, err error) {
 	case p := <-c.died:
 		return exitFailed, p.earlyEnd()
 	}
+}
+
+// down removes what killed clusters have left. A living one belongs to its own tool: Ctrl-C there ends it.
+func (t tool) down(args []string) (int, error) {
+	if len(args) > 0 {
+		return exitUsage, usageError("down takes no arguments")
+	}
+	if err := sweepWorkdirs(os.TempDir(), t.now()); err != nil {
+		return exitFailed, err
+	}
+	return exitOK, nil
 }
 
 func (t tool) options(args []string) (options, error) {
@@ -65,7 +80,7 @@ func (t tool) begin(s *signals, o options) (*cluster, error) {
 			return nil, err
 		}
 	}
-	bin, err := t.ensure(s.soft, allComponents)
+	bin, o, err := t.prepare(s.soft, o)
 	if err != nil {
 		return nil, err
 	}
@@ -84,13 +99,59 @@ func (t tool) begin(s *signals, o options) (*cluster, error) {
 	return c, nil
 }
 
+// prepare builds what the cluster needs. Where there can be no real node, the caller learns why and gets the control plane.
+func (t tool) prepare(ctx context.Context, o options) (cache, options, error) {
+	want := allComponents
+	if o.node {
+		bin, err := openCache(t.getenv)
+		if err != nil {
+			return cache{}, o, err
+		}
+		if o.obstacle = nodeObstacle(ctx, nodeFolders(bin), t.err); o.obstacle != "" {
+			o.node, o.policies = false, false
+			fmt.Fprintf(t.err, "no real node here: %s. Going on with the control plane alone.\n", o.obstacle)
+		} else {
+			want = append(slices.Clip(want), nodeComponents...)
+		}
+	}
+	bin, err := t.ensure(ctx, want)
+	return bin, o, err
+}
+
+// callerStart starts the caller's command: where there is a real node, in its network, which the pods share.
+func (c *cluster) callerStart() func(*exec.Cmd) error {
+	if c.box != nil {
+		return c.box.startAtNet
+	}
+	return startedByNursery
+}
+
 // environment is what a program needs to work with the cluster: kubectl of the same version comes first in PATH.
 func (c *cluster) environment(path string) []string {
-	return []string{
+	env := []string{
 		"KUBECONFIG=" + c.kubeconfigPath(),
 		assetsEnv + "=" + c.plan.bin.dir,
 		"PATH=" + strings.TrimSuffix(c.plan.bin.dir+string(os.PathListSeparator)+path, string(os.PathListSeparator)),
 	}
+	if self, err := os.Executable(); err == nil {
+		env = append(env, toolEnv+"="+self)
+	}
+	switch {
+	case c.options.obstacle != "":
+		env = append(env, noNodeEnv+"="+c.options.obstacle)
+	case c.box != nil:
+		env = append(env, nodePIDEnv+"="+strconv.Itoa(c.box.pid()),
+			containerdEnv+"="+containerdFrom(c.box.pid()))
+	}
+	return env
 }
+
+// What a program learns of this tool, and of the real node or its absence.
+const (
+	toolEnv       = "LOCALCLUSTER"
+	nodePIDEnv    = "LOCALCLUSTER_NODE_PID"
+	containerdEnv = "LOCALCLUSTER_CONTAINERD"
+	noNodeEnv     = "LOCALCLUSTER_NO_NODE"
+)
 
 func shellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

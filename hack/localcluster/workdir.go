@@ -64,5 +64,5 @@ func sweep(path string, now time.Time) error {
 	if l == nil || err != nil {
 		return nil //nolint:nilerr // it is in use, or another user's: not ours to judge
 	}
-	return workdir{path: path, lock: l}.remove()
+	return errors.Join(removeCgroups(cgroupRoot, cgroupOf(path)), workdir{path: path, lock: l}.remove())
 }
