@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/config"
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/proxytest"
 )
@@ -244,6 +246,19 @@ func TestADrainLetsWhatIsUnderWayFinish(t *testing.T) {
 			t.Errorf("Apply() = %v", err)
 		}
 	}
+}
+
+// A handshake that has not ended is nothing that anybody waits for.
+func TestADrainDoesNotWaitForHandshakes(t *testing.T) {
+	s := newScene(t, config.HTTP, web(t, echo), config.Limits{})
+	c, err := new(net.Dialer).DialContext(t.Context(), "tcp", s.address())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	eventually(t, "the connection", func() bool { return testutil.ToFloat64(s.server.Metrics.connections) == 1 })
+	s.server.Drain(t.Context())
+	ends(t, c)
 }
 
 func TestADrainEnds(t *testing.T) {
