@@ -352,3 +352,36 @@ func TestManyIdleConnectionsCostLittle(t *testing.T) {
 		t.Logf("%d idle connections cost %d bytes each", count, got)
 	}
 }
+
+func TestRulesThatDifferAreNotTheSame(t *testing.T) {
+	s := newScene(t, config.HTTP, web(t, echo), config.Limits{})
+	s.config.Inbound[0].Limits.HeadBytes = 4096
+	with := func(change func(*config.Configuration)) *rules {
+		c := s.config
+		c.Inbound = append([]config.Inbound(nil), c.Inbound...)
+		change(&c)
+		return s.server.rules(&c, &c.Inbound[0], nil)
+	}
+	before := with(func(*config.Configuration) {})
+	if !before.sameRules(with(func(*config.Configuration) {})) {
+		t.Error("the same rules are not the same")
+	}
+	for name, tc := range map[string]struct {
+		change func(*config.Configuration)
+		stays  bool
+	}{
+		"the grace":        {func(c *config.Configuration) { c.OutageGrace++ }, true},
+		"TLS":              {func(c *config.Configuration) { c.TLS.MinVersion = config.TLS12 }, true},
+		"the refusal":      {func(c *config.Configuration) { c.Refusal.Control = "other" }, true},
+		"the peers":        {func(c *config.Configuration) { c.Inbound[0].From = nil }, true},
+		"a limit":          {func(c *config.Configuration) { c.Inbound[0].Limits.BodyRate = 1 }, true},
+		"the trust domain": {func(c *config.Configuration) { c.TrustDomain = "other" }, false},
+		"the protocol":     {func(c *config.Configuration) { c.Inbound[0].Protocol = config.TCP }, false},
+		"the application":  {func(c *config.Configuration) { c.Inbound[0].Forward++ }, false},
+	} {
+		after := with(tc.change)
+		if before.sameRules(after) || before.sameService(after) != tc.stays {
+			t.Errorf("%s changes: the same rules: %t, the same service: %t", name, before.sameRules(after), before.sameService(after))
+		}
+	}
+}
