@@ -22,6 +22,7 @@ type caller struct {
 	now    func() time.Time
 	limits *config.Limits
 
+	first           [1]byte   // of a request that has begun
 	readBy, writeBy time.Time // the deadlines that are set
 	// body says that a body is read: got bytes in waited time count.
 	body   bool
@@ -32,12 +33,12 @@ type caller struct {
 }
 
 // await waits for the first byte of a request.
-func (c *caller) await(first []byte) error {
+func (c *caller) await() error {
 	c.body = false
 	if err := c.until(c.now(), time.Duration(c.limits.IdleTimeout)); err != nil {
 		return err
 	}
-	_, err := c.Conn.Read(first)
+	_, err := c.Conn.Read(c.first[:])
 	return err
 }
 

@@ -15,16 +15,16 @@ func (c *conn) serveHTTP1() {
 	from := &caller{Conn: c.tls, now: c.port.server.Now, limits: &c.rules.limits}
 	allowed := c.allowed()
 	for {
-		var first [1]byte
-		if err := from.await(first[:]); err != nil || !c.busy(true) {
+		if from.await() != nil {
 			return
 		}
+		c.busy()
 		e := c.rules.exchanges.Get().(*exchange) //nolint:errcheck // the pool holds nothing else
-		e.begin(c, from, first[:])
+		e.begin(c, from)
 		again := e.run(allowed)
 		e.end()
 		c.rules.exchanges.Put(e)
-		if !again || !c.busy(false) {
+		if !again || !c.rest() {
 			return
 		}
 	}
@@ -58,10 +58,10 @@ func newExchange(size int) *exchange {
 	return &exchange{inBuf: make([]byte, size), upBuf: make([]byte, size), out: make([]byte, 0, 2*size+1024)}
 }
 
-func (e *exchange) begin(c *conn, from *caller, first []byte) {
+func (e *exchange) begin(c *conn, from *caller) {
 	e.conn, e.caller = c, from
 	e.in.Reset(from, e.inBuf)
-	e.in.Put(first)
+	e.in.Put(from.first[:])
 }
 
 // end lets go of everything but the memory.
@@ -87,6 +87,7 @@ func (e *exchange) run(allowed bool) bool {
 		if e.caller.head() != nil {
 			return false
 		}
+		e.req.IsHead = false // of the request before
 		head, err := e.in.Head()
 		if err == nil {
 			err = e.req.Parse(head)

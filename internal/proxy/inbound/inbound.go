@@ -112,6 +112,7 @@ type rules struct {
 	limits  config.Limits
 	refusal config.Refusal
 	domain  string
+	grace   time.Duration
 	tls     *tls.Config
 	app     *application
 	streams *streams
@@ -120,8 +121,8 @@ type rules struct {
 }
 
 func (s *Server) rules(c *config.Configuration, in *config.Inbound, before *rules) *rules {
-	r := &rules{in: *in, limits: in.Limits.OrDefault(), refusal: c.Refusal, domain: c.TrustDomain}
-	policy := identity.Policy{TrustDomain: c.TrustDomain, Grace: time.Duration(c.OutageGrace), MinVersion: tls.VersionTLS13}
+	r := &rules{in: *in, limits: in.Limits.OrDefault(), refusal: c.Refusal, domain: c.TrustDomain, grace: time.Duration(c.OutageGrace)}
+	policy := identity.Policy{TrustDomain: r.domain, Grace: r.grace, MinVersion: tls.VersionTLS13}
 	if c.MinTLS() == config.TLS12 {
 		policy.MinVersion = tls.VersionTLS12
 	}
@@ -157,5 +158,5 @@ func (r *rules) sameService(other *rules) bool {
 // sameRules reports whether a connection would be served alike.
 func (r *rules) sameRules(other *rules) bool {
 	return r.sameService(other) && r.limits == other.limits && r.refusal == other.refusal &&
-		r.tls.MinVersion == other.tls.MinVersion && slices.Equal(r.in.From, other.in.From)
+		r.grace == other.grace && r.tls.MinVersion == other.tls.MinVersion && slices.Equal(r.in.From, other.in.From)
 }

@@ -45,7 +45,7 @@ type conn struct {
 	peer    string
 	waiting *list.Element
 	// idle says that no request is under way.
-	idle bool
+	idle atomic.Bool
 	// finish ends the connection after what is under way; nil means at any time.
 	finish func()
 }
@@ -123,8 +123,9 @@ func (p *port) known(c *conn, peer string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.shaken(c)
-	c.peer, c.idle = peer, true
-	return c.rules.sameService(p.rules.Load())
+	c.peer = peer
+	c.idle.Store(true)
+	return c.rules.sameService(p.rules.Load()) && !p.draining.Load()
 }
 
 func (p *port) shaken(c *conn) {
@@ -153,13 +154,14 @@ func (p *port) forget(c *conn) {
 	}
 }
 
-// busy says that a request is under way, or over. It reports false where the connection
-// is to end instead.
-func (c *conn) busy(now bool) bool {
-	c.port.mu.Lock()
-	defer c.port.mu.Unlock()
-	c.idle = !now
-	return now || !c.port.draining.Load()
+// busy says that a request is under way.
+func (c *conn) busy() { c.idle.Store(false) }
+
+// rest says that none is. It reports false where the connection is to end instead: a
+// drain that comes later sees that it is idle.
+func (c *conn) rest() bool {
+	c.idle.Store(true)
+	return !c.port.draining.Load()
 }
 
 // drain stops listening, and ends connections that nothing happens on.
@@ -172,7 +174,7 @@ func (p *port) drain() {
 		switch {
 		case c.finish != nil:
 			c.finish()
-		case c.idle:
+		case c.peer == "" || c.idle.Load():
 			_ = c.raw.Close()
 		}
 	}
@@ -276,6 +278,6 @@ func (c *conn) serveTCP() {
 		return
 	}
 	defer app.Close()
-	c.busy(true)
+	c.busy()
 	splice.Join(c.tls, app)
 }

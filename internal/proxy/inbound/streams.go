@@ -107,6 +107,7 @@ func (s *streams) serve(c *conn) {
 	case <-l.taken:
 		<-l.ended // a server that shuts down leaves its connection to finish
 	default:
+		close(l.ended) // it was told to end before it began
 	}
 }
 
@@ -197,6 +198,9 @@ var refusePlain = &refusal{status: http.StatusBadRequest, reason: "downgrade", t
 // appendRequest writes a request of HTTP/2 as HTTP/1.1, or reports that it cannot: what
 // frames messages there has no meaning here.
 func appendRequest(to []byte, r *http.Request) ([]byte, bool) {
+	if strings.ContainsAny(r.Host, " \t") {
+		return nil, false // HTTP/1.1 would not see them
+	}
 	length := 0
 	to = append(to, r.Method...)
 	to = append(to, ' ')

@@ -1,6 +1,7 @@
 package inbound
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/tls"
 	"encoding/binary"
@@ -16,6 +17,7 @@ import (
 	"golang.org/x/net/http2/hpack"
 
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/config"
+	"github.com/hipaa-operator/hipaa-operator/internal/proxy/http1"
 )
 
 // raw2 speaks HTTP/2 as no library would.
@@ -146,6 +148,34 @@ func TestNothingIsSmuggledByADowngrade(t *testing.T) {
 	if status := newRaw2(t, s).ask("x", with("content-length", "1", "cookie", "a=1", "cookie", "b=2")...); status != "200" {
 		t.Errorf("a proper request ends with %s", status)
 	}
+}
+
+// Whatever a request of HTTP/2 says, what is written down is one request, and the one
+// that was meant.
+func FuzzDowngrade(f *testing.F) {
+	f.Add("GET", "/a?b", "a", "Foo", "bar", int64(0))
+	f.Add("GET", "/", "a ", "Foo", "bar", int64(0))
+	f.Add("POST", "/", "a:1", "Transfer-Encoding", "chunked", int64(-1))
+	f.Add("GET / HTTP/1.1\r\nX: ", "/\r\n", "a\r\nb: c", "a: b\r\nc", "d\r\n\r\nGET / HTTP/1.1", int64(3))
+	f.Fuzz(func(t *testing.T, method, target, host, name, value string, length int64) {
+		give := &http.Request{Method: method, RequestURI: target, Host: host, Header: http.Header{name: {value}}, ContentLength: length}
+		head, ok := appendRequest(nil, give)
+		var read http1.Request
+		if !ok || read.Parse(head) != nil {
+			return
+		}
+		from := bufio.NewReader(bytes.NewReader(read.Append(nil)))
+		got, err := http.ReadRequest(from)
+		if err != nil {
+			t.Fatalf("net/http refuses what is written: %v\n%q", err, head)
+		}
+		if got.Method != method || got.RequestURI != target || got.Host != host || from.Buffered() > 0 || got.ContentLength != max(length, -1) {
+			t.Errorf("%q %q %q %d is written as %q", method, target, host, length, head)
+		}
+		if values := got.Header.Values(name); len(values) > 1 || len(values) == 1 && values[0] != strings.Trim(value, " \t") {
+			t.Errorf("%q: %q is written as %q", name, value, values)
+		}
+	})
 }
 
 // grpcApplication answers one message with another, its status in trailers.

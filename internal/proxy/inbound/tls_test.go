@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/config"
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/proxytest"
 )
@@ -246,6 +248,19 @@ func TestADrainLetsWhatIsUnderWayFinish(t *testing.T) {
 	}
 }
 
+// A handshake that has not ended is nothing that anybody waits for.
+func TestADrainDoesNotWaitForHandshakes(t *testing.T) {
+	s := newScene(t, config.HTTP, web(t, echo), config.Limits{})
+	c, err := new(net.Dialer).DialContext(t.Context(), "tcp", s.address())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	eventually(t, "the connection", func() bool { return testutil.ToFloat64(s.server.Metrics.connections) == 1 })
+	s.server.Drain(t.Context())
+	ends(t, c)
+}
+
 func TestADrainEnds(t *testing.T) {
 	s := newScene(t, config.TCP, database(t), config.Limits{})
 	c := s.dial(portal)
@@ -335,5 +350,38 @@ func TestManyIdleConnectionsCostLittle(t *testing.T) {
 		t.Errorf("%d idle connections cost %d bytes each, more than %d", count, got, each)
 	} else {
 		t.Logf("%d idle connections cost %d bytes each", count, got)
+	}
+}
+
+func TestRulesThatDifferAreNotTheSame(t *testing.T) {
+	s := newScene(t, config.HTTP, web(t, echo), config.Limits{})
+	s.config.Inbound[0].Limits.HeadBytes = 4096
+	with := func(change func(*config.Configuration)) *rules {
+		c := s.config
+		c.Inbound = append([]config.Inbound(nil), c.Inbound...)
+		change(&c)
+		return s.server.rules(&c, &c.Inbound[0], nil)
+	}
+	before := with(func(*config.Configuration) {})
+	if !before.sameRules(with(func(*config.Configuration) {})) {
+		t.Error("the same rules are not the same")
+	}
+	for name, tc := range map[string]struct {
+		change func(*config.Configuration)
+		stays  bool
+	}{
+		"the grace":        {func(c *config.Configuration) { c.OutageGrace++ }, true},
+		"TLS":              {func(c *config.Configuration) { c.TLS.MinVersion = config.TLS12 }, true},
+		"the refusal":      {func(c *config.Configuration) { c.Refusal.Control = "other" }, true},
+		"the peers":        {func(c *config.Configuration) { c.Inbound[0].From = nil }, true},
+		"a limit":          {func(c *config.Configuration) { c.Inbound[0].Limits.BodyRate = 1 }, true},
+		"the trust domain": {func(c *config.Configuration) { c.TrustDomain = "other" }, false},
+		"the protocol":     {func(c *config.Configuration) { c.Inbound[0].Protocol = config.TCP }, false},
+		"the application":  {func(c *config.Configuration) { c.Inbound[0].Forward++ }, false},
+	} {
+		after := with(tc.change)
+		if before.sameRules(after) || before.sameService(after) != tc.stays {
+			t.Errorf("%s changes: the same rules: %t, the same service: %t", name, before.sameRules(after), before.sameService(after))
+		}
 	}
 }
