@@ -103,6 +103,7 @@ generate: ## Write deep copies and apply configurations of api/, and the rules o
 # Each process has a role of its own: what the manager may do is no reason for the issuer to.
 manifests: ## Write CRDs and RBAC roles from the markers in Go, and what rules make of the manifests.
 	go run ./hack/rulegen
+	UPDATE=1 go test -count=1 ./config
 	$(CONTROLLER_GEN) crd paths=./api/... output:crd:artifacts:config=config/crd/bases
 	manager=$$(go list ./... | grep -E '^$(MODULE)/(controllers|internal)/' | grep -vE '/internal/(issuer|auditlog|proxy)(/|$$)' | paste -sd';' -)
 	$(CONTROLLER_GEN) rbac:roleName=hipaa-operator-manager,fileName=manager_role.yaml \
