@@ -31,6 +31,9 @@ func (p Pattern) Match(id ID) bool {
 	return p.id == id && id.Kind != ""
 }
 
+// TrustDomain is that of everybody whom the pattern speaks of.
+func (p Pattern) TrustDomain() string { return p.id.TrustDomain }
+
 // String is how the pattern is written.
 func (p Pattern) String() string {
 	if p.any {

@@ -217,6 +217,8 @@ func admits(peers []Peer, id string) bool {
 	return slices.ContainsFunc(peers, func(p Peer) bool { return p.matches(id) })
 }
 
+// matches compares texts: a peer that is valid and an identity that was read each have
+// one spelling, and this is asked of every request.
 func (p Peer) matches(id string) bool {
 	prefix, all := strings.CutSuffix(p.ID, "*")
 	if !all {

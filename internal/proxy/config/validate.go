@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/hipaa-operator/hipaa-operator/internal/pki"
 )
 
 // complaints are everything that is wrong, each with its field.
@@ -21,8 +23,8 @@ func (c *Configuration) Validate() error {
 		bad.add("version", "is %d; set %d", c.Version, Version)
 	}
 	c.Workload.validate(&bad)
-	if !isDomain(c.TrustDomain) {
-		bad.add("trustDomain", "is no trust domain; set one of lower-case letters, digits, dots, dashes and underscores, such as cluster.local")
+	if pki.CheckTrustDomain(c.TrustDomain) != nil {
+		bad.add("trustDomain", "is no trust domain; set one of lower-case letters, digits, dots and dashes, such as cluster.local")
 	}
 	if v := c.TLS.MinVersion; v != "" && v != TLS12 && v != TLS13 {
 		bad.add("tls.minVersion", "is neither %s nor %s; set one of them", TLS13, TLS12)
@@ -183,24 +185,11 @@ func (c *complaints) span(field string, d Duration, most time.Duration) {
 	}
 }
 
-// valid reports whether the peer is an identity of the domain: a SPIFFE id without
-// anything that two readers could take for two things.
+// valid reports whether the peer is an identity of the domain, or all workloads of one
+// of its namespaces.
 func (p Peer) valid(domain string) bool {
-	path, ok := strings.CutPrefix(p.ID, "spiffe://"+domain+"/")
-	if !ok || len(p.ID) > 2048 {
-		return false
-	}
-	path, _ = strings.CutSuffix(path, "/*")
-	for segment := range strings.SplitSeq(path, "/") {
-		if segment == "" || segment == "." || segment == ".." || !consistsOf(segment, isSegment) {
-			return false
-		}
-	}
-	return true
-}
-
-func isSegment(c byte) bool {
-	return isDomainByte(c) || 'A' <= c && c <= 'Z'
+	pattern, err := pki.ParsePattern(p.ID)
+	return err == nil && pattern.TrustDomain() == domain
 }
 
 func isDomain(s string) bool {

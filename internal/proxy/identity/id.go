@@ -3,7 +3,9 @@ package identity
 import (
 	"crypto/x509"
 	"errors"
-	"strings"
+	"fmt"
+
+	"github.com/hipaa-operator/hipaa-operator/internal/pki"
 )
 
 // Reasons for which a certificate names nobody.
@@ -14,45 +16,18 @@ var (
 	errNoWorkload    = errors.New("the certificate's URI is no SPIFFE id")
 )
 
-// maxID is the longest SPIFFE id (SPIFFE-ID, section 2.3).
-const maxID = 2048
-
 // ID is who the certificate was issued to: its one URI, a SPIFFE id of the trust
 // domain in its only spelling.
 func ID(leaf *x509.Certificate, trustDomain string) (string, error) {
 	if len(leaf.URIs) != 1 {
 		return "", errNoID
 	}
-	id := leaf.URIs[0].String()
-	rest, ok := strings.CutPrefix(id, "spiffe://")
-	if !ok || len(id) > maxID {
-		return "", errNoWorkload
+	id, err := pki.OfCertificate(leaf)
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", errNoWorkload, err)
 	}
-	domain, path, ok := strings.Cut(rest, "/")
-	if domain != trustDomain {
+	if id.TrustDomain != trustDomain {
 		return "", errForeignID
 	}
-	if !ok {
-		return "", errNoWorkload
-	}
-	for segment := range strings.SplitSeq(path, "/") {
-		if !isSegment(segment) {
-			return "", errNoWorkload
-		}
-	}
-	return id, nil
-}
-
-// isSegment reports whether the text may stand between two slashes of a SPIFFE id.
-func isSegment(s string) bool {
-	if s == "" || s == "." || s == ".." {
-		return false
-	}
-	for i := range len(s) {
-		c := s[i]
-		if c-'0' > 9 && c|0x20-'a' > 25 && c != '-' && c != '.' && c != '_' {
-			return false
-		}
-	}
-	return true
+	return id.String(), nil
 }

@@ -153,9 +153,6 @@ func (v *Verifier) verify(chain []*x509.Certificate, at time.Time, usage x509.Ex
 	if roots == nil {
 		return ErrNotReady
 	}
-	if chain[0].IsCA {
-		return fmt.Errorf("%w: it is an authority's own", ErrNobody)
-	}
 	options := x509.VerifyOptions{Roots: roots, CurrentTime: at, KeyUsages: []x509.ExtKeyUsage{usage}}
 	if len(chain) > 1 {
 		options.Intermediates = x509.NewCertPool()

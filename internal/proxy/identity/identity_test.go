@@ -79,6 +79,8 @@ func TestAPeerIsWhoItsCertificateSays(t *testing.T) {
 		"another trust domain":                    {root.Leaf(t, start, "spiffe://elsewhere/ns/ehr/sa/portal"), identity.ErrNobody},
 		"a longer trust domain":                   {root.Leaf(t, start, "spiffe://cluster.localx/ns/ehr/sa/portal"), identity.ErrNobody},
 		"another scheme":                          {root.Leaf(t, start, "https://cluster.local/ns/ehr/sa/portal"), identity.ErrNobody},
+		"a path of another kind":                  {root.Leaf(t, start, "spiffe://cluster.local/workload/portal"), identity.ErrNobody},
+		"a name beside the URI":                   {changed(func(c *x509.Certificate) { c.DNSNames = []string{"portal.ehr.svc"} }), identity.ErrNobody},
 		"the domain alone":                        {root.Leaf(t, start, "spiffe://cluster.local"), identity.ErrNobody},
 		"an empty segment":                        {root.Leaf(t, start, "spiffe://cluster.local/ns//sa/portal"), identity.ErrNobody},
 		"a segment that climbs":                   {root.Leaf(t, start, "spiffe://cluster.local/ns/x/../sa/portal"), identity.ErrNobody},
