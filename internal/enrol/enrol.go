@@ -6,6 +6,7 @@ package enrol
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -39,6 +40,8 @@ type Options struct {
 	Jitter func() float64
 	// Dial connects to the issuer; nil is a plain net.Dialer.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Observe is told how each try ended, nil where it brought a certificate. Optional.
+	Observe func(error)
 }
 
 const (
@@ -58,6 +61,9 @@ type Enrolment struct {
 	host    string
 	held    atomic.Pointer[credentials]
 	failed  atomic.Pointer[error]
+	// tried is when the latest try ended, and doubt asks for one now.
+	tried   atomic.Pointer[time.Time]
+	doubt   chan struct{}
 	changed chan struct{}
 }
 
@@ -66,6 +72,7 @@ type credentials struct {
 	id          pki.ID
 	certificate *tls.Certificate
 	bundle      pki.Bundle
+	pool        *x509.CertPool
 }
 
 // New checks the options. Run asks.
@@ -80,7 +87,7 @@ func New(o Options) (*Enrolment, error) {
 	if o.Dial == nil {
 		o.Dial = (&net.Dialer{Timeout: tryTimeout}).DialContext
 	}
-	return &Enrolment{options: o, host: issuer.Hostname(), changed: make(chan struct{}, 1)}, nil
+	return &Enrolment{options: o, host: issuer.Hostname(), doubt: make(chan struct{}, 1), changed: make(chan struct{}, 1)}, nil
 }
 
 // Certificate is the present one with its chain and key, nil before the first. It
@@ -96,6 +103,14 @@ func (e *Enrolment) Certificate() *tls.Certificate {
 func (e *Enrolment) Bundle() pki.Bundle {
 	if held := e.held.Load(); held != nil {
 		return held.bundle
+	}
+	return nil
+}
+
+// Roots is the bundle as crypto/tls takes it, nil before the first answer.
+func (e *Enrolment) Roots() *x509.CertPool {
+	if held := e.held.Load(); held != nil {
+		return held.pool
 	}
 	return nil
 }
@@ -119,20 +134,36 @@ func (e *Enrolment) LastError() error {
 	return nil
 }
 
+// Outage reports whether the issuer is out of reach, by the latest try. Where that was
+// long ago nobody knows, and whoever asks has a reason to doubt: so Run tries now, and
+// the next who asks hears what came of it.
+func (e *Enrolment) Outage() bool {
+	if Unreachable(e.LastError()) {
+		return true
+	}
+	if tried := e.tried.Load(); tried != nil && e.options.Clock.Now().Sub(*tried) > longest {
+		select {
+		case e.doubt <- struct{}{}:
+		default:
+		}
+	}
+	return false
+}
+
 // Ready says whether there is a certificate that has not expired, and if not, why.
 func (e *Enrolment) Ready() error {
 	held := e.held.Load()
 	switch {
 	case held == nil && e.LastError() == nil:
-		return errors.New("certificate: the issuer has not answered yet")
+		return errors.New("the issuer has not answered yet")
 	case held == nil:
-		return fmt.Errorf("certificate: %w", e.LastError())
+		return e.LastError()
 	}
 	end := held.certificate.Leaf.NotAfter
 	if !e.options.Clock.Now().After(end) {
 		return nil
 	}
-	ended := fmt.Errorf("certificate: it ended at %s", end.UTC().Format(time.RFC3339))
+	ended := fmt.Errorf("it ended at %s", end.UTC().Format(time.RFC3339))
 	if err := e.LastError(); err != nil {
 		return fmt.Errorf("%w: %w", ended, err)
 	}
@@ -156,11 +187,26 @@ func (e *Enrolment) Run(ctx context.Context) {
 			e.failed.Store(&err)
 			wait = e.untilRetry(err, failures)
 		}
+		e.told(err)
 		select {
 		case <-ctx.Done():
 			return
+		case <-e.doubt:
 		case <-e.options.Clock.After(wait):
 		}
+	}
+}
+
+// told notes that a try has ended. Doubts from before it are settled.
+func (e *Enrolment) told(err error) {
+	now := e.options.Clock.Now()
+	e.tried.Store(&now)
+	select {
+	case <-e.doubt:
+	default:
+	}
+	if e.options.Observe != nil {
+		e.options.Observe(err)
 	}
 }
 

@@ -132,7 +132,7 @@ type pod struct {
 	directory string
 }
 
-func newPod(t *testing.T, s *issuer) pod {
+func newPod(t *testing.T, s *issuer, changes ...func(*Options)) pod {
 	t.Helper()
 	p := pod{directory: t.TempDir()}
 	p.file(t, "token", "token-1\n")
@@ -141,7 +141,7 @@ func newPod(t *testing.T, s *issuer) pod {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.Enrolment, err = New(Options{
+	options := Options{
 		URL:        "https://" + net.JoinHostPort(host, port),
 		TokenFile:  filepath.Join(p.directory, "token"),
 		BundleFile: filepath.Join(p.directory, "bundle"),
@@ -150,8 +150,11 @@ func newPod(t *testing.T, s *issuer) pod {
 		Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, network, s.server.Listener.Addr().String())
 		},
-	})
-	if err != nil {
+	}
+	for _, change := range changes {
+		change(&options)
+	}
+	if p.Enrolment, err = New(options); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -249,37 +252,37 @@ func TestFailuresAreToldAndTriedAgain(t *testing.T) {
 		spoil func(*testing.T, *issuer)
 		files map[string]string
 		want  string
-		// shown says that the token was sent.
-		shown bool
+		// shown says that the token was sent, unreachable that the issuer counts as out of reach.
+		shown, unreachable bool
 	}{
 		"the issuer says no": {
 			spoil: answers(http.StatusForbidden, `{"error":"pod ehr/a is not selected by any PHIWorkload"}`),
-			want:  "certificate: the issuer refused: pod ehr/a is not selected by any PHIWorkload (status 403)",
+			want:  "the issuer refused: pod ehr/a is not selected by any PHIWorkload (status 403)",
 			shown: true,
 		},
 		"the issuer says no, in several lines": {
 			spoil: answers(http.StatusForbidden, `{"error":"a\nb\u0000"}`),
-			want:  "certificate: the issuer refused: a b  (status 403)",
+			want:  "the issuer refused: a b  (status 403)",
 			shown: true,
 		},
 		"something in between says no": {
 			spoil: answers(http.StatusBadGateway, `<html>`),
-			want:  "certificate: the issuer refused: it gave no reason (status 502)",
-			shown: true,
+			want:  "the issuer refused: it gave no reason (status 502)",
+			shown: true, unreachable: true,
 		},
 		"an answer that never ends": {
 			spoil: answers(http.StatusOK, `{"chain":["`+strings.Repeat("A", MaxResponse)),
-			want:  "certificate: reading a body: longer than 131072 bytes",
+			want:  "reading a body: longer than 131072 bytes",
 			shown: true,
 		},
 		"an answer of something else": {
 			spoil: answers(http.StatusOK, `[]`),
-			want:  "certificate: reading a body: it is no JSON of the kind that belongs here",
+			want:  "reading a body: it is no JSON of the kind that belongs here",
 			shown: true,
 		},
 		"an empty answer": {
 			spoil: answers(http.StatusOK, `{}`),
-			want:  "certificate: judging the issuer's answer: reading a bundle: it is empty",
+			want:  "judging the issuer's answer: reading a bundle: it is empty",
 			shown: true,
 		},
 		"a certificate for another key": {
@@ -302,7 +305,7 @@ func TestFailuresAreToldAndTriedAgain(t *testing.T) {
 					s.write(w, response)
 				})
 			},
-			want:  "certificate: judging the issuer's answer: the certificate is of another key",
+			want:  "judging the issuer's answer: the certificate is of another key",
 			shown: true,
 		},
 		"a certificate under a root that the bundle lacks": {
@@ -314,7 +317,7 @@ func TestFailuresAreToldAndTriedAgain(t *testing.T) {
 					s.write(w, response)
 				})
 			},
-			want:  "certificate: judging the issuer's answer: the certificate does not chain to a trusted root",
+			want:  "judging the issuer's answer: the certificate does not chain to a trusted root",
 			shown: true,
 		},
 		"a redirect, which would take the token away": {
@@ -323,12 +326,12 @@ func TestFailuresAreToldAndTriedAgain(t *testing.T) {
 					http.Redirect(w, r, "https://elsewhere.example", http.StatusTemporaryRedirect)
 				})
 			},
-			want:  "certificate: the issuer refused: it gave no reason (status 307)",
+			want:  "the issuer refused: it gave no reason (status 307)",
 			shown: true,
 		},
 		"an issuer under another root": {
 			spoil: func(_ *testing.T, s *issuer) { s.rotate() },
-			want:  "certificate: reaching the issuer: Post",
+			want:  "reaching the issuer: Post", unreachable: true,
 		},
 		"a workload that poses as the issuer": {
 			spoil: func(_ *testing.T, s *issuer) {
@@ -345,12 +348,21 @@ func TestFailuresAreToldAndTriedAgain(t *testing.T) {
 					return &tls.Certificate{Certificate: ders(chain), PrivateKey: key}, err
 				}
 			},
-			want: "certificate: reaching the issuer: Post",
+			want: "reaching the issuer: Post", unreachable: true,
 		},
-		"no token":            {files: map[string]string{"token": " \n"}, want: "certificate: reading the token: it is empty"},
-		"a token far too big": {files: map[string]string{"token": strings.Repeat("a", maxToken+1)}, want: "certificate: reading the token: it is longer than 16384 bytes"},
-		"no first trust":      {files: map[string]string{"bundle": ""}, want: "certificate: reading the first trust: it is empty"},
-		"a torn first trust":  {files: map[string]string{"bundle": "-----BEGIN CERT"}, want: "certificate: reading a bundle: it holds something else"},
+		"nobody listens": {
+			spoil: func(_ *testing.T, s *issuer) { s.server.Close() },
+			want:  "reaching the issuer: Post", unreachable: true,
+		},
+		"the issuer is asked too often": {
+			spoil: answers(http.StatusTooManyRequests, `{"error":"later"}`),
+			want:  "the issuer refused: later (status 429)",
+			shown: true,
+		},
+		"no token":            {files: map[string]string{"token": " \n"}, want: "reading the token: it is empty"},
+		"a token far too big": {files: map[string]string{"token": strings.Repeat("a", maxToken+1)}, want: "reading the token: it is longer than 16384 bytes"},
+		"no first trust":      {files: map[string]string{"bundle": ""}, want: "reading the first trust: it is empty"},
+		"a torn first trust":  {files: map[string]string{"bundle": "-----BEGIN CERT"}, want: "reading a bundle: it holds something else"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -373,7 +385,37 @@ func TestFailuresAreToldAndTriedAgain(t *testing.T) {
 			if shown := len(s.tokens) > 0; shown != test.shown {
 				t.Errorf("the token was shown: %t", shown)
 			}
+			if out := p.Outage(); out != test.unreachable {
+				t.Errorf("the issuer is out of reach: %t", out)
+			}
 		})
+	}
+}
+
+func TestADoubtIsSettledAtOnce(t *testing.T) {
+	clock := newClock()
+	s := newIssuer(t, clock)
+	told := make(chan error, 10)
+	p := newPod(t, s, func(o *Options) { o.Observe = func(err error) { told <- err } })
+	clock.next(t)
+	if err := <-told; err != nil || p.Outage() {
+		t.Fatalf("at first: %v, %t", err, p.Outage())
+	}
+	s.server.Close()
+	clock.advance(longest)
+	if p.Outage(); len(p.doubt) != 0 {
+		t.Error("what was just tried is tried again")
+	}
+	clock.advance(time.Second)
+	if p.Outage() {
+		t.Error("it knows of an outage without a try")
+	}
+	clock.next(t)
+	if err := <-told; !Unreachable(err) || !p.Outage() {
+		t.Errorf("after the doubt: %v, %t", err, p.Outage())
+	}
+	if err := p.Ready(); err != nil {
+		t.Errorf("with a good certificate it is not ready: %v", err)
 	}
 }
 
@@ -440,7 +482,7 @@ func TestBackOffGrowsAndHasBounds(t *testing.T) {
 		t.Errorf("with a good certificate it is not ready: %v", err)
 	}
 	clock.advance(24 * time.Hour)
-	if err := p.Ready(); err == nil || !strings.HasPrefix(err.Error(), "certificate: it ended at 2026-03-03T00:00:45Z: the issuer refused") || p.Certificate() == nil {
+	if err := p.Ready(); err == nil || !strings.HasPrefix(err.Error(), "it ended at 2026-03-03T00:00:45Z: the issuer refused") || p.Certificate() == nil {
 		t.Errorf("after its end: %v", err)
 	}
 }

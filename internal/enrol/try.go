@@ -44,6 +44,19 @@ func (e *RefusedError) Error() string {
 	return fmt.Sprintf("the issuer refused: %s (status %d)", e.Sentence, e.Status)
 }
 
+// errUnreached is that nobody answered who could prove to be the issuer, or not to
+// the end.
+var errUnreached = errors.New("reaching the issuer")
+
+// Unreachable reports whether a try failed because the issuer is out of reach, or
+// cannot decide for its part. One that says no is there.
+func Unreachable(err error) bool {
+	if refused, is := errors.AsType[*RefusedError](err); is {
+		return refused.Status >= http.StatusInternalServerError
+	}
+	return errors.Is(err, errUnreached)
+}
+
 // try asks once, with a new key.
 func (e *Enrolment) try(ctx context.Context) (*credentials, error) {
 	ctx, cancel := context.WithTimeout(ctx, tryTimeout)
@@ -114,7 +127,7 @@ func (e *Enrolment) ask(ctx context.Context, trusted pki.Bundle, token string, c
 	}
 	answer, err := client.Do(request)
 	if err != nil {
-		return Response{}, fmt.Errorf("reaching the issuer: %w", err)
+		return Response{}, fmt.Errorf("%w: %w", errUnreached, err)
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
@@ -148,6 +161,7 @@ func accept(response Response, key *ecdsa.PrivateKey, now time.Time) (*credentia
 		id:          id,
 		certificate: &tls.Certificate{Certificate: response.Chain, PrivateKey: key, Leaf: chain[0]},
 		bundle:      bundle,
+		pool:        bundle.Pool(),
 	}, nil
 }
 

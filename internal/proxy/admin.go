@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
@@ -34,10 +35,22 @@ func (p *proxy) readyz(w http.ResponseWriter, _ *http.Request) {
 		}
 		fmt.Fprintf(&text, "%s%s %s\n", mark, name, word)
 	}
-	line("certificate", p.files.Certificate() != nil, p.certificate)
+	line("certificate", p.certified(), p.certificate)
 	line("configuration", p.current != nil, p.configuration)
 	line("in service", !p.ending, nil)
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(status)
 	_, _ = w.Write([]byte(text.String())) // the caller may be gone
+}
+
+// certified reports whether peers may take this proxy's certificate. One that has ended
+// counts for those who know it, as long as the grace lasts: a proxy that called itself
+// not ready then would turn the grace into an outage.
+func (p *proxy) certified() bool {
+	c := p.keeper.Certificate()
+	if c == nil {
+		return false
+	}
+	late := p.Now().Sub(c.Leaf.NotAfter)
+	return late <= 0 || p.current != nil && late < time.Duration(p.current.OutageGrace) && p.keeper.outage()
 }

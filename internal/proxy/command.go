@@ -34,13 +34,20 @@ func Command(now func() time.Time) *cobra.Command {
 				}
 				o.Pod = address
 			}
+			if o.Issuer.Address != "" {
+				o.Certificates = ""
+			}
 			o.Log = slog.New(slog.NewJSONHandler(c.ErrOrStderr(), nil))
 			return Run(c.Context(), o)
 		},
 	}
 	flags := c.Flags()
 	flags.StringVar(&o.Configuration, "config", "/etc/phi-proxy/config", "directory of config.json")
-	flags.StringVar(&o.Certificates, "certificates", "/etc/phi-proxy/certificates", "directory of tls.crt, tls.key and ca.crt")
+	flags.StringVar(&o.Certificates, "certificates", "/etc/phi-proxy/certificates", "directory of tls.crt, tls.key and ca.crt, where there is no issuer")
+	flags.StringVar(&o.Issuer.Address, "issuer", "", "host of the issuer, as its certificate names it, with its port where that is not 443")
+	flags.StringVar(&o.Issuer.Token, "issuer-token", "", "file of the token that the kubelet mounts for the issuer")
+	flags.StringVar(&o.Issuer.Roots, "issuer-roots", "", "file of the roots that are trusted until the issuer has answered once")
+	flags.StringSliceVar(&o.Issuer.NameServers, "name-servers", nil, "whom to ask where the issuer is, as address:port; the pod's resolver where there are none")
 	flags.StringVar(&o.Host, "host", "", "address to listen on; all where it is empty")
 	flags.StringVar(&o.Resolver, "resolver", "127.0.0.1:53", "address where the application's questions for names are answered, if the configuration asks for it")
 	flags.StringVar(&pod, "pod-address", "", "the pod's address, for applications that do not listen on loopback")
@@ -48,5 +55,7 @@ func Command(now func() time.Time) *cobra.Command {
 	flags.IntVar(&o.AdminPort, "admin-port", 15090, "port of /readyz and /metrics")
 	flags.DurationVar(&o.Reload, "reload", 2*time.Second, "how often the directories are read")
 	flags.DurationVar(&o.Drain, "drain", 25*time.Second, "how long what is under way may take at the end")
+	c.MarkFlagsRequiredTogether("issuer", "issuer-token", "issuer-roots")
+	c.MarkFlagsMutuallyExclusive("issuer", "certificates")
 	return c
 }

@@ -14,6 +14,7 @@ type metrics struct {
 	generation   prometheus.Gauge
 	refused      prometheus.Counter
 	certificates prometheus.Counter
+	enrolments   *prometheus.CounterVec
 	expiry       prometheus.GaugeFunc
 	calls        *prometheus.CounterVec
 	names        *prometheus.CounterVec
@@ -32,8 +33,12 @@ func newMetrics(registry prometheus.Registerer, expiry func() float64) *metrics 
 		}),
 		certificates: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "phi_proxy_certificate_failures_total",
-			Help: "Changes of certificate, key or roots that could not be taken; those before stayed in use.",
+			Help: "Changes of certificate, key or roots that could not be had or taken; those before stayed in use.",
 		}),
+		enrolments: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "phi_proxy_enrolments_total",
+			Help: "Times that the issuer was asked for a certificate, by what became of it; unreachable is an outage of the issuer.",
+		}, []string{labelOutcome}),
 		expiry: prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "phi_proxy_certificate_expiry_timestamp_seconds",
 			Help: "When the proxy's certificate ends; 0 while there is none.",
@@ -51,6 +56,6 @@ func newMetrics(registry prometheus.Registerer, expiry func() float64) *metrics 
 			Help: "Calls of workloads that asked this gate to be let out, by what became of them.",
 		}, []string{labelOutcome}),
 	}
-	registry.MustRegister(m.generation, m.refused, m.certificates, m.expiry, m.calls, m.names, m.egress)
+	registry.MustRegister(m.generation, m.refused, m.certificates, m.enrolments, m.expiry, m.calls, m.names, m.egress)
 	return m
 }

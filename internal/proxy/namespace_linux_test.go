@@ -39,6 +39,7 @@ func TestCallsLeaveThePod(t *testing.T) {
 		network(t)
 		t.Run("to another workload", testWorkloadCalled)
 		t.Run("to a vendor", testVendorCalled)
+		t.Run("while certificates and roots change", testRotationUnderLoad)
 		return
 	}
 	again := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestCallsLeaveThePod$", "-test.v")

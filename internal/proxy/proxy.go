@@ -34,7 +34,10 @@ const FileConfiguration = "config.json"
 // Options say where a proxy finds what it needs.
 type Options struct {
 	// Configuration and Certificates are directories that are read anew all the time.
+	// Certificates counts where there is no issuer.
 	Configuration, Certificates string
+	// Issuer gives the certificate.
+	Issuer Issuer
 	// Host is the address to listen on; all where it is empty.
 	Host string
 	// Resolver is where questions for names are answered, as address:port.
@@ -56,7 +59,7 @@ type Options struct {
 type proxy struct {
 	Options
 
-	files    identity.Files
+	keeper   *keeper
 	server   *inbound.Server
 	ways     *ways
 	registry *prometheus.Registry
@@ -71,12 +74,15 @@ type proxy struct {
 	ending                     bool
 }
 
-func newProxy(o Options) *proxy {
+func newProxy(o Options) (*proxy, error) {
 	p := &proxy{Options: o, registry: prometheus.NewRegistry()}
-	p.files.Directory = o.Certificates
 	p.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	p.metrics = newMetrics(p.registry, p.expiry)
-	verifier := &identity.Verifier{Source: &p.files, Now: o.Now, Outage: func() bool { return p.files.Overdue(o.Now()) }}
+	var err error
+	if p.keeper, err = newKeeper(&p.Options, p.metrics); err != nil {
+		return nil, err
+	}
+	verifier := &identity.Verifier{Source: p.keeper, Now: o.Now, Outage: p.keeper.outage}
 	p.ways = newWays(o, verifier, p.metrics)
 	p.server = &inbound.Server{
 		Verifier: verifier,
@@ -85,12 +91,15 @@ func newProxy(o Options) *proxy {
 		Host:     o.Host,
 		Pod:      o.Pod,
 	}
-	return p
+	return p, nil
 }
 
 // Run serves until the context ends, and then as long as what is under way takes.
 func Run(ctx context.Context, o Options) error {
-	p := newProxy(o)
+	p, err := newProxy(o)
+	if err != nil {
+		return err
+	}
 	failed := make(chan error, 2)
 	var stops []func()
 	defer func() {
@@ -105,12 +114,14 @@ func Run(ctx context.Context, o Options) error {
 		}
 		stops = append(stops, stop)
 	}
+	stops = append(stops, p.keep(ctx))
 	tick := time.NewTicker(o.Reload)
 	defer tick.Stop()
 	for {
 		p.load(ctx)
 		select {
 		case <-tick.C:
+		case <-p.keeper.changed:
 		case err := <-failed:
 			return err
 		case <-ctx.Done():
@@ -118,6 +129,20 @@ func Run(ctx context.Context, o Options) error {
 			return nil
 		}
 	}
+}
+
+// keep has the certificate kept fresh until it is stopped.
+func (p *proxy) keep(ctx context.Context) (stop func()) {
+	if p.keeper.run == nil {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		p.keeper.run(ctx)
+	}()
+	return func() { cancel(); <-ended }
 }
 
 // listen serves one of the ports that need no certificate.
@@ -155,15 +180,15 @@ func (p *proxy) end() {
 func (p *proxy) load(ctx context.Context) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if err := p.files.Load(); !sameError(err, p.certificate) {
+	if err := p.keeper.look(); !sameError(err, p.certificate) {
 		p.certificate = err
 		if err != nil {
 			p.metrics.certificates.Inc()
-			p.Log.Error("Certificates could not be taken", "error", err)
+			p.Log.Error("A certificate could not be had", "error", err)
 		}
 	}
 	// Without a certificate nothing opens, whatever the configuration says.
-	if p.files.Certificate() == nil {
+	if p.keeper.Certificate() == nil {
 		return
 	}
 	err := p.reconfigure(ctx)
@@ -251,7 +276,7 @@ func sameError(a, b error) bool {
 }
 
 func (p *proxy) expiry() float64 {
-	if c := p.files.Certificate(); c != nil {
+	if c := p.keeper.Certificate(); c != nil {
 		return float64(c.Leaf.NotAfter.Unix())
 	}
 	return 0

@@ -41,7 +41,7 @@ type running struct {
 var host = "127.0.0.1"
 
 // run starts a proxy whose directories are empty.
-func run(t testing.TB, application int) *running {
+func run(t testing.TB, application int, changes ...func(*Options)) *running {
 	t.Helper()
 	r := &running{TB: t, root: proxytest.NewAuthority(t, time.Now()), port: freePort(t), ended: make(chan error, 1)}
 	r.options = Options{
@@ -60,6 +60,9 @@ func run(t testing.TB, application int) *running {
 			{Path: "/app/port", Kind: config.ProbeTCP, Port: application},
 			{Path: "/app/nobody", Kind: config.ProbeTCP, Port: 1},
 		},
+	}
+	for _, change := range changes {
+		change(&r.options)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	r.stop = cancel
@@ -261,6 +264,40 @@ func TestCertificatesAreRenewedUnderLoad(t *testing.T) {
 	r.reads(http.StatusOK, "[+]certificate ok: reading tls.key")
 }
 
+func TestWhoHasNoCertificateSaysWhatTheIssuerWants(t *testing.T) {
+	directory := t.TempDir()
+	r := run(t, application(t, healthy), func(o *Options) {
+		o.Certificates = ""
+		o.Issuer = Issuer{
+			Address: fmt.Sprintf("localhost:%d", freePort(t)), Token: filepath.Join(directory, "token"), Roots: filepath.Join(directory, "roots"),
+			After: func(time.Duration) <-chan time.Time { return time.After(time.Millisecond) },
+		}
+	})
+	r.writeConfig()
+	r.reads(http.StatusServiceUnavailable, "[-]certificate no: reading the first trust: ")
+	r.root.Write(t, directory, r.root.Leaf(t, time.Now(), api))
+	if err := os.Rename(filepath.Join(directory, identity.FileRoots), r.options.Issuer.Roots); err != nil {
+		t.Fatal(err)
+	}
+	r.reads(http.StatusServiceUnavailable, "[-]certificate no: reading the token: ")
+	if err := os.WriteFile(r.options.Issuer.Token, []byte("token"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r.reads(http.StatusServiceUnavailable, "[-]certificate no: reaching the issuer: ")
+	if r.open() {
+		t.Error("it is open without a certificate")
+	}
+	for _, outcome := range []string{"failed", "unreachable"} {
+		if _, text := r.ask(r.options.AdminPort, "/metrics"); !strings.Contains(text, `phi_proxy_enrolments_total{outcome="`+outcome+`"} `) {
+			t.Errorf("no enrolment is %s:\n%s", outcome, text)
+		}
+	}
+	r.stop()
+	if err := <-r.ended; err != nil {
+		t.Errorf("Run() = %v", err)
+	}
+}
+
 func TestProbesSayWhatTheApplicationSays(t *testing.T) {
 	r := run(t, application(t, healthy))
 	if status, _ := r.ask(r.options.ProbePort, "/app/ready"); status == http.StatusOK {
@@ -342,12 +379,17 @@ func TestTheCommandSaysWhatIsWrong(t *testing.T) {
 		args []string
 		want string
 	}{
-		"no address":    {[]string{"--pod-address", "here"}, "reading --pod-address"},
-		"no time":       {[]string{"--reload", "0s"}, "--reload and --drain must be longer than nothing"},
-		"a taken port":  {[]string{"--host", "127.0.0.1", "--probe-port", fmt.Sprint(taken), "--admin-port", fmt.Sprint(freePort(t))}, "address already in use"},
-		"a stray word":  {[]string{"now"}, "unknown command"},
-		"a stray flag":  {[]string{"--open"}, "unknown flag"},
-		"no such thing": {[]string{"--drain", "soon"}, "invalid argument"},
+		"no address":              {[]string{"--pod-address", "here"}, "reading --pod-address"},
+		"no time":                 {[]string{"--reload", "0s"}, "--reload and --drain must be longer than nothing"},
+		"a taken port":            {[]string{"--host", "127.0.0.1", "--probe-port", fmt.Sprint(taken), "--admin-port", fmt.Sprint(freePort(t))}, "address already in use"},
+		"a stray word":            {[]string{"now"}, "unknown command"},
+		"a stray flag":            {[]string{"--open"}, "unknown flag"},
+		"half an issuer":          {[]string{"--issuer", "issuer.op.svc"}, "they must all be set"},
+		"two sources":             {[]string{"--issuer", "issuer.op.svc", "--issuer-token", "t", "--issuer-roots", "r", "--certificates", "c"}, "none of the others can be"},
+		"an issuer that is a URL": {[]string{"--issuer", "https://issuer.op.svc/", "--issuer-token", "t", "--issuer-roots", "r"}, "the issuer's URL is https, a host and a port"},
+		"a name server by name":   {[]string{"--issuer", "issuer.op.svc", "--issuer-token", "t", "--issuer-roots", "r", "--name-servers", "kube-dns:53"}, "reading --name-servers: \"kube-dns:53\" is no address with a port; set one such as 10.96.0.10:53"},
+		"no certificates":         {[]string{"--certificates", ""}, "an issuer or a directory of certificates is needed"},
+		"no such thing":           {[]string{"--drain", "soon"}, "invalid argument"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := Command(time.Now)

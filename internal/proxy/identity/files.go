@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +11,8 @@ import (
 	"path/filepath"
 	"sync/atomic"
 	"time"
+
+	"github.com/hipaa-operator/hipaa-operator/internal/pki"
 )
 
 // Names of the files in a directory, as in a Secret of type kubernetes.io/tls.
@@ -27,6 +28,7 @@ const maxFile = 1 << 20
 // pair is one state of the files: what belongs together is replaced together.
 type pair struct {
 	certificate *tls.Certificate
+	bundle      pki.Bundle
 	roots       *x509.CertPool
 	text        [3][]byte
 }
@@ -55,6 +57,14 @@ func (f *Files) Roots() *x509.CertPool {
 	return nil
 }
 
+// Bundle is the roots one by one, nil before they could be read.
+func (f *Files) Bundle() pki.Bundle {
+	if p := f.current.Load(); p != nil {
+		return p.bundle
+	}
+	return nil
+}
+
 // Load reads the files and takes them all, or none of them.
 func (f *Files) Load() error {
 	text, err := f.read()
@@ -68,23 +78,26 @@ func (f *Files) Load() error {
 	if err != nil {
 		return fmt.Errorf("taking %s and %s: %w", FileCertificate, FileKey, err)
 	}
-	roots, err := bundle(text[2])
+	bundle, err := pki.ParseBundle(text[2])
 	if err != nil {
 		return fmt.Errorf("taking %s: %w", FileRoots, err)
 	}
-	f.current.Store(&pair{certificate: &certificate, roots: roots, text: text})
+	f.current.Store(&pair{certificate: &certificate, bundle: bundle, roots: bundle.Pool(), text: text})
 	return nil
 }
 
-// Overdue reports whether three quarters of the certificate's life have passed: it is
-// renewed at half, so whoever renews it is out of reach.
+// Overdue reports whether the certificate should have been renewed long ago: whoever
+// renews it is out of reach.
 func (f *Files) Overdue(now time.Time) bool {
 	c := f.Certificate()
-	if c == nil {
-		return false
-	}
-	life := c.Leaf.NotAfter.Sub(c.Leaf.NotBefore)
-	return now.After(c.Leaf.NotBefore.Add(life / 4 * 3))
+	return c != nil && overdue(c.Leaf, now)
+}
+
+// overdue reports whether three quarters of a certificate's life have passed: it is
+// renewed at half.
+func overdue(leaf *x509.Certificate, now time.Time) bool {
+	life := leaf.NotAfter.Sub(leaf.NotBefore)
+	return now.After(leaf.NotBefore.Add(life / 4 * 3))
 }
 
 // read takes all files from one version of the directory. The kubelet replaces a
@@ -128,32 +141,4 @@ func same(a, b *[3][]byte) bool {
 		}
 	}
 	return true
-}
-
-// bundle reads roots. Unlike the standard library it refuses a bundle of which a part
-// cannot be read: an authority that silently goes missing is an outage later.
-func bundle(text []byte) (*x509.CertPool, error) {
-	pool, count := x509.NewCertPool(), 0
-	for len(bytes.TrimSpace(text)) > 0 {
-		var block *pem.Block
-		if block, text = pem.Decode(text); block == nil {
-			return nil, errors.New("it holds something else than PEM")
-		}
-		if block.Type != "CERTIFICATE" {
-			return nil, errors.New("it holds something else than certificates")
-		}
-		root, err := x509.ParseCertificate(block.Bytes)
-		if err != nil {
-			return nil, fmt.Errorf("reading certificate %d: %w", count+1, err)
-		}
-		if !root.IsCA {
-			return nil, fmt.Errorf("certificate %d is no authority's", count+1)
-		}
-		pool.AddCert(root)
-		count++
-	}
-	if count == 0 {
-		return nil, errors.New("it is empty")
-	}
-	return pool, nil
 }

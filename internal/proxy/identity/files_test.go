@@ -21,10 +21,10 @@ func TestFilesAreTakenTogetherOrNotAtAll(t *testing.T) {
 		"no certificate":   {func(t *testing.T, d string) { remove(t, d, identity.FileCertificate) }, "reading tls.crt: no such file or directory"},
 		"no key":           {func(t *testing.T, d string) { remove(t, d, identity.FileKey) }, "reading tls.key: no such file or directory"},
 		"no roots":         {func(t *testing.T, d string) { remove(t, d, identity.FileRoots) }, "reading ca.crt: no such file or directory"},
-		"empty roots":      {func(t *testing.T, d string) { write(t, d, identity.FileRoots, " \n") }, "taking ca.crt: it is empty"},
-		"torn roots":       {func(t *testing.T, d string) { write(t, d, identity.FileRoots, "-----BEGIN CERT") }, "taking ca.crt: it holds something else than PEM"},
-		"a key as a root":  {func(t *testing.T, d string) { copyFile(t, d, identity.FileKey, identity.FileRoots) }, "taking ca.crt: it holds something else than certificates"},
-		"a leaf as a root": {func(t *testing.T, d string) { copyFile(t, d, identity.FileCertificate, identity.FileRoots) }, "taking ca.crt: certificate 1 is no authority's"},
+		"empty roots":      {func(t *testing.T, d string) { write(t, d, identity.FileRoots, " \n") }, "taking ca.crt: reading a bundle: it is empty"},
+		"torn roots":       {func(t *testing.T, d string) { write(t, d, identity.FileRoots, "-----BEGIN CERT") }, "taking ca.crt: reading a bundle: it holds something else than certificates in PEM"},
+		"a key as a root":  {func(t *testing.T, d string) { copyFile(t, d, identity.FileKey, identity.FileRoots) }, "taking ca.crt: reading a bundle: it holds something else than certificates in PEM"},
+		"a leaf as a root": {func(t *testing.T, d string) { copyFile(t, d, identity.FileCertificate, identity.FileRoots) }, "taking ca.crt: reading a bundle: a certificate is not one of an authority"},
 		"another's key": {func(t *testing.T, d string) {
 			elsewhere := t.TempDir()
 			root.Write(t, elsewhere, root.Leaf(t, start, portal))
@@ -42,10 +42,10 @@ func TestFilesAreTakenTogetherOrNotAtAll(t *testing.T) {
 			tc.breaks(t, directory)
 			files := identity.Files{Directory: directory}
 			err := files.Load()
-			if tc.want == "" && (err != nil || files.Certificate() == nil || files.Roots() == nil) {
+			if tc.want == "" && (err != nil || files.Certificate() == nil || files.Roots() == nil || len(files.Bundle()) != 1) {
 				t.Errorf("Load() = %v, %v, %v", err, files.Certificate(), files.Roots())
 			}
-			if tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want) || files.Certificate() != nil || files.Roots() != nil) {
+			if tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want) || files.Certificate() != nil || files.Roots() != nil || files.Bundle() != nil) {
 				t.Errorf("Load() = %v, want %q; it has %v, %v", err, tc.want, files.Certificate(), files.Roots())
 			}
 		})

@@ -39,6 +39,7 @@ type Verifier struct {
 	Source Source
 	Now    func() time.Time
 	// Outage reports whether the issuer is out of reach. It never is where this is nil.
+	// It is asked in time: when a peer shows a certificate that should be renewed by now.
 	Outage func() bool
 
 	known known
@@ -131,6 +132,9 @@ func (v *Verifier) peer(chain []*x509.Certificate, p *Policy, usage x509.ExtKeyU
 	}
 	if !late {
 		v.known.add(id)
+		if v.Outage != nil && p.Grace > 0 && overdue(leaf, v.Now()) {
+			v.Outage() // whoever has to find out first does so before the certificate ends
+		}
 	}
 	return id, nil
 }

@@ -200,6 +200,34 @@ func TestAnExpiredCertificateOfAKnownPeerCountsDuringAnOutage(t *testing.T) {
 	}
 }
 
+func TestAnOverdueCertificateRaisesADoubtBeforeItEnds(t *testing.T) {
+	root := proxytest.NewAuthority(t, start)
+	now, asked := start, 0
+	leaf := root.Leaf(t, start, portal)
+	server := &identity.Verifier{Source: proxytest.NewSource(root.Leaf(t, start, api), root), Now: func() time.Time { return now }, Outage: func() bool { asked++; return false }}
+	client := &identity.Verifier{Source: proxytest.NewSource(leaf, root), Now: func() time.Time { return now }}
+	meet := func(grace time.Duration) {
+		t.Helper()
+		if _, _, err, _ := shake(t, server.Server(identity.Policy{TrustDomain: domain, Grace: grace}), client.Client(identity.Policy{TrustDomain: domain})); err != nil {
+			t.Fatalf("meeting: %v", err)
+		}
+	}
+	now = leaf.Leaf.NotBefore.Add(18 * time.Hour)
+	meet(time.Hour)
+	if asked != 0 {
+		t.Error("a certificate in its time raises a doubt")
+	}
+	now = now.Add(time.Second)
+	meet(0)
+	if asked != 0 {
+		t.Error("it raises one where there is no grace")
+	}
+	meet(time.Hour)
+	if asked != 1 {
+		t.Errorf("an overdue certificate raises %d doubts", asked)
+	}
+}
+
 func TestWhoCameLateDoesNotBecomeKnown(t *testing.T) {
 	root := proxytest.NewAuthority(t, start)
 	now := start
