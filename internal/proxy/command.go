@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/hipaa-operator/hipaa-operator/internal/pki"
 	"github.com/hipaa-operator/hipaa-operator/internal/version"
 )
 
@@ -42,12 +43,16 @@ func Command(now func() time.Time) *cobra.Command {
 		},
 	}
 	flags := c.Flags()
-	flags.StringVar(&o.Configuration, "config", "/etc/phi-proxy/config", "directory of config.json")
+	flags.StringVar(&o.Configuration, "config", "/etc/phi-proxy/config", "directory of config.json and its signature config.sig")
 	flags.StringVar(&o.Certificates, "certificates", "/etc/phi-proxy/certificates", "directory of tls.crt, tls.key and ca.crt, where there is no issuer")
 	flags.StringVar(&o.Issuer.Address, "issuer", "", "host of the issuer, as its certificate names it, with its port where that is not 443")
 	flags.StringVar(&o.Issuer.Token, "issuer-token", "", "file of the token that the kubelet mounts for the issuer")
 	flags.StringVar(&o.Issuer.Roots, "issuer-roots", "", "file of the roots that are trusted until the issuer has answered once")
 	flags.StringSliceVar(&o.Issuer.NameServers, "name-servers", nil, "whom to ask where the issuer is, as address:port; the pod's resolver where there are none")
+	flags.StringVar(&o.WorkloadUID, "workload-uid", "", "uid of the PHIWorkload for which configurations have to be signed")
+	flags.Int64Var(&o.MinimumGeneration, "minimum-generation", 1, "the least generation that is taken")
+	flags.DurationVar(&o.SignatureGrace, "signature-grace", pki.DefaultPlan().Grace, "for how long after the end of its signer's certificate a configuration is still taken")
+	flags.BoolVar(&o.Unsigned, "unsigned", false, "take configurations that nobody has signed: for files by hand, where no workload is pinned")
 	flags.StringVar(&o.Host, "host", "", "address to listen on; all where it is empty")
 	flags.StringVar(&o.Resolver, "resolver", "127.0.0.1:53", "address where the application's questions for names are answered, if the configuration asks for it")
 	flags.StringVar(&pod, "pod-address", "", "the pod's address, for applications that do not listen on loopback")

@@ -32,6 +32,7 @@ import (
 	"github.com/hipaa-operator/hipaa-operator/internal/issuer"
 	"github.com/hipaa-operator/hipaa-operator/internal/pki"
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/config"
+	"github.com/hipaa-operator/hipaa-operator/internal/seal"
 )
 
 const (
@@ -210,7 +211,25 @@ func (i *issuing) bundle() pki.Bundle {
 	return bundle
 }
 
-// enrols is a change of options: the proxy asks the issuer.
+// signer has a certificate of this moment, as the manager has one.
+func (i *issuing) signer() *seal.Signer {
+	i.Helper()
+	key, _, err := pki.NewRequest()
+	if err != nil {
+		i.Fatal(err)
+	}
+	id, err := pki.ConfigurationSigner(domain)
+	if err != nil {
+		i.Fatal(err)
+	}
+	chain, _, err := i.authority.Sign(id, key.Public())
+	if err != nil {
+		i.Fatal(err)
+	}
+	return &seal.Signer{Key: key, Chain: chain}
+}
+
+// enrols is a change of options: the proxy asks the issuer, and wants signatures.
 func (i *issuing) enrols(account string) func(*Options) {
 	i.Helper()
 	directory := i.TempDir()
@@ -222,6 +241,7 @@ func (i *issuing) enrols(account string) func(*Options) {
 	_, port, _ := net.SplitHostPort(i.address)
 	return func(o *Options) {
 		o.Now, o.Certificates = i.clock.Now, ""
+		o.Unsigned, o.WorkloadUID, o.MinimumGeneration, o.SignatureGrace = false, "6f1c", 2, grace
 		o.Issuer = Issuer{
 			Address: net.JoinHostPort(issuerHost, port), Token: filepath.Join(directory, "token"), Roots: filepath.Join(directory, "roots"),
 			NameServers: []string{i.names}, After: i.clock.After,
@@ -326,6 +346,13 @@ func testRotationUnderLoad(t *testing.T) {
 	}
 	t.Logf("%d requests over %s, from root to root, no failure", l.answered.Load(), 10*day)
 	server.counts(`phi_proxy_enrolments_total{outcome="issued"} `)
+	server.signer = i.signer()
+	server.config.Workload.Generation++
+	server.writeConfig()
+	server.eventually("what was signed under the new root", func() (string, bool) {
+		_, text := server.ask(server.options.AdminPort, "/metrics")
+		return text, strings.Contains(text, "phi_proxy_configuration_generation 3\n")
+	})
 	testOutage(t, i, l, server, client)
 }
 
@@ -371,12 +398,13 @@ func enrolledPair(t *testing.T, i *issuing) (server, client *running) {
 	t.Helper()
 	server = run(t, application(t, healthy), i.enrols("patient-api"))
 	server.config.OutageGrace = config.Duration(grace)
+	server.signer = i.signer()
 	server.config.Inbound[0].From = []config.Peer{{ID: portal}, {ID: neighbour}, {ID: stranger}}
 	server.writeConfig()
 	server.reads(http.StatusOK, "[+]certificate ok\n[+]configuration ok")
 
 	client = run(t, application(t, healthy), i.enrols("portal"))
-	client.config.OutageGrace = config.Duration(grace)
+	client.config.OutageGrace, client.signer = config.Duration(grace), server.signer
 	client.config.Resolver = &config.Resolver{Upstreams: []string{i.names}}
 	client.config.Outbound = []config.Outbound{{
 		Names: []string{database}, Address: "127.0.0.16", Port: freePort(t), Protocol: config.HTTP,

@@ -2,17 +2,20 @@ package proxy
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// The labels. Their values are the outcomes of the packages below, and trusts.
+// The labels. Their values are the outcomes of the packages below, trusts, and reasons
+// of configuration.go.
 const (
 	labelOutcome = "outcome"
 	labelTrust   = "trust"
+	labelReason  = "reason"
 )
 
 // metrics count what the proxy goes by, and how calls leave. Those of connections that
 // come are in package inbound.
 type metrics struct {
 	generation   prometheus.Gauge
-	refused      prometheus.Counter
+	signed       prometheus.Gauge
+	refused      *prometheus.CounterVec
 	certificates prometheus.Counter
 	enrolments   *prometheus.CounterVec
 	expiry       prometheus.GaugeFunc
@@ -27,10 +30,14 @@ func newMetrics(registry prometheus.Registerer, expiry func() float64) *metrics 
 			Name: "phi_proxy_configuration_generation",
 			Help: "Generation of the PHIWorkload whose configuration is in force; 0 while there is none.",
 		}),
-		refused: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "phi_proxy_configuration_refusals_total",
-			Help: "Configurations that were refused; the one before stayed in force.",
+		signed: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "phi_proxy_configuration_signature_expiry_timestamp_seconds",
+			Help: "When the certificate ends by which the configuration in force was signed; 0 while none is, or where none is asked for.",
 		}),
+		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "phi_proxy_configuration_refusals_total",
+			Help: "Configurations that were refused, by reason; the one before stayed in force.",
+		}, []string{labelReason}),
 		certificates: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "phi_proxy_certificate_failures_total",
 			Help: "Changes of certificate, key or roots that could not be had or taken; those before stayed in use.",
@@ -56,6 +63,6 @@ func newMetrics(registry prometheus.Registerer, expiry func() float64) *metrics 
 			Help: "Calls of workloads that asked this gate to be let out, by what became of them.",
 		}, []string{labelOutcome}),
 	}
-	registry.MustRegister(m.generation, m.refused, m.certificates, m.enrolments, m.expiry, m.calls, m.names, m.egress)
+	registry.MustRegister(m.generation, m.signed, m.refused, m.certificates, m.enrolments, m.expiry, m.calls, m.names, m.egress)
 	return m
 }

@@ -4,18 +4,13 @@
 package proxy
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
-	"os"
-	"path/filepath"
-	"reflect"
 	"strconv"
 	"sync"
 	"time"
@@ -28,9 +23,6 @@ import (
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/inbound"
 )
 
-// FileConfiguration is the name of the configuration in its directory.
-const FileConfiguration = "config.json"
-
 // Options say where a proxy finds what it needs.
 type Options struct {
 	// Configuration and Certificates are directories that are read anew all the time.
@@ -38,6 +30,16 @@ type Options struct {
 	Configuration, Certificates string
 	// Issuer gives the certificate.
 	Issuer Issuer
+	// WorkloadUID and MinimumGeneration are what admission pinned in the pod: a
+	// configuration has to be signed for that workload, no earlier than that.
+	WorkloadUID       string
+	MinimumGeneration int64
+	// SignatureGrace is for how long after the end of its signer's certificate a
+	// configuration is still taken. One that is in force stays beyond that.
+	SignatureGrace time.Duration
+	// Unsigned takes configurations of whoever can write them. It stands where no
+	// workload is pinned: by hand, and in tests.
+	Unsigned bool
 	// Host is the address to listen on; all where it is empty.
 	Host string
 	// Resolver is where questions for names are answered, as address:port.
@@ -66,15 +68,34 @@ type proxy struct {
 	metrics  *metrics
 
 	mu sync.Mutex
-	// seen is the text that was judged last, current what is in force.
-	seen    []byte
+	// taken is what all of current came from, nil where a part of it could not be
+	// served; bad is what was found to be wrong, whatever comes.
+	taken, bad *found
+	// current is in force, signed when the certificate of its signer ends.
 	current *config.Configuration
+	signed  time.Time
 	// configuration and certificate are what is wrong with them, nil where nothing is.
 	configuration, certificate error
 	ending                     bool
 }
 
+// check says what is missing or contradicts itself.
+func (o *Options) check() error {
+	switch {
+	case o.Unsigned == (o.WorkloadUID != ""):
+		return errors.New("either the uid of a workload is needed, for which configurations are signed (--workload-uid), or the word that they are not (--unsigned)")
+	case !o.Unsigned && o.MinimumGeneration < 1:
+		return fmt.Errorf("the minimum generation is %d; generations begin at 1", o.MinimumGeneration)
+	case o.SignatureGrace < 0:
+		return errors.New("the grace of signatures is less than nothing")
+	}
+	return nil
+}
+
 func newProxy(o Options) (*proxy, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
 	p := &proxy{Options: o, registry: prometheus.NewRegistry()}
 	p.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	p.metrics = newMetrics(p.registry, p.expiry)
@@ -195,77 +216,10 @@ func (p *proxy) load(ctx context.Context) {
 	if !sameError(err, p.configuration) {
 		p.configuration = err
 		if err != nil {
-			p.metrics.refused.Inc()
+			p.metrics.refused.With(prometheus.Labels{labelReason: reasonOf(err)}).Inc()
 			p.Log.Error("Configuration could not be taken", "error", err)
 		}
 	}
-}
-
-// reconfigure serves the configuration that lies there, if it is another one.
-func (p *proxy) reconfigure(ctx context.Context) error {
-	text, err := readBounded(filepath.Join(p.Configuration, FileConfiguration))
-	if err != nil {
-		p.seen = nil
-		return err
-	}
-	if p.seen != nil && bytes.Equal(text, p.seen) {
-		return p.configuration
-	}
-	next, err := config.Parse(text)
-	if err == nil {
-		err = p.follows(next)
-	}
-	if err != nil {
-		p.seen = text
-		return err
-	}
-	// Opening a port may succeed later, so what fails here is tried again.
-	if err := p.server.Apply(ctx, next); err != nil {
-		return err
-	}
-	err = p.ways.apply(ctx, next)
-	p.take(next)
-	if err == nil {
-		p.seen = text
-	}
-	return err
-}
-
-// take notes what is in force.
-func (p *proxy) take(c *config.Configuration) {
-	again := reflect.DeepEqual(p.current, c)
-	p.current = c
-	if again {
-		return
-	}
-	p.metrics.generation.Set(float64(c.Workload.Generation))
-	p.Log.Info("Configuration is in force", "generation", c.Workload.Generation)
-}
-
-// follows says why a configuration may not come after the one in force.
-func (p *proxy) follows(next *config.Configuration) error {
-	if p.current == nil {
-		return nil
-	}
-	if next.Workload.UID != p.current.Workload.UID {
-		return errors.New("workload.uid: is another workload's; this proxy serves one workload as long as it lives")
-	}
-	if next.Workload.Generation < p.current.Workload.Generation {
-		return fmt.Errorf("workload.generation: is %d; generation %d is in force, and the proxy never goes back", next.Workload.Generation, p.current.Workload.Generation)
-	}
-	return nil
-}
-
-func readBounded(path string) ([]byte, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		if reason, ok := errors.AsType[*os.PathError](err); ok {
-			err = reason.Err
-		}
-		return nil, fmt.Errorf("reading %s: %w", FileConfiguration, err)
-	}
-	defer file.Close()
-	return io.ReadAll(io.LimitReader(file, config.MaxBytes+1))
 }
 
 func sameError(a, b error) bool {

@@ -17,6 +17,7 @@ import (
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/config"
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/identity"
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/proxytest"
+	"github.com/hipaa-operator/hipaa-operator/internal/seal"
 )
 
 const (
@@ -33,8 +34,10 @@ type running struct {
 	root    *proxytest.Authority
 	port    int
 	config  config.Configuration
-	stop    context.CancelFunc
-	ended   chan error
+	// signer signs what is written; nil is nobody.
+	signer *seal.Signer
+	stop   context.CancelFunc
+	ended  chan error
 }
 
 // host is where proxies listen. In a network of its own a test lets them listen everywhere.
@@ -45,7 +48,7 @@ func run(t testing.TB, application int, changes ...func(*Options)) *running {
 	t.Helper()
 	r := &running{TB: t, root: proxytest.NewAuthority(t, time.Now()), port: freePort(t), ended: make(chan error, 1)}
 	r.options = Options{
-		Configuration: t.TempDir(), Certificates: t.TempDir(), Host: host, ProbePort: freePort(t), AdminPort: freePort(t),
+		Configuration: t.TempDir(), Unsigned: true, Certificates: t.TempDir(), Host: host, ProbePort: freePort(t), AdminPort: freePort(t),
 		Resolver: fmt.Sprintf("127.0.0.1:%d", freePort(t)),
 		Reload:   5 * time.Millisecond, Drain: 10 * time.Second, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	}
@@ -77,16 +80,36 @@ func (r *running) writeConfig() {
 	if err != nil {
 		r.Fatal(err)
 	}
+	if r.signer != nil {
+		// Not at once as the kubelet does it: in between the two do not fit together.
+		r.file(FileSignature, r.sealed(text))
+	}
 	r.write(string(text))
 }
 
+// sealed is the signature of a configuration.
+func (r *running) sealed(text []byte) string {
+	r.Helper()
+	statement := seal.Statement{Kind: seal.ProxyConfiguration, Workload: r.config.Workload.UID, Generation: r.config.Workload.Generation}
+	signature, err := r.signer.Close(statement, text)
+	if err != nil {
+		r.Fatal(err)
+	}
+	return string(signature)
+}
+
 func (r *running) write(text string) {
+	r.Helper()
+	r.file(FileConfiguration, text)
+}
+
+func (r *running) file(name, text string) {
 	r.Helper()
 	aside := filepath.Join(r.options.Configuration, ".new")
 	if err := os.WriteFile(aside, []byte(text), 0o600); err != nil {
 		r.Fatal(err)
 	}
-	if err := os.Rename(aside, filepath.Join(r.options.Configuration, FileConfiguration)); err != nil {
+	if err := os.Rename(aside, filepath.Join(r.options.Configuration, name)); err != nil {
 		r.Fatal(err)
 	}
 }
@@ -379,17 +402,21 @@ func TestTheCommandSaysWhatIsWrong(t *testing.T) {
 		args []string
 		want string
 	}{
-		"no address":              {[]string{"--pod-address", "here"}, "reading --pod-address"},
-		"no time":                 {[]string{"--reload", "0s"}, "--reload and --drain must be longer than nothing"},
-		"a taken port":            {[]string{"--host", "127.0.0.1", "--probe-port", fmt.Sprint(taken), "--admin-port", fmt.Sprint(freePort(t))}, "address already in use"},
-		"a stray word":            {[]string{"now"}, "unknown command"},
-		"a stray flag":            {[]string{"--open"}, "unknown flag"},
-		"half an issuer":          {[]string{"--issuer", "issuer.op.svc"}, "they must all be set"},
-		"two sources":             {[]string{"--issuer", "issuer.op.svc", "--issuer-token", "t", "--issuer-roots", "r", "--certificates", "c"}, "none of the others can be"},
-		"an issuer that is a URL": {[]string{"--issuer", "https://issuer.op.svc/", "--issuer-token", "t", "--issuer-roots", "r"}, "the issuer's URL is https, a host and a port"},
-		"a name server by name":   {[]string{"--issuer", "issuer.op.svc", "--issuer-token", "t", "--issuer-roots", "r", "--name-servers", "kube-dns:53"}, "reading --name-servers: \"kube-dns:53\" is no address with a port; set one such as 10.96.0.10:53"},
-		"no certificates":         {[]string{"--certificates", ""}, "an issuer or a directory of certificates is needed"},
-		"no such thing":           {[]string{"--drain", "soon"}, "invalid argument"},
+		"no address":                    {[]string{"--pod-address", "here"}, "reading --pod-address"},
+		"no time":                       {[]string{"--reload", "0s"}, "--reload and --drain must be longer than nothing"},
+		"a taken port":                  {[]string{"--unsigned", "--host", "127.0.0.1", "--probe-port", fmt.Sprint(taken), "--admin-port", fmt.Sprint(freePort(t))}, "address already in use"},
+		"a stray word":                  {[]string{"now"}, "unknown command"},
+		"a stray flag":                  {[]string{"--open"}, "unknown flag"},
+		"half an issuer":                {[]string{"--issuer", "issuer.op.svc"}, "they must all be set"},
+		"two sources":                   {[]string{"--issuer", "issuer.op.svc", "--issuer-token", "t", "--issuer-roots", "r", "--certificates", "c"}, "none of the others can be"},
+		"an issuer that is a URL":       {[]string{"--unsigned", "--issuer", "https://issuer.op.svc/", "--issuer-token", "t", "--issuer-roots", "r"}, "the issuer's URL is https, a host and a port"},
+		"a name server by name":         {[]string{"--unsigned", "--issuer", "issuer.op.svc", "--issuer-token", "t", "--issuer-roots", "r", "--name-servers", "kube-dns:53"}, "reading --name-servers: \"kube-dns:53\" is no address with a port; set one such as 10.96.0.10:53"},
+		"no certificates":               {[]string{"--unsigned", "--certificates", ""}, "an issuer or a directory of certificates is needed"},
+		"nobody's word":                 {nil, "either the uid of a workload is needed, for which configurations are signed (--workload-uid), or the word that they are not (--unsigned)"},
+		"both words":                    {[]string{"--workload-uid", "6f1c", "--unsigned"}, "either the uid of a workload is needed"},
+		"a generation before the first": {[]string{"--workload-uid", "6f1c", "--minimum-generation", "0"}, "the minimum generation is 0; generations begin at 1"},
+		"a grace of less than nothing":  {[]string{"--workload-uid", "6f1c", "--signature-grace", "-1h"}, "the grace of signatures is less than nothing"},
+		"no such thing":                 {[]string{"--drain", "soon"}, "invalid argument"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := Command(time.Now)

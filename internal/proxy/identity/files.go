@@ -4,15 +4,13 @@ import (
 	"bytes"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"time"
 
 	"github.com/hipaa-operator/hipaa-operator/internal/pki"
+	"github.com/hipaa-operator/hipaa-operator/internal/proxy/directory"
 )
 
 // Names of the files in a directory, as in a Secret of type kubernetes.io/tls.
@@ -30,7 +28,7 @@ type pair struct {
 	certificate *tls.Certificate
 	bundle      pki.Bundle
 	roots       *x509.CertPool
-	text        [3][]byte
+	text        [][]byte
 }
 
 // Files is a Source that reads a directory. The zero value with a directory has
@@ -67,11 +65,11 @@ func (f *Files) Bundle() pki.Bundle {
 
 // Load reads the files and takes them all, or none of them.
 func (f *Files) Load() error {
-	text, err := f.read()
+	text, err := directory.Read(f.Directory, maxFile, FileCertificate, FileKey, FileRoots)
 	if err != nil {
 		return err
 	}
-	if old := f.current.Load(); old != nil && same(&old.text, &text) {
+	if old := f.current.Load(); old != nil && slices.EqualFunc(old.text, text, bytes.Equal) {
 		return nil
 	}
 	certificate, err := tls.X509KeyPair(text[0], text[1])
@@ -98,47 +96,4 @@ func (f *Files) Overdue(now time.Time) bool {
 func overdue(leaf *x509.Certificate, now time.Time) bool {
 	life := leaf.NotAfter.Sub(leaf.NotBefore)
 	return now.After(leaf.NotBefore.Add(life / 4 * 3))
-}
-
-// read takes all files from one version of the directory. The kubelet replaces a
-// volume by pointing ..data elsewhere; reading through it file by file could mix two.
-func (f *Files) read() ([3][]byte, error) {
-	var text [3][]byte
-	directory := f.Directory
-	if target, err := os.Readlink(filepath.Join(directory, "..data")); err == nil {
-		directory = filepath.Join(directory, filepath.Base(target))
-	}
-	for i, name := range []string{FileCertificate, FileKey, FileRoots} {
-		var err error
-		if text[i], err = readFile(filepath.Join(directory, name)); err != nil {
-			return text, fmt.Errorf("reading %s: %w", name, err)
-		}
-	}
-	return text, nil
-}
-
-func readFile(path string) ([]byte, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		// The path is the machine's matter; the name stands in front already.
-		if reason, ok := errors.AsType[*os.PathError](err); ok {
-			return nil, reason.Err
-		}
-		return nil, err
-	}
-	defer file.Close()
-	text, err := io.ReadAll(io.LimitReader(file, maxFile+1))
-	if err == nil && len(text) > maxFile {
-		err = fmt.Errorf("it has more than %d bytes", maxFile)
-	}
-	return text, err
-}
-
-func same(a, b *[3][]byte) bool {
-	for i := range a {
-		if !bytes.Equal(a[i], b[i]) {
-			return false
-		}
-	}
-	return true
 }

@@ -92,7 +92,7 @@ func (b *bench) phi() contender {
 		b.Fatal(err)
 	}
 	b.write(filepath.Join(directory, "config.json"), string(text))
-	pid := b.start(nil, path, "--config", directory, "--certificates", b.certificates, "--host", "127.0.0.1",
+	pid := b.start(nil, path, "--unsigned", "--config", directory, "--certificates", b.certificates, "--host", "127.0.0.1",
 		"--probe-port", fmt.Sprint(freePort(b)), "--admin-port", fmt.Sprint(freePort(b)))
 	return contender{name: "phi-proxy", port: port, pid: pid}
 }
