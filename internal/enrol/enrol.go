@@ -50,6 +50,8 @@ const (
 	// One that renews has half of the lifetime to do so.
 	longest  = 5 * time.Minute
 	shortest = time.Second
+	// After an outage everybody has asked again within the longest wait and a few tries.
+	recovery = 2 * longest
 	// A renewal is due between 45 and 55 hundredths of the lifetime.
 	renewFrom, renewSpread = 0.45, 0.1
 )
@@ -61,8 +63,10 @@ type Enrolment struct {
 	host    string
 	held    atomic.Pointer[credentials]
 	failed  atomic.Pointer[error]
-	// tried is when the latest try ended, and doubt asks for one now.
+	// tried is when the latest try ended, lost when the latest ended that did not reach
+	// the issuer, and doubt asks for one now.
 	tried   atomic.Pointer[time.Time]
+	lost    atomic.Pointer[time.Time]
 	doubt   chan struct{}
 	changed chan struct{}
 }
@@ -134,14 +138,16 @@ func (e *Enrolment) LastError() error {
 	return nil
 }
 
-// Outage reports whether the issuer is out of reach, by the latest try. Where that was
-// long ago nobody knows, and whoever asks has a reason to doubt: so Run tries now, and
-// the next who asks hears what came of it.
+// Outage reports whether the issuer is out of reach, by the latest try, or was until a
+// moment ago: others may hear later than we that it is back. Where that try was long
+// ago nobody knows, and whoever asks has a reason to doubt: so Run tries now, and the
+// next who asks hears what came of it.
 func (e *Enrolment) Outage() bool {
-	if Unreachable(e.LastError()) {
+	now := e.options.Clock.Now()
+	if lost := e.lost.Load(); lost != nil && (Unreachable(e.LastError()) || now.Sub(*lost) <= recovery) {
 		return true
 	}
-	if tried := e.tried.Load(); tried != nil && e.options.Clock.Now().Sub(*tried) > longest {
+	if tried := e.tried.Load(); tried != nil && now.Sub(*tried) > longest {
 		select {
 		case e.doubt <- struct{}{}:
 		default:
@@ -201,6 +207,9 @@ func (e *Enrolment) Run(ctx context.Context) {
 func (e *Enrolment) told(err error) {
 	now := e.options.Clock.Now()
 	e.tried.Store(&now)
+	if Unreachable(err) {
+		e.lost.Store(&now)
+	}
 	select {
 	case <-e.doubt:
 	default:

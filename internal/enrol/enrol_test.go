@@ -378,6 +378,7 @@ func TestFailuresAreToldAndTriedAgain(t *testing.T) {
 			}
 			if _, err := p.try(t.Context()); err != nil {
 				p.failed.Store(&err)
+				p.told(err)
 			}
 			if err := p.Ready(); err == nil || !strings.HasPrefix(err.Error(), test.want) {
 				t.Errorf("got %v", err)
@@ -416,6 +417,28 @@ func TestADoubtIsSettledAtOnce(t *testing.T) {
 	}
 	if err := p.Ready(); err != nil {
 		t.Errorf("with a good certificate it is not ready: %v", err)
+	}
+}
+
+func TestAnOutageIsOverForAllAtOnce(t *testing.T) {
+	clock := newClock()
+	s := newIssuer(t, clock)
+	s.does(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
+	p := newPod(t, s)
+	retry := clock.next(t)
+	s.does(s.grant)
+	clock.pass(retry)
+	clock.next(t)
+	if err := p.LastError(); err != nil {
+		t.Fatal(err)
+	}
+	clock.advance(recovery - retry.length)
+	if !p.Outage() {
+		t.Error("others have had no time to hear that the issuer is back")
+	}
+	clock.advance(time.Second)
+	if p.Outage() {
+		t.Error("the outage goes on")
 	}
 }
 

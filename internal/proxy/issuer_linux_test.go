@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -251,9 +252,10 @@ func (i *issuing) enrols(account string) func(*Options) {
 
 // load calls all the time, by a connection that stays and by new ones.
 type load struct {
-	answered, failed atomic.Int64
-	last             atomic.Pointer[string]
-	stop             func()
+	answered [4]atomic.Int64
+	failed   atomic.Int64
+	last     atomic.Pointer[string]
+	stop     func()
 }
 
 func newLoad(t *testing.T, url string) *load {
@@ -261,11 +263,15 @@ func newLoad(t *testing.T, url string) *load {
 	l := new(load)
 	ctx, cancel := context.WithCancel(t.Context())
 	var wait sync.WaitGroup
-	for n := range 4 {
+	for n := range l.answered {
 		once := &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{DisableKeepAlives: n > 0}}
 		wait.Go(func() {
 			for ctx.Err() == nil {
-				if problem := l.call(once, url); problem != "" && ctx.Err() == nil {
+				problem := call(once, url)
+				switch {
+				case problem == "":
+					l.answered[n].Add(1)
+				case ctx.Err() == nil:
 					l.failed.Add(1)
 					l.last.Store(&problem)
 				}
@@ -277,28 +283,41 @@ func newLoad(t *testing.T, url string) *load {
 	return l
 }
 
-func (l *load) call(once *http.Client, url string) string {
+func call(once *http.Client, url string) string {
 	response, err := once.Get(url)
 	if err != nil {
 		return err.Error()
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return response.Status
+		text, _ := io.ReadAll(response.Body) // what there is of it explains the status
+		return response.Status + " " + string(text)
 	}
-	l.answered.Add(1)
 	return ""
 }
 
-// serves waits until more has been answered, and fails the test where anything failed.
+// all is how many were answered.
+func (l *load) all() (sum int64) {
+	for n := range l.answered {
+		sum += l.answered[n].Load()
+	}
+	return sum
+}
+
+// serves waits until every caller has had more answers, and fails the test where
+// anything failed. So no handshake lasts longer than from one jump past the next: for
+// the proxies it would have taken half a day.
 func (l *load) serves(t *testing.T, r *running, when string) {
 	t.Helper()
-	before := l.answered.Load()
-	r.eventually("an answer "+when, func() (string, bool) {
-		return fmt.Sprint(l.answered.Load()), l.answered.Load() > before+20
-	})
+	for n := range l.answered {
+		before := l.answered[n].Load()
+		r.eventually("an answer "+when, func() (string, bool) {
+			now := l.answered[n].Load()
+			return fmt.Sprint(now), now >= before+5 || l.failed.Load() > 0
+		})
+	}
 	if failed := l.failed.Load(); failed > 0 {
-		t.Fatalf("%s %d of %d requests have failed, the last with %s", when, failed, failed+l.answered.Load(), *l.last.Load())
+		t.Fatalf("%s %d of %d requests have failed, the last with %s", when, failed, failed+l.all(), *l.last.Load())
 	}
 }
 
@@ -344,7 +363,7 @@ func testRotationUnderLoad(t *testing.T) {
 	if err := outsider(t, i, "neighbour")(server.port, true); err != nil {
 		t.Errorf("who is under the new root is refused: %v", err)
 	}
-	t.Logf("%d requests over %s, from root to root, no failure", l.answered.Load(), 10*day)
+	t.Logf("%d requests over %s, from root to root, no failure", l.all(), 10*day)
 	server.counts(`phi_proxy_enrolments_total{outcome="issued"} `)
 	server.signer = i.signer()
 	server.config.Workload.Generation++
@@ -378,19 +397,39 @@ func testOutage(t *testing.T, i *issuing, l *load, server, client *running) {
 		t.Error("a stranger with a certificate that has ended is let in")
 	}
 	server.counts(`phi_proxy_inbound_refusals_total{reason="expired"} 1`)
-	t.Logf("%d requests, no failure, until a day after the end of certificates", l.answered.Load())
+	t.Logf("%d requests, no failure, until a day after the end of certificates", l.all())
 
-	i.clock.jump(end.Add(grace).Sub(i.clock.Now()))
+	// Those who hear of the issuer first do not refuse those who have yet to ask again.
+	i.refresh()
+	i.start()
+	for range 8 {
+		i.clock.jump(time.Minute)
+		l.serves(t, server, "as the issuer comes back")
+	}
+	server.reads(http.StatusOK, "[+]certificate ok\n")
+	client.reads(http.StatusOK, "[+]certificate ok\n")
+	testEndOfGrace(t, i, server, client)
+}
+
+// testEndOfGrace is an outage that is too long.
+func testEndOfGrace(t *testing.T, i *issuing, server, client *running) {
+	t.Helper()
+	i.stop()
+	url := fmt.Sprintf("http://%s:%d/ready?full", client.config.Outbound[0].Address, client.config.Outbound[0].Port)
+	for _, r := range []*running{server, client} {
+		i.clock.jump(max(0, r.expiry().Add(grace).Sub(i.clock.Now())))
+	}
 	server.reads(http.StatusServiceUnavailable, "[-]certificate no: it ended at")
-	server.eventually("the end of the grace", func() (string, bool) { return "no failure", l.failed.Load() > 0 })
-
-	l.stop()
+	client.reads(http.StatusServiceUnavailable, "[-]certificate no: it ended at")
+	if problem := call(http.DefaultClient, url); !strings.HasPrefix(problem, "503") {
+		t.Errorf("after the grace a call ends with %q", problem)
+	}
 	i.refresh()
 	i.start()
 	i.clock.jump(10 * time.Minute)
 	server.reads(http.StatusOK, "[+]certificate ok\n")
 	client.reads(http.StatusOK, "[+]certificate ok\n")
-	newLoad(t, fmt.Sprintf("http://%s:%d/ready?full", client.config.Outbound[0].Address, client.config.Outbound[0].Port)).serves(t, server, "after the outage")
+	newLoad(t, url).serves(t, server, "after the outage")
 }
 
 // enrolledPair is two proxies of which the second calls the first.
