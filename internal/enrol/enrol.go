@@ -156,12 +156,15 @@ func (e *Enrolment) Outage() bool {
 	return false
 }
 
+// ErrWaiting says that the first try has not ended yet.
+var ErrWaiting = errors.New("the issuer has not answered yet")
+
 // Ready says whether there is a certificate that has not expired, and if not, why.
 func (e *Enrolment) Ready() error {
 	held := e.held.Load()
 	switch {
 	case held == nil && e.LastError() == nil:
-		return errors.New("the issuer has not answered yet")
+		return ErrWaiting
 	case held == nil:
 		return e.LastError()
 	}

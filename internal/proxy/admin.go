@@ -38,7 +38,9 @@ func (p *proxy) readyz(w http.ResponseWriter, _ *http.Request) {
 	line("certificate", p.certified(), p.certificate)
 	line("configuration", p.current != nil, p.configuration)
 	line("in service", !p.ending, nil)
-	line("signature", true, p.signature())
+	if p.current != nil {
+		line("signature", true, p.signature())
+	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(status)
 	_, _ = w.Write([]byte(text.String())) // the caller may be gone

@@ -182,7 +182,7 @@ func (p *proxy) signature() error {
 	switch {
 	case p.Unsigned:
 		return errors.New("none is asked for (--unsigned); whoever writes config.json decides")
-	case p.current != nil && p.Now().After(p.signed):
+	case p.Now().After(p.signed):
 		return fmt.Errorf("the certificate of the signer ended at %s; what is in force stays, but nobody has signed it anew", p.signed.UTC().Format(time.RFC3339))
 	}
 	return nil

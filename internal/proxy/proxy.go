@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"github.com/hipaa-operator/hipaa-operator/internal/enrol"
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/config"
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/identity"
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/inbound"
@@ -203,7 +204,7 @@ func (p *proxy) load(ctx context.Context) {
 	defer p.mu.Unlock()
 	if err := p.keeper.look(); !sameError(err, p.certificate) {
 		p.certificate = err
-		if err != nil {
+		if err != nil && !errors.Is(err, enrol.ErrWaiting) {
 			p.metrics.certificates.Inc()
 			p.Log.Error("A certificate could not be had", "error", err)
 		}

@@ -321,6 +321,30 @@ func TestWhoHasNoCertificateSaysWhatTheIssuerWants(t *testing.T) {
 	}
 }
 
+// A start is no failure: until the first try has ended readiness tells, and nothing counts.
+func TestWhoWaitsForTheIssuerSaysSo(t *testing.T) {
+	silent, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	directory := t.TempDir()
+	root := proxytest.NewAuthority(t, time.Now())
+	root.Write(t, directory, root.Leaf(t, time.Now(), api))
+	r := run(t, application(t, healthy), func(o *Options) {
+		o.Certificates = ""
+		o.Issuer = Issuer{Address: silent.Addr().String(), Token: filepath.Join(directory, identity.FileKey), Roots: filepath.Join(directory, identity.FileRoots)}
+	})
+	r.reads(http.StatusServiceUnavailable, "[-]certificate no: the issuer has not answered yet\n[-]configuration no\n[+]in service ok\n")
+	if _, text := r.ask(r.options.AdminPort, "/metrics"); !strings.Contains(text, "phi_proxy_certificate_failures_total 0\n") {
+		t.Errorf("waiting counts as a failure:\n%s", text)
+	}
+	r.stop()
+	if err := <-r.ended; err != nil {
+		t.Errorf("Run() = %v", err)
+	}
+}
+
 func TestProbesSayWhatTheApplicationSays(t *testing.T) {
 	r := run(t, application(t, healthy))
 	if status, _ := r.ask(r.options.ProbePort, "/app/ready"); status == http.StatusOK {
