@@ -91,7 +91,7 @@ func installPackages(ctx context.Context, out io.Writer) error {
 		return fmt.Errorf("it needs what Debian calls %s; install it", want)
 	}
 	fmt.Fprintf(out, "installing Debian's %s\n", want)
-	for _, args := range [][]string{{"update", "-qq"}, append([]string{"install", "-qq", "-y", "--no-install-recommends"}, missing...)} {
+	for _, args := range [][]string{{"update", "-qq"}, append([]string{"install", "-qq", "-y", "--no-remove", "--no-install-recommends"}, missing...)} {
 		cmd := exec.CommandContext(ctx, "apt-get", args...)
 		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
 		if said, err := cmd.CombinedOutput(); err != nil {

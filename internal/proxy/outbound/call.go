@@ -100,6 +100,9 @@ func (e *end) admit(c *call, conn *net.TCPConn) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	c.target = e.target
+	if e.over {
+		return false
+	}
 	from, err := netip.ParseAddrPort(conn.RemoteAddr().String())
 	if err != nil || !from.Addr().Unmap().IsLoopback() {
 		e.calls.observe(c.target.Trust, Foreign)

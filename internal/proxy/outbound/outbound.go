@@ -76,6 +76,8 @@ type end struct {
 	mu     sync.Mutex
 	target *target
 	open   map[*call]struct{}
+	// over says that nobody is carried any more, also who was accepted before.
+	over bool
 }
 
 // target is to whom an end leads.
@@ -115,6 +117,8 @@ func (c *call) still(other *target) bool {
 		return false
 	case c.host != "" && !other.Calls(c.host):
 		return false
+	case c.peer == "" && c.host == "" && c.target.Upstream != other.Upstream:
+		return false // nothing but where it leads tells who is called
 	default:
 		return c.peer == "" || c.target.policy.TrustDomain == other.policy.TrustDomain && other.Admits(c.peer)
 	}
@@ -206,6 +210,7 @@ func (e *end) deaf() {
 func (e *end) cut() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.over = true
 	for call := range e.open {
 		call.cut()
 	}

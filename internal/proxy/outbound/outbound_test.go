@@ -312,6 +312,57 @@ func TestAChangeEndsTheCallsThatItDoesNotAllow(t *testing.T) {
 	}
 }
 
+// Who was accepted before an end went, and admitted after it, is not carried.
+func TestACallThatWasAcceptedBeforeItsEndWent(t *testing.T) {
+	s := newStage(t)
+	out := s.to(s.upstream(nil), config.Plain, config.TCP)
+	s.apply(out)
+	e := s.calls.ends[netip.AddrPortFrom(netip.MustParseAddr(out.Address), uint16(out.Port))]
+	s.apply()
+	listener, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
+	app, err := net.Dial("tcp4", listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = app.Close() }()
+	late, err := listener.AcceptTCP()
+	if err != nil {
+		t.Fatal(err)
+	}
+	taken := make(chan struct{})
+	go func() { e.take(late); close(taken) }()
+	if err := app.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if answer, err := asks(app, "hello"); err == nil {
+		t.Errorf("it hears %q", answer)
+	}
+	<-taken
+}
+
+// Where nothing proves who answers, a call does not outlive where it leads.
+func TestAPlainCallGoesWithItsUpstream(t *testing.T) {
+	s := newStage(t)
+	out := s.to(s.upstream(nil), config.Plain, config.TCP)
+	s.apply(out)
+	conn := s.call(out)
+	if _, err := asks(conn, "hello"); err != nil {
+		t.Fatal(err)
+	}
+	out.Upstream = s.upstream(nil)
+	s.apply(out)
+	if answer, err := asks(conn, "again"); err == nil {
+		t.Errorf("the old service answers %q", answer)
+	}
+	if answer, err := asks(s.call(out), "hello"); err != nil || answer != "HELLO" {
+		t.Errorf("the new one: %q, %v", answer, err)
+	}
+}
+
 // An application that has a port on every address keeps the proxy from having it on one.
 func TestAPortThatTheApplicationHasItself(t *testing.T) {
 	s := newStage(t)
