@@ -193,6 +193,13 @@ func TestConfiguration(t *testing.T) {
 			give: town{workload: api().To(phitest.ToVendor("eprescribe"))}, want: []string{inNobody},
 			closed: []string{`spec.egress.to[0]: vendor "eprescribe": the cluster has no path for vendors yet`},
 		},
+		"what has addresses alone": {
+			give: town{workload: api().To(phitest.ToPods(nil, nil, 4317), phitest.ToBlock("192.0.2.0/24", 25))}, want: []string{inNobody},
+			closed: []string{
+				"spec.egress.to[0]: is reached by addresses alone: the proxy knows no name for it; where there is a Service, declare that",
+				"spec.egress.to[1]: is reached by addresses alone: the proxy knows no name for it; where there is a Service, declare that",
+			},
+		},
 		"the API server": {
 			give: town{workload: api().To(phitest.ToKubernetesAPI(), phitest.ToKubernetesAPI())}, want: []string{inNobody, "forward kubernetes.default.svc.cluster.local"},
 		},

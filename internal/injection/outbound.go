@@ -34,6 +34,8 @@ func (b *builder) outbound() []config.Outbound {
 		case to.Vendor != nil:
 			b.keepClosed(path, "vendor %q: the cluster has no path for vendors yet", to.Vendor.Name)
 		case !b.opens[path]: // flows say why
+		case to.Pods != nil, to.IPBlock != nil:
+			b.keepClosed(path, "is reached by addresses alone: the proxy knows no name for it; where there is a Service, declare that")
 		case to.PHIWorkload != nil:
 			b.workloadCalls(calls, path, b.key(to.PHIWorkload))
 		case to.Service != nil:
