@@ -45,7 +45,7 @@ func CheckUpdate(was, now *corev1.Pod) []control.Finding {
 		return nil
 	}
 	if j := indexOf(now); j != i {
-		return control.At("spec.initContainers", "does not keep the container "+Name+" in its place")
+		return []control.Finding{control.Failed("spec.initContainers", "does not keep the container %s in its place", Name).But(untouched)}
 	}
 	at := fmt.Sprintf("spec.initContainers[%d]", i)
 	findings := differences(at, &was.Spec.InitContainers[i], &now.Spec.InitContainers[i])
