@@ -1,0 +1,176 @@
+package injection
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"net"
+	"slices"
+	"strconv"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/proxy/config"
+)
+
+// end is where the application calls: a name and a port.
+type end struct {
+	name string
+	port int
+}
+
+// outbound is every name that the application may call by the proxy, each at a loopback
+// address of its own.
+func (b *builder) outbound() []config.Outbound {
+	if b.workload.Spec.Egress == nil {
+		return nil
+	}
+	calls := map[end]config.Outbound{}
+	for i := range b.workload.Spec.Egress.To {
+		to, path := &b.workload.Spec.Egress.To[i], fmt.Sprintf("spec.egress.to[%d]", i)
+		switch {
+		case to.Vendor != nil:
+			b.keepClosed(path, "vendor %q: the cluster has no path for vendors yet", to.Vendor.Name)
+		case !b.opens[path]: // flows say why
+		case to.Pods != nil, to.IPBlock != nil:
+			b.keepClosed(path, "is reached by addresses alone: the proxy knows no name for it; where there is a Service, declare that")
+		case to.PHIWorkload != nil:
+			b.workloadCalls(calls, path, b.key(to.PHIWorkload))
+		case to.Service != nil:
+			b.serviceCalls(calls, path, types.NamespacedName{Namespace: cmp.Or(to.Service.Namespace, b.workload.Namespace), Name: to.Service.Name})
+		}
+	}
+	book := addressBook{taken: map[uint32]string{}}
+	var list []config.Outbound
+	for _, at := range slices.SortedFunc(maps.Keys(calls), func(x, y end) int {
+		return cmp.Or(cmp.Compare(x.name, y.name), cmp.Compare(x.port, y.port))
+	}) {
+		call := calls[at]
+		call.Names, call.Port, call.Address = []string{at.name}, at.port, book.of(at.name).String()
+		list = append(list, call)
+	}
+	return list
+}
+
+// add takes a call, unless the same end is declared as something stricter: a workload's
+// Service that is declared as a plain one too stays mutual.
+func add(calls map[end]config.Outbound, at end, call config.Outbound) {
+	if had, known := calls[at]; known && had.Trust == config.Mutual {
+		if call.Trust != config.Mutual || had.Upstream != call.Upstream {
+			return
+		}
+		call.To = sortedPeers(slices.Concat(had.To, call.To))
+	}
+	calls[at] = call
+}
+
+// workloadCalls are the Services that lead to a PHI workload.
+func (b *builder) workloadCalls(calls map[end]config.Outbound, path string, key types.NamespacedName) {
+	workload := b.subject.World.Workloads[key]
+	if key.Namespace == b.workload.Namespace && key.Name == b.workload.Name {
+		workload = b.workload
+	}
+	to := b.identities(path, key)
+	if workload == nil || len(to) == 0 {
+		return
+	}
+	leads := false
+	for _, service := range b.party(key).Services {
+		if service == nil {
+			continue
+		}
+		for i := range service.Spec.Ports {
+			leads = b.servicePort(calls, serving{workload, b.party(key).Pods, service, &service.Spec.Ports[i]}, to) || leads
+		}
+	}
+	if !leads {
+		b.keepClosed(path, "no Service leads to a declared port of PHIWorkload %s, so that there is no name to call it by", key)
+	}
+}
+
+// serving is a port of a Service before a workload.
+type serving struct {
+	workload *hipaav1.PHIWorkload
+	pods     []*corev1.Pod
+	service  *corev1.Service
+	port     *corev1.ServicePort
+}
+
+// servicePort adds the names of one port, and reports whether it leads to a declared
+// one.
+func (b *builder) servicePort(calls map[end]config.Outbound, s serving, to []config.Peer) bool {
+	if s.port.Protocol != corev1.ProtocolTCP && s.port.Protocol != "" {
+		return false
+	}
+	plan := Plan{Ports: s.workload.Spec.Ports}
+	var declared *hipaav1.WorkloadPort
+	var members []string
+	for _, pod := range s.pods {
+		if !selects(s.service, pod) {
+			continue
+		}
+		if declared = cmp.Or(declared, plan.declared(s.target(&plan, pod))); pod.Spec.Hostname != "" && pod.Spec.Subdomain == s.service.Name {
+			members = append(members, pod.Spec.Hostname)
+		}
+	}
+	if declared == nil {
+		return false
+	}
+	call := config.Outbound{Protocol: config.Protocol(declared.Protocol), Trust: config.Mutual, To: to}
+	dialled := s.port.Port
+	if s.service.Spec.ClusterIP == corev1.ClusterIPNone {
+		// Nothing translates: who calls the pod's address calls the port that listens.
+		dialled = ListenPort(declared.Port)
+	}
+	base := s.service.Name + "." + s.service.Namespace
+	names := []string{base}
+	for _, member := range members {
+		names = append(names, member+"."+base)
+	}
+	for _, name := range names {
+		host, upstream := b.host(name), call
+		upstream.Upstream = net.JoinHostPort(host, strconv.Itoa(int(dialled)))
+		add(calls, end{host, int(s.port.Port)}, upstream)
+	}
+	return true
+}
+
+// target is the application's port that the Service's leads to in a pod, 0 where it
+// leads to none: by name as the cluster finds it, or as the proxy will be named.
+func (s *serving) target(plan *Plan, pod *corev1.Pod) int32 {
+	if number := targetNumber(s.port); number != 0 {
+		return number
+	}
+	name := s.port.TargetPort.StrVal
+	for listen, named := range plan.names(pod) {
+		if named == name {
+			return applicationPort(listen)
+		}
+	}
+	return 0
+}
+
+// serviceCalls are the ports of a Service outside the PHI workloads.
+func (b *builder) serviceCalls(calls map[end]config.Outbound, path string, key types.NamespacedName) {
+	service := b.subject.World.Services[key]
+	if service == nil {
+		return // flows say so
+	}
+	for i := range service.Spec.Ports {
+		port := &service.Spec.Ports[i]
+		if port.Protocol != corev1.ProtocolTCP && port.Protocol != "" {
+			b.keepClosed(path, "port %d of Service %s is %s, which the proxy does not carry", port.Port, key, port.Protocol)
+			continue
+		}
+		dialled := port.Port
+		if number := targetNumber(port); service.Spec.ClusterIP == corev1.ClusterIPNone && number != 0 {
+			dialled = number
+		}
+		host := b.host(key.Name + "." + key.Namespace)
+		add(calls, end{host, int(port.Port)}, config.Outbound{
+			Upstream: net.JoinHostPort(host, strconv.Itoa(int(dialled))), Protocol: config.TCP, Trust: config.Plain,
+		})
+	}
+}

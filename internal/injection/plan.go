@@ -1,0 +1,123 @@
+// Package injection puts the proxy into pods, tells whether it is there, and says what
+// it is configured by. Its promise: what Apply makes Check accepts, equal plans make
+// equal pods, and whatever stands in a pod, nothing panics. It touches nothing.
+package injection
+
+import (
+	"net/netip"
+
+	corev1 "k8s.io/api/core/v1"
+
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/proxy/config"
+)
+
+const (
+	// Name is that of the proxy's container, and begins those of its volumes.
+	Name = "phi-proxy"
+	// AnnotationRoots holds the roots that the proxy trusts first, in PEM, as admission
+	// pinned them.
+	AnnotationRoots = "hipaa-operator.io/proxy-roots"
+	// FileConfiguration and FileSeal are the keys of the ConfigMap.
+	FileConfiguration = "config.json"
+	FileSeal          = "config.sig"
+
+	configVolume = Name + "-config"
+	trustVolume  = Name + "-trust"
+)
+
+// The proxy's own ports beside those of the application.
+const (
+	probePort    = 15020
+	adminPort    = 15090
+	resolverPort = 53
+)
+
+const (
+	lastPort = 65535
+	distance = 10_000
+)
+
+// Plan is what admission knows of the proxy that a pod is to have. Names and probes come
+// from the pod.
+type Plan struct {
+	// UID is that of the PHIWorkload, and Generation the least of its configuration that
+	// the proxy takes.
+	UID        string
+	Generation int64
+	// Ports are those of the PHIWorkload.
+	Ports []hipaav1.WorkloadPort
+	// Image is the proxy's; Former are others that are in order in pods that run.
+	Image  string
+	Former []string
+	// Resources of the container. A request that is not stated is the limit.
+	Resources corev1.ResourceRequirements
+	// User is the id that the proxy runs under and nobody else may. Nil is what the
+	// cluster or the pod says, as OpenShift wants it.
+	User *int64
+	// Issuer is the host of who gives certificates, with its port where that is not 443,
+	// Audience that of the token for it, and Roots the ones that it is trusted by, in PEM.
+	Issuer, Audience, Roots string
+	// NameServers are the cluster's, whom the proxy asks where the issuer is.
+	NameServers []netip.AddrPort
+	// ConfigMap holds the configuration and its seal.
+	ConfigMap string
+	// Searches and Options are how the cluster's own pods complete names.
+	Searches []string
+	Options  []corev1.PodDNSConfigOption
+	// Services are those of the pod's namespace; the ones that select the pod count.
+	Services []*corev1.Service
+	// Calls are what the configuration lets the application call.
+	Calls []config.Outbound
+}
+
+// ListenPort is where the proxy listens in place of a port of the application: ten
+// thousand above it. It hangs on this port alone, so that a port which is declared later
+// moves no other: the names of a pod's ports lead to numbers that cannot change while it
+// runs.
+func ListenPort(port int32) int32 {
+	for {
+		port = (port-1+distance)%lastPort + 1
+		if !isOwn(port) {
+			return port
+		}
+	}
+}
+
+// applicationPort is the port that the proxy listens for at another one.
+func applicationPort(listen int32) int32 {
+	for {
+		listen = (listen-1-distance+lastPort)%lastPort + 1
+		if !isOwn(listen) {
+			return listen
+		}
+	}
+}
+
+// isOwn reports whether the proxy has this port whatever the application listens on.
+func isOwn(port int32) bool {
+	return port == probePort || port == adminPort || port == resolverPort
+}
+
+// isPort reports whether a number can be a port; only files have others.
+func isPort(port int32) bool { return port > 0 && port <= lastPort }
+
+// declared is the port of the workload with a number, nil where it has none.
+func (p *Plan) declared(number int32) *hipaav1.WorkloadPort {
+	for i := range p.Ports {
+		if p.Ports[i].Port == number && isPort(number) {
+			return &p.Ports[i]
+		}
+	}
+	return nil
+}
+
+// listens reports whether the proxy has a listener at a port of every address.
+func (p *Plan) listens(port int32) bool {
+	for i := range p.Ports {
+		if isPort(p.Ports[i].Port) && ListenPort(p.Ports[i].Port) == port {
+			return true
+		}
+	}
+	return isOwn(port)
+}
