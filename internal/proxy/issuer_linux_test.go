@@ -254,8 +254,10 @@ func (i *issuing) enrols(account string) func(*Options) {
 type load struct {
 	answered [4]atomic.Int64
 	failed   atomic.Int64
-	last     atomic.Pointer[string]
-	stop     func()
+	// dials is how often the caller that keeps its connection had to open one.
+	dials atomic.Int64
+	last  atomic.Pointer[string]
+	stop  func()
 }
 
 func newLoad(t *testing.T, url string) *load {
@@ -264,7 +266,14 @@ func newLoad(t *testing.T, url string) *load {
 	ctx, cancel := context.WithCancel(t.Context())
 	var wait sync.WaitGroup
 	for n := range l.answered {
-		once := &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{DisableKeepAlives: n > 0}}
+		transport := &http.Transport{DisableKeepAlives: n > 0}
+		if n == 0 {
+			transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+				l.dials.Add(1)
+				return new(net.Dialer).DialContext(ctx, network, address)
+			}
+		}
+		once := &http.Client{Timeout: 20 * time.Second, Transport: transport}
 		wait.Go(func() {
 			for ctx.Err() == nil {
 				problem := call(once, url)
@@ -313,7 +322,7 @@ func (l *load) serves(t *testing.T, r *running, when string) {
 		before := l.answered[n].Load()
 		r.eventually("an answer "+when, func() (string, bool) {
 			now := l.answered[n].Load()
-			return fmt.Sprint(now), now >= before+5 || l.failed.Load() > 0
+			return fmt.Sprint(now), now >= before+2 || l.failed.Load() > 0
 		})
 	}
 	if failed := l.failed.Load(); failed > 0 {
@@ -362,6 +371,9 @@ func testRotationUnderLoad(t *testing.T) {
 	}
 	if err := outsider(t, i, "neighbour")(server.port, true); err != nil {
 		t.Errorf("who is under the new root is refused: %v", err)
+	}
+	if dials := l.dials.Load(); dials != 1 {
+		t.Errorf("a connection that stays was opened %d times", dials)
 	}
 	t.Logf("%d requests over %s, from root to root, no failure", l.all(), 10*day)
 	server.counts(`phi_proxy_enrolments_total{outcome="issued"} `)
