@@ -360,6 +360,7 @@ func TestFailuresAreToldAndTriedAgain(t *testing.T) {
 			shown: true,
 		},
 		"no token":            {files: map[string]string{"token": " \n"}, want: "reading the token: it is empty"},
+		"another file":        {files: map[string]string{"token": "-----BEGIN X-----\nAAAA\n"}, want: "reading the token: the file holds no token; mount the projected one"},
 		"a token far too big": {files: map[string]string{"token": strings.Repeat("a", maxToken+1)}, want: "reading the token: it is longer than 16384 bytes"},
 		"no first trust":      {files: map[string]string{"bundle": ""}, want: "reading the first trust: it is empty"},
 		"a torn first trust":  {files: map[string]string{"bundle": "-----BEGIN CERT"}, want: "reading a bundle: it holds something else"},

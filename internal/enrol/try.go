@@ -65,7 +65,7 @@ func (e *Enrolment) try(ctx context.Context) (*credentials, error) {
 	if err != nil {
 		return nil, err
 	}
-	token, err := readBounded(e.options.TokenFile, maxToken)
+	token, err := readToken(e.options.TokenFile)
 	if err != nil {
 		return nil, fmt.Errorf("reading the token: %w", err)
 	}
@@ -73,7 +73,7 @@ func (e *Enrolment) try(ctx context.Context) (*credentials, error) {
 	if err != nil {
 		return nil, err
 	}
-	response, err := e.ask(ctx, trusted, strings.TrimSpace(string(token)), csr)
+	response, err := e.ask(ctx, trusted, token, csr)
 	if err != nil {
 		return nil, err
 	}
@@ -83,6 +83,24 @@ func (e *Enrolment) try(ctx context.Context) (*credentials, error) {
 	}
 	return fresh, nil
 }
+
+// readToken reads a file that holds one token and nothing else.
+func readToken(file string) (string, error) {
+	text, err := readBounded(file, maxToken)
+	if err != nil {
+		return "", err
+	}
+	token := strings.TrimSpace(string(text))
+	for _, c := range token {
+		if c <= ' ' || c > '~' {
+			return "", errNoToken
+		}
+	}
+	return token, nil
+}
+
+// errNoToken means that a file holds something else.
+var errNoToken = errors.New("the file holds no token; mount the projected one")
 
 // trusted is the roots under which the issuer must be.
 func (e *Enrolment) trusted() (pki.Bundle, error) {

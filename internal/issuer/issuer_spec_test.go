@@ -49,7 +49,7 @@ var _ = Describe("A pod that asks for a certificate", func() {
 		pod := newPod(ctx)
 		a := ask(ctx, r, clock, change(ctx, pod), roots)
 		Expect(a.Certificate()).To(BeNil())
-		Expect(a.Ready()).To(MatchError(MatchRegexp("^certificate: the issuer refused: " + want)))
+		Expect(a.Ready()).To(MatchError(MatchRegexp("^the issuer refused: " + want)))
 	},
 		Entry("from another address than its own", `the request for pod ehr-\w+/api-\w+ does not come from its address: .* \(status 403\)`,
 			func(ctx SpecContext, pod phiPod) string {

@@ -331,9 +331,13 @@ func TestWhoWaitsForTheIssuerSaysSo(t *testing.T) {
 	directory := t.TempDir()
 	root := proxytest.NewAuthority(t, time.Now())
 	root.Write(t, directory, root.Leaf(t, time.Now(), api))
+	token := filepath.Join(directory, "token")
+	if err := os.WriteFile(token, []byte("token-1"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	r := run(t, application(t, healthy), func(o *Options) {
 		o.Certificates = ""
-		o.Issuer = Issuer{Address: silent.Addr().String(), Token: filepath.Join(directory, identity.FileKey), Roots: filepath.Join(directory, identity.FileRoots)}
+		o.Issuer = Issuer{Address: silent.Addr().String(), Token: token, Roots: filepath.Join(directory, identity.FileRoots)}
 	})
 	r.reads(http.StatusServiceUnavailable, "[-]certificate no: the issuer has not answered yet\n[-]configuration no\n[+]in service ok\n")
 	if _, text := r.ask(r.options.AdminPort, "/metrics"); !strings.Contains(text, "phi_proxy_certificate_failures_total 0\n") {
