@@ -108,14 +108,8 @@ func (c *cluster) startAPIServer(ctx context.Context) error {
 
 // startControllers starts controller-manager and scheduler side by side.
 func (c *cluster) startControllers(ctx context.Context) error {
-	for file, user := range map[string]keyPair{"controller-manager": c.plan.pki.managerUser, "scheduler": c.plan.pki.schedulerUser} {
-		l, err := c.loginTo(c.plan.ports.apiServer, file, user)
-		if err != nil {
-			return err
-		}
-		if err := writeFileAtomic(c.plan.file(file+".kubeconfig"), l.kubeconfig(), 0o600); err != nil {
-			return err
-		}
+	if err := c.writeKubeconfigs(map[string]keyPair{"controller-manager": c.plan.pki.managerUser, "scheduler": c.plan.pki.schedulerUser}); err != nil {
+		return err
 	}
 	manager, err := c.launch(controllerManagerComponent, c.plan.controllerManagerArgs())
 	if err != nil {
@@ -211,6 +205,20 @@ func (c *cluster) command(what component, args []string) *exec.Cmd {
 		cmd.Env = append(os.Environ(), "PATH="+nodePath(c.plan.bin))
 	}
 	return cmd
+}
+
+// writeKubeconfigs writes one for each component that calls the API server, by its name.
+func (c *cluster) writeKubeconfigs(users map[string]keyPair) error {
+	for file, user := range users {
+		l, err := c.loginTo(c.plan.ports.apiServer, file, user)
+		if err != nil {
+			return err
+		}
+		if err := writeFileAtomic(c.plan.file(file+".kubeconfig"), l.kubeconfig(), 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (c *cluster) loginTo(port int, user string, pair keyPair) (login, error) {

@@ -73,14 +73,8 @@ func (c *cluster) startRealNode(ctx context.Context) error {
 	if !c.options.node {
 		return nil
 	}
-	for file, user := range map[string]keyPair{"kubelet": c.plan.pki.kubelet, "kube-proxy": c.plan.pki.serviceProxy} {
-		l, err := c.loginTo(c.plan.ports.apiServer, file, user)
-		if err != nil {
-			return err
-		}
-		if err := writeFileAtomic(c.plan.file(file+".kubeconfig"), l.kubeconfig(), 0o600); err != nil {
-			return err
-		}
+	if err := c.writeKubeconfigs(map[string]keyPair{"kubelet": c.plan.pki.kubelet, "kube-proxy": c.plan.pki.serviceProxy}); err != nil {
+		return err
 	}
 	if err := errors.Join(
 		writeJSON(c.plan.file("kubelet.json"), c.plan.kubeletConfig()),

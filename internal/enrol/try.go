@@ -160,13 +160,9 @@ func accept(response Response, key *ecdsa.PrivateKey, now time.Time) (*credentia
 	if err != nil {
 		return nil, err
 	}
-	var chain []*x509.Certificate
-	for _, der := range response.Chain {
-		certificate, err := x509.ParseCertificate(der)
-		if err != nil {
-			return nil, fmt.Errorf("reading a certificate: %w", err)
-		}
-		chain = append(chain, certificate)
+	chain, err := pki.ParseChain(response.Chain)
+	if err != nil {
+		return nil, err
 	}
 	id, err := pki.Verify(chain, bundle, pki.Acceptance{At: now, Usage: x509.ExtKeyUsageAny})
 	if err != nil {

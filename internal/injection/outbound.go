@@ -13,6 +13,7 @@ import (
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/config"
+	"github.com/hipaa-operator/hipaa-operator/internal/reach"
 )
 
 // end is where the application calls: a name and a port.
@@ -140,7 +141,7 @@ func (b *builder) servicePort(calls map[end]config.Outbound, s serving, to []con
 // target is the application's port that the Service's leads to in a pod, 0 where it
 // leads to none: by name as the cluster finds it, or as the proxy will be named.
 func (s *serving) target(plan *Plan, pod *corev1.Pod) int32 {
-	if number := targetNumber(s.port); number != 0 {
+	if number := reach.TargetPort(s.port).First; number != 0 {
 		return number
 	}
 	name := s.port.TargetPort.StrVal
@@ -165,7 +166,7 @@ func (b *builder) serviceCalls(calls map[end]config.Outbound, path string, key t
 			continue
 		}
 		dialled := port.Port
-		if number := targetNumber(port); service.Spec.ClusterIP == corev1.ClusterIPNone && number != 0 {
+		if number := reach.TargetPort(port).First; service.Spec.ClusterIP == corev1.ClusterIPNone && number != 0 {
 			dialled = number
 		}
 		host := b.host(key.Name + "." + key.Namespace)

@@ -45,7 +45,7 @@ func probeAt(path string) (config.Probe, bool) {
 	probe, known := kinds[kind]
 	digits, rest, _ := strings.Cut(rest, "/")
 	port, err := strconv.ParseUint(digits, 10, 16)
-	if !known || err != nil || port == 0 || len(path) > maxPath {
+	if !known || err != nil || port == 0 || !config.IsPath(path) {
 		return config.Probe{}, false
 	}
 	rest, readable := unescaped(rest)
@@ -56,19 +56,14 @@ func probeAt(path string) (config.Probe, bool) {
 	switch probe.Kind {
 	case config.ProbeHTTP:
 		probe.Target = "/" + rest
+		return probe, config.IsPath(probe.Target)
 	case config.ProbeGRPC:
 		probe.Service = rest
-	case config.ProbeTCP:
+		return probe, true
+	default: // TCP
 		return probe, rest == ""
 	}
-	return probe, !strings.ContainsFunc(probe.Target, isUnfit)
 }
-
-// maxPath is how long a path of a configuration may be.
-const maxPath = 2048
-
-// isUnfit reports whether a character cannot stand in the first line of a request.
-func isUnfit(r rune) bool { return r <= ' ' || r >= 0x7f || r == '#' || r == '\\' }
 
 // isLiteral reports whether a byte stands for itself in a path: it means the same to
 // whoever escapes and to whoever does not.

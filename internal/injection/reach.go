@@ -2,9 +2,9 @@ package injection
 
 import (
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/hipaa-operator/hipaa-operator/internal/control"
+	"github.com/hipaa-operator/hipaa-operator/internal/reach"
 )
 
 // ports says which ways lead to the application past the proxy, and where the two are
@@ -56,7 +56,7 @@ func (p *Plan) services(pod *corev1.Pod, names portNames) []control.Finding {
 		}
 		for i := range service.Spec.Ports {
 			port := &service.Spec.Ports[i]
-			own := p.declared(targetNumber(port))
+			own := p.declared(reach.TargetPort(port).First)
 			if own == nil || port.Protocol != corev1.ProtocolTCP && port.Protocol != "" {
 				continue
 			}
@@ -83,18 +83,6 @@ func selects(service *corev1.Service, pod *corev1.Pod) bool {
 		}
 	}
 	return len(service.Spec.Selector) > 0
-}
-
-// targetNumber is the number that a port of a Service leads to, 0 where it is a name.
-func targetNumber(port *corev1.ServicePort) int32 {
-	switch {
-	case port.TargetPort.Type == intstr.Int && port.TargetPort.IntVal != 0:
-		return port.TargetPort.IntVal
-	case port.TargetPort.Type == intstr.String && port.TargetPort.StrVal != "":
-		return 0
-	default:
-		return port.Port
-	}
 }
 
 // pathOfPort is where a container states a port, the pod as a whole where none does.

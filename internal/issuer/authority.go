@@ -170,7 +170,7 @@ func (a *Authority) serve(by pki.Authority, now time.Time) (*tls.Certificate, er
 	if err != nil {
 		return nil, err
 	}
-	return &tls.Certificate{Certificate: raw(chain), PrivateKey: key, Leaf: chain[0]}, nil
+	return &tls.Certificate{Certificate: pki.DER(chain), PrivateKey: key, Leaf: chain[0]}, nil
 }
 
 // Sign certifies a key, and says which roots to trust with it. The signer of
@@ -224,12 +224,4 @@ func (a *Authority) measure() {
 // halfOver says whether a certificate is in the second half of its life.
 func halfOver(now time.Time, certificate *x509.Certificate) bool {
 	return !now.Before(certificate.NotBefore.Add(certificate.NotAfter.Sub(certificate.NotBefore) / 2))
-}
-
-func raw(chain []*x509.Certificate) [][]byte {
-	var ders [][]byte
-	for _, certificate := range chain {
-		ders = append(ders, certificate.Raw)
-	}
-	return ders
 }

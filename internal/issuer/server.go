@@ -137,7 +137,7 @@ func (s *Server) answer(ctx context.Context, w http.ResponseWriter, r *http.Requ
 		return enrol.Response{}, unavailable("the issuer cannot sign now")
 	}
 	log.FromContext(ctx).V(1).Info("Issued a certificate", "id", id.String(), "until", chain[0].NotAfter)
-	return enrol.Response{Chain: raw(chain), Bundle: bundle.PEM()}, nil
+	return enrol.Response{Chain: pki.DER(chain), Bundle: bundle.PEM()}, nil
 }
 
 // who says whom to certify.

@@ -94,3 +94,24 @@ func usages(kind Kind) []x509.ExtKeyUsage {
 		return []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
 	}
 }
+
+// DER is a chain as it is sent.
+func DER(chain []*x509.Certificate) [][]byte {
+	ders := make([][]byte, len(chain))
+	for i, certificate := range chain {
+		ders[i] = certificate.Raw
+	}
+	return ders
+}
+
+// ParseChain reads what DER has written. Verify says whether it is any good.
+func ParseChain(ders [][]byte) ([]*x509.Certificate, error) {
+	chain := make([]*x509.Certificate, len(ders))
+	for i, der := range ders {
+		var err error
+		if chain[i], err = x509.ParseCertificate(der); err != nil {
+			return nil, fmt.Errorf("reading a certificate: %w", err)
+		}
+	}
+	return chain, nil
+}

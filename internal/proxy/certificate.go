@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
-	"net/netip"
 	"strconv"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 
 	"github.com/hipaa-operator/hipaa-operator/internal/enrol"
 	"github.com/hipaa-operator/hipaa-operator/internal/pki"
+	"github.com/hipaa-operator/hipaa-operator/internal/proxy/config"
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/dial"
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/identity"
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/resolver"
@@ -142,7 +142,7 @@ func (i *Issuer) dial(now func() time.Time) func(ctx context.Context, network, a
 
 func (i *Issuer) check() error {
 	for _, server := range i.NameServers {
-		if at, err := netip.ParseAddrPort(server); err != nil || at.Port() == 0 {
+		if !config.IsNameServer(server) {
 			return fmt.Errorf("reading --name-servers: %q is no address with a port; set one such as 10.96.0.10:53", server)
 		}
 	}

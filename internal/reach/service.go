@@ -39,12 +39,13 @@ func ServiceFlow(service *corev1.Service) (Flow, error) {
 		PodSelector: metav1.LabelSelector{MatchLabels: maps.Clone(service.Spec.Selector)},
 	}}
 	for _, p := range service.Spec.Ports {
-		f.Ports = append(f.Ports, targetPort(p))
+		f.Ports = append(f.Ports, TargetPort(&p))
 	}
 	return f, nil
 }
 
-func targetPort(p corev1.ServicePort) PortRange {
+// TargetPort is where a port of a Service leads: a number, or a name that pods resolve.
+func TargetPort(p *corev1.ServicePort) PortRange {
 	protocol := cmp.Or(p.Protocol, corev1.ProtocolTCP)
 	switch {
 	case p.TargetPort.Type == intstr.Int:

@@ -112,10 +112,7 @@ func (s Signer) Close(statement Statement, payload []byte) ([]byte, error) {
 	}
 	written := envelope{
 		Version: version, Kind: statement.Kind, Workload: statement.Workload, Generation: statement.Generation,
-		Digest: digest[:], Signature: signature,
-	}
-	for _, certificate := range s.Chain {
-		written.Chain = append(written.Chain, certificate.Raw)
+		Digest: digest[:], Signature: signature, Chain: pki.DER(s.Chain),
 	}
 	text, err := json.Marshal(written)
 	if err != nil {
@@ -201,13 +198,9 @@ func parse(seal []byte) (envelope, error) {
 
 // signer verifies who sealed.
 func (e Expectation) signer(raw [][]byte) (*x509.Certificate, error) {
-	var chain []*x509.Certificate
-	for _, der := range raw {
-		certificate, err := x509.ParseCertificate(der)
-		if err != nil {
-			return nil, fmt.Errorf("%w: its chain holds something that is no certificate", ErrTorn)
-		}
-		chain = append(chain, certificate)
+	chain, err := pki.ParseChain(raw)
+	if err != nil {
+		return nil, fmt.Errorf("%w: its chain holds something that is no certificate", ErrTorn)
 	}
 	id, err := pki.Verify(chain, e.Roots, pki.Acceptance{At: e.At, Grace: e.Grace, Usage: x509.ExtKeyUsageCodeSigning})
 	switch {

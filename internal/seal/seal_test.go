@@ -2,7 +2,6 @@ package seal
 
 import (
 	"bytes"
-	"crypto/x509"
 	"errors"
 	"slices"
 	"testing"
@@ -135,7 +134,7 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 		"the kind is edited":                        {seal: edit(t, closed(t, h.signer, kind, payload), func(e *envelope) { e.Kind = ProxyConfiguration }), want: ErrForged},
 		"signed by another authority's signer":      {seal: closed(t, stranger.signer, given, payload), want: ErrForeignSigner},
 		"signed by a workload":                      {seal: closed(t, h.as(t, workload), given, payload), want: ErrForeignSigner},
-		"the chain is another's":                    {seal: edit(t, good, func(e *envelope) { e.Chain = raw(h.as(t, configurations(t)).Chain) }), want: ErrForged},
+		"the chain is another's":                    {seal: edit(t, good, func(e *envelope) { e.Chain = pki.DER(h.as(t, configurations(t)).Chain) }), want: ErrForged},
 		"the chain ends at the leaf":                {seal: edit(t, good, func(e *envelope) { e.Chain = e.Chain[:1] }), want: ErrForeignSigner},
 		"the chain is huge":                         {seal: edit(t, good, func(e *envelope) { e.Chain = slices.Repeat(e.Chain, 4) }), want: ErrForeignSigner},
 		"the signer has expired, within the grace":  {seal: good, expect: at(end.Add(72*time.Hour), 72*time.Hour)},
@@ -179,14 +178,6 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 			}
 		})
 	}
-}
-
-func raw(chain []*x509.Certificate) [][]byte {
-	var ders [][]byte
-	for _, certificate := range chain {
-		ders = append(ders, certificate.Raw)
-	}
-	return ders
 }
 
 func TestCloseRefusesWhatNobodyCouldOpen(t *testing.T) {

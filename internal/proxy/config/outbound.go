@@ -89,7 +89,7 @@ func (r *Resolver) validate(bad *complaints) {
 		bad.add("resolver.upstreams", "has %d name servers; set 1 to %d", len(r.Upstreams), maxUpstreams)
 	}
 	for i, upstream := range r.Upstreams {
-		if at, err := netip.ParseAddrPort(upstream); err != nil || at.Port() == 0 {
+		if !IsNameServer(upstream) {
 			bad.add(fmt.Sprintf("resolver.upstreams[%d]", i), "is no address with a port; set one such as 10.96.0.10:53")
 		}
 	}
@@ -116,6 +116,12 @@ func validateHosts(bad *complaints, field string, names []string) {
 			bad.add(fmt.Sprintf("%s[%d]", field, i), "is no name of hosts; set one such as api.vendor.example or *.vendor.example")
 		}
 	}
+}
+
+// IsNameServer reports whether the text is an address with a port.
+func IsNameServer(s string) bool {
+	at, err := netip.ParseAddrPort(s)
+	return err == nil && at.Port() > 0
 }
 
 func (c *Configuration) validateOutbound(bad *complaints) {

@@ -115,13 +115,13 @@ func (c *Configuration) validateProbes(bad *complaints) {
 }
 
 func (p *Probe) validate(bad *complaints, field string) {
-	if !isPath(p.Path) || strings.Contains(p.Path, "?") {
+	if !IsPath(p.Path) || strings.Contains(p.Path, "?") {
 		bad.add(field+".path", "is no path; set one that begins with /")
 	}
 	bad.port(field+".port", p.Port)
 	switch p.Kind {
 	case ProbeHTTP:
-		if !isPath(p.Target) {
+		if !IsPath(p.Target) {
 			bad.add(field+".target", "is no path; set the one that the application serves")
 		}
 		if p.Scheme != "" && p.Scheme != SchemeHTTP && p.Scheme != SchemeHTTPS {
@@ -139,8 +139,8 @@ func (p *Probe) validate(bad *complaints, field string) {
 	}
 }
 
-// isPath reports whether the text can stand in the first line of a request.
-func isPath(s string) bool {
+// IsPath reports whether the text can stand in the first line of a request.
+func IsPath(s string) bool {
 	return strings.HasPrefix(s, "/") && len(s) <= maxText && consistsOf(s, func(c byte) bool { return c > ' ' && c < 0x7f && c != '#' && c != '\\' })
 }
 

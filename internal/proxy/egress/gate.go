@@ -112,10 +112,8 @@ func (p *passage) cut() {
 // Apply lets calls out by a configuration from now on. Calls end that it does not allow
 // any more.
 func (g *Gate) Apply(c *config.Configuration) {
-	r := &rules{policy: identity.Policy{TrustDomain: c.TrustDomain, Grace: time.Duration(c.OutageGrace), Protocols: []string{Protocol}}}
-	if c.MinTLS() == config.TLS12 {
-		r.policy.MinVersion = tls.VersionTLS12
-	}
+	r := &rules{policy: identity.PolicyOf(c)}
+	r.policy.Protocols = []string{Protocol}
 	if c.Egress != nil {
 		r.vendors = c.Egress.Vendors
 	}

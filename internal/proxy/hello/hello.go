@@ -44,7 +44,7 @@ func Read(conn net.Conn) (name string, words []byte, err error) {
 			return nil, errMet
 		},
 	})
-	err = server.HandshakeContext(context.Background()) // the deadline is the connection's
+	_ = server.HandshakeContext(context.Background()) // it never succeeds; the deadline is the connection's
 	words = r.words.Bytes()
 	switch {
 	case met && name == "":
@@ -55,8 +55,6 @@ func Read(conn net.Conn) (name string, words []byte, err error) {
 		return "", words, ErrCleartext
 	case r.failed != nil:
 		return "", words, fmt.Errorf("reading the first message of a caller: %w", r.failed)
-	case err != nil:
-		return "", words, ErrMalformed
 	default:
 		return "", words, ErrMalformed
 	}

@@ -10,6 +10,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/hipaa-operator/hipaa-operator/internal/proxy/config"
 )
 
 // Source is where certificates come from: files, or the issuer.
@@ -31,6 +33,15 @@ type Policy struct {
 	Protocols []string
 	// Admit refuses identities during the handshake; all are admitted where it is nil.
 	Admit func(id string) bool
+}
+
+// PolicyOf is what a configuration holds every peer to.
+func PolicyOf(c *config.Configuration) Policy {
+	p := Policy{TrustDomain: c.TrustDomain, Grace: time.Duration(c.OutageGrace), MinVersion: tls.VersionTLS13}
+	if c.MinTLS() == config.TLS12 {
+		p.MinVersion = tls.VersionTLS12
+	}
+	return p
 }
 
 // Verifier makes the two ends of mutual TLS. One serves all connections of a proxy: it

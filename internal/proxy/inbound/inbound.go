@@ -121,11 +121,8 @@ type rules struct {
 }
 
 func (s *Server) rules(c *config.Configuration, in *config.Inbound, before *rules) *rules {
-	r := &rules{in: *in, limits: in.Limits.OrDefault(), refusal: c.Refusal, domain: c.TrustDomain, grace: time.Duration(c.OutageGrace)}
-	policy := identity.Policy{TrustDomain: r.domain, Grace: r.grace, MinVersion: tls.VersionTLS13}
-	if c.MinTLS() == config.TLS12 {
-		policy.MinVersion = tls.VersionTLS12
-	}
+	policy := identity.PolicyOf(c)
+	r := &rules{in: *in, limits: in.Limits.OrDefault(), refusal: c.Refusal, domain: policy.TrustDomain, grace: policy.Grace}
 	switch in.Protocol {
 	case config.HTTP:
 		policy.Protocols = []string{"h2", "http/1.1"}

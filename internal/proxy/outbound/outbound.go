@@ -6,12 +6,10 @@ package outbound
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
-	"reflect"
 	"slices"
 	"sync"
 	"time"
@@ -85,18 +83,14 @@ type target struct {
 	config.Outbound
 	host    string
 	port    uint16
-	grace   time.Duration
 	policy  identity.Policy
 	refusal config.Refusal
 }
 
 func targetOf(c *config.Configuration, out *config.Outbound) *target {
-	t := &target{Outbound: *out, refusal: c.Refusal, grace: time.Duration(c.OutageGrace)}
+	t := &target{Outbound: *out, policy: identity.PolicyOf(c), refusal: c.Refusal}
 	t.host, t.port, _ = config.SplitUpstream(out.Upstream) // Parse has accepted it
-	t.policy = identity.Policy{TrustDomain: c.TrustDomain, Grace: t.grace, Admit: out.Admits}
-	if c.MinTLS() == config.TLS12 {
-		t.policy.MinVersion = tls.VersionTLS12
-	}
+	t.policy.Admit = out.Admits
 	return t
 }
 
@@ -188,11 +182,7 @@ func (c *Calls) listen(at netip.AddrPort, t *target) (*end, error) {
 func (e *end) lead(t *target) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	was := e.target
 	e.target = t
-	if reflect.DeepEqual(was.Outbound, t.Outbound) && was.policy.TrustDomain == t.policy.TrustDomain {
-		return
-	}
 	for call := range e.open {
 		if !call.still(t) {
 			call.cut()
