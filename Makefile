@@ -125,7 +125,10 @@ fmt: $(LINT) ## Format Go code.
 test: unit fuzz ## Run everything a contributor must keep green, except the linters.
 
 unit: ## Run the tests of every module; the Kubernetes binaries build themselves on first use.
-	@echo "preparing kube-apiserver and etcd; the first time this builds them"
+	@if [[ $$(id -u) == 0 ]] && command -v apt-get >/dev/null && ! command -v redis-server >/dev/null; then
+	  apt-get install -y --no-install-recommends redis-server || echo "without redis-server the tests that need one are skipped"
+	fi
+	echo "preparing kube-apiserver and etcd; the first time this builds them"
 	KUBEBUILDER_ASSETS=$$($(LOCALCLUSTER) assets); export KUBEBUILDER_ASSETS
 	packages=$$(go list ./... | grep -v '^$(MODULE)/test/e2e')
 	go test -timeout=$(TEST_TIMEOUT) $(TEST_FLAGS) $$packages
@@ -153,12 +156,17 @@ e2e: ## Run the end-to-end tests on a cluster of their own.
 	E2E=1 go test -count=1 -timeout=$(E2E_TIMEOUT) ./test/e2e/...
 
 # The suite stands in the node's network, from where no module can be fetched: what it runs is built before.
+# The operator comes as the images that config/ names; their version is no news, so that nothing is built twice.
 e2e-node: ## Run the tests that need a real node: Linux, as root; elsewhere they say why they are skipped.
 	@mkdir -p $(BIN)
 	go build -C hack/localcluster -o $(CURDIR)/$(BIN)/localcluster .
 	go test -c -o $(BIN)/node.test ./test/node
+	tag=$$(sed -n 's/^ *newTag: //p' config/default/kustomization.yaml)
+	$(MAKE) --no-print-directory images DIST=$(BIN)/node VERSION=$$tag COMMIT=none SOURCE_DATE_EPOCH=0
+	CGO_ENABLED=0 go build -o $(BIN)/node/ ./test/node/records
+	go run ./test/node/images -out $(CURDIR)/$(BIN)/node -localcluster $(CURDIR)/$(BIN)/localcluster
 	cd test/node
-	NODE=1 $(CURDIR)/$(BIN)/localcluster run --node -- $(CURDIR)/$(BIN)/node.test -test.v -test.timeout=$(E2E_TIMEOUT) $(NODE_FLAGS)
+	NODE=1 NODE_IMAGES=$(CURDIR)/$(BIN)/node $(CURDIR)/$(BIN)/localcluster run --node -- $(CURDIR)/$(BIN)/node.test -test.v -test.timeout=$(E2E_TIMEOUT) $(NODE_FLAGS)
 
 bench: ## Measure; with BENCH_BASE=FILE compare to an earlier $(DIST)/bench.txt.
 	@mkdir -p $(DIST)

@@ -21,6 +21,7 @@ import (
 	"github.com/hipaa-operator/hipaa-operator/controllers/controlexception"
 	"github.com/hipaa-operator/hipaa-operator/controllers/namespace"
 	"github.com/hipaa-operator/hipaa-operator/controllers/phiworkload"
+	"github.com/hipaa-operator/hipaa-operator/controllers/vendor"
 	"github.com/hipaa-operator/hipaa-operator/internal/control"
 	"github.com/hipaa-operator/hipaa-operator/internal/engine"
 	"github.com/hipaa-operator/hipaa-operator/internal/metrics"
@@ -48,7 +49,13 @@ type Dependencies struct {
 	// Optional.
 	Secrets        func() *control.SecretStorage
 	SecretsChanged <-chan event.GenericEvent
-	Clock          clock.PassiveClock
+	// Proxy tells what pods get that speaks mutual TLS for them, Sealer seals what it is
+	// configured by, and ProxyChanged tells when either is another. Nil where the
+	// operator has none.
+	Proxy        func() (*control.Proxy, error)
+	Sealer       phiworkload.Sealer
+	ProxyChanged <-chan event.GenericEvent
+	Clock        clock.PassiveClock
 	// Workers is how many PHIWorkloads are reconciled at once; zero is four.
 	Workers int
 }
@@ -72,12 +79,17 @@ func Setup(ctx context.Context, mgr ctrl.Manager, d Dependencies) error {
 		Reports:   subject.WatchReports(d.Engine.ReportTypes(), cluster),
 		Serving:   d.Serving,
 		Secrets:   d.Secrets,
+		Proxy:     d.Proxy,
 	}
 	dialler, answered, err := addProber(ctx, mgr, loader)
 	if err != nil {
 		return err
 	}
-	corrector := &repair.Corrector{Client: c, Live: live, Witness: d.Witness, Clock: d.Clock}
+	owned, err := repair.NewCached(mgr)
+	if err != nil {
+		return err
+	}
+	corrector := &repair.Corrector{Client: owned, Live: live, Witness: d.Witness, Clock: d.Clock}
 	recorder := mgr.GetEventRecorder(eventSource)
 
 	census := namespace.NewCensus()
@@ -86,12 +98,11 @@ func Setup(ctx context.Context, mgr ctrl.Manager, d Dependencies) error {
 	if err := profiles.SetupWithManager(ctx, mgr, controller.Options{}, d.GuardChanged, census.Changed()); err != nil {
 		return fmt.Errorf("adding controllers: %w", err)
 	}
-	exceptions := &controlexception.Reconciler{Client: c, Engine: d.Engine, Events: recorder, Clock: d.Clock}
-	if err := exceptions.SetupWithManager(ctx, mgr, controller.Options{}); err != nil {
-		return fmt.Errorf("adding controllers: %w", err)
+	if err := addPapers(ctx, mgr, d); err != nil {
+		return err
 	}
 	namespaces := &namespace.Reconciler{
-		Client: c, Live: live, Loader: loader, Engine: d.Engine, Corrector: corrector, Events: recorder, Census: census, Clock: d.Clock,
+		Client: owned, Live: live, Loader: loader, Engine: d.Engine, Corrector: corrector, Events: recorder, Census: census, Clock: d.Clock,
 	}
 	if err := namespaces.SetupWithManager(ctx, mgr, controller.Options{}); err != nil {
 		return fmt.Errorf("adding controllers: %w", err)
@@ -101,11 +112,26 @@ func Setup(ctx context.Context, mgr ctrl.Manager, d Dependencies) error {
 		return fmt.Errorf("adding controllers: %w", err)
 	}
 	workloads := &phiworkload.Reconciler{
-		Client: c, Live: live, Loader: loader, Engine: d.Engine, Corrector: corrector,
-		Replacer: &repair.Replacer{Client: c, Live: live, Engine: d.Engine, Clock: d.Clock},
-		Prober:   dialler, Answered: answered, SecretsChanged: d.SecretsChanged, Events: recorder, Fleet: &metrics.Fleet{}, Clock: d.Clock,
+		Client: c, Live: live, Loader: loader, Engine: d.Engine, Owned: owned, Sealer: d.Sealer, Corrector: corrector,
+		ProxyChanged: d.ProxyChanged,
+		Replacer:     &repair.Replacer{Client: c, Live: live, Engine: d.Engine, Clock: d.Clock},
+		Prober:       dialler, Answered: answered, SecretsChanged: d.SecretsChanged, Events: recorder, Fleet: &metrics.Fleet{}, Clock: d.Clock,
 	}
 	if err := workloads.SetupWithManager(ctx, mgr, controller.Options{MaxConcurrentReconciles: d.Workers}); err != nil {
+		return fmt.Errorf("adding controllers: %w", err)
+	}
+	return nil
+}
+
+// addPapers adds what keeps an eye on what people agree to until an end.
+func addPapers(ctx context.Context, mgr ctrl.Manager, d Dependencies) error {
+	c, recorder := mgr.GetClient(), mgr.GetEventRecorder(eventSource)
+	exceptions := &controlexception.Reconciler{Client: c, Engine: d.Engine, Events: recorder, Clock: d.Clock}
+	if err := exceptions.SetupWithManager(ctx, mgr, controller.Options{}); err != nil {
+		return fmt.Errorf("adding controllers: %w", err)
+	}
+	vendors := &vendor.Reconciler{Client: c, Events: recorder, Agreements: &metrics.Agreements{}, Clock: d.Clock}
+	if err := vendors.SetupWithManager(ctx, mgr, controller.Options{}); err != nil {
 		return fmt.Errorf("adding controllers: %w", err)
 	}
 	return nil

@@ -84,9 +84,14 @@ const (
 	// that an addressable specification asks for.
 	ConditionInForce = "InForce"
 
-	// ConditionExpiring is present on a ControlException while it is True: the
+	// ConditionAgreementInForce is True on a Vendor when its agreement is signed and
+	// effective, has every clause that the law asks for, and has not ended. Without it new
+	// flows to the vendor are refused, and workloads that have one fail.
+	ConditionAgreementInForce = "AgreementInForce"
+
+	// ConditionExpiring is present on a ControlException or a Vendor while it is True: the
 	// exception is in force and its end nearer than a spec.exceptions.warnHoursBefore of the
-	// profiles.
+	// profiles, or the agreement is, and its end 60, 30 or 7 days away.
 	ConditionExpiring = "Expiring"
 )
 
@@ -301,8 +306,19 @@ const (
 	// ReasonInForce is the reason of InForce when it is True.
 	ReasonInForce = "InForce"
 
-	// ReasonExpired means that the exception's end has come.
+	// ReasonExpired means that the end of the exception, or of the agreement, has come.
 	ReasonExpired = "Expired"
+
+	// ReasonNoAgreement means that a Vendor has no agreement: nobody may call it.
+	ReasonNoAgreement = "NoAgreement"
+
+	// ReasonNotYetEffective means that the agreement with a Vendor counts from an instant
+	// that is to come, which lifts it.
+	ReasonNotYetEffective = "NotYetEffective"
+
+	// ReasonClausesMissing means that the agreement with a Vendor lacks a clause that the
+	// law asks for. The message names it.
+	ReasonClausesMissing = "ClausesMissing"
 
 	// ReasonNeverExcepted means that spec.exceptions.neverFor of a profile names the
 	// control, so that no exception from it counts.
@@ -355,8 +371,12 @@ const (
 
 	// EventChangeRefused reports, about the manager's Deployment, that somebody tried to
 	// change what the operator guards - an owned object, the PHI label of a namespace, a
-	// profile, the definition of a kind - and was refused.
+	// profile, a Vendor, the definition of a kind - and was refused.
 	EventChangeRefused = "ChangeRefused"
+
+	// EventAgreementEnding warns, about a Vendor, that its agreement ends: 60, 30 and 7 days
+	// before. It is the reason of Expiring there.
+	EventAgreementEnding = "AgreementEnding"
 
 	// EventExceptionEnding warns, about the exception and its PHIWorkload, that an
 	// exception ends: at each spec.exceptions.warnHoursBefore of the profiles. It is the

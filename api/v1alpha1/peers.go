@@ -69,9 +69,10 @@ type EgressPeer struct {
 	// +optional
 	Service *ServicePeer `json:"service,omitempty"`
 
-	// vendor is a third party that the privacy officer has declared. Its egress
-	// stays closed, and condition FlowsResolved says so, until the cluster has a
-	// path for vendors.
+	// vendor is a third party that the privacy officer has declared as a Vendor. A new
+	// one whose agreement does not cover the workload is refused. Its egress stays
+	// closed, and condition FlowsResolved says so, until the cluster has a path for
+	// vendors.
 	// +optional
 	Vendor *VendorPeer `json:"vendor,omitempty"`
 

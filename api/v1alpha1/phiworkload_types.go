@@ -181,6 +181,11 @@ type PHIWorkloadStatus struct {
 	// +kubebuilder:validation:MaxItems=128
 	Controls []ControlResult `json:"controls,omitempty"`
 
+	// proxy says what the proxies of the workload's pods go by. Absent where it has
+	// none.
+	// +optional
+	Proxy *ProxyStatus `json:"proxy,omitempty"`
+
 	// drift lists the latest departures from what the operator owns or guards,
 	// newest first; at most 20. The whole history is in events and the audit log.
 	// +optional

@@ -33,6 +33,7 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 		&ComplianceProfile{}, &ComplianceProfileList{},
 		&ControlException{}, &ControlExceptionList{},
 		&PHIWorkload{}, &PHIWorkloadList{},
+		&Vendor{}, &VendorList{},
 	)
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil

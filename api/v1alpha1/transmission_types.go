@@ -1,5 +1,10 @@
 package v1alpha1
 
+import (
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
 // DatabaseTLS is how well a connection to a database must be secured.
 //
 // +kubebuilder:validation:Enum=Require;VerifyFull
@@ -63,7 +68,52 @@ type TransmissionParameters struct {
 	// +kubebuilder:validation:Minimum=15
 	// +kubebuilder:validation:Maximum=1440
 	EdgeProbeMinutes int32 `json:"edgeProbeMinutes,omitempty"`
+
+	// proxy is how the proxies are that pods of PHI workloads get. Absent means the
+	// defaults of its fields.
+	// +optional
+	Proxy *ProxyParameters `json:"proxy,omitempty"`
 }
+
+// ProxyParameters are how the proxies are that carry the traffic of PHI workloads.
+//
+// +kubebuilder:validation:MinProperties=1
+type ProxyParameters struct {
+	// minimumTLS is the oldest version of TLS that proxies speak with each other. The
+	// newest that a profile asks for counts; where none does it is 1.3.
+	// +optional
+	MinimumTLS TLSVersion `json:"minimumTLS,omitempty"`
+
+	// outageGrace is for how long after its end the certificate of a known peer is taken
+	// while the issuer cannot be reached. Where several profiles set it the shortest
+	// counts; where none does it is 72h. 0s takes none.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s') && duration(self) <= duration('168h')",message="must be from 0s to 168h"
+	OutageGrace *metav1.Duration `json:"outageGrace,omitempty"` //nolint:kubeapilinter // people write 72h, as in the flags of the proxy
+
+	// cpu is what a proxy asks for. Where several profiles set it the largest counts;
+	// where none does it is 20m.
+	// +optional
+	CPU *resource.Quantity `json:"cpu,omitempty"`
+
+	// memory is what a proxy asks for, and may not exceed. Where several profiles set it
+	// the largest counts; where none does it is 64Mi.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="quantity(self).compareTo(quantity('32Mi')) >= 0",message="must be at least 32Mi: below it a proxy does not run"
+	Memory *resource.Quantity `json:"memory,omitempty"`
+}
+
+// TLSVersion is a version of TLS.
+//
+// +kubebuilder:validation:Enum="1.2";"1.3"
+type TLSVersion string
+
+const (
+	// TLS12 is RFC 5246.
+	TLS12 TLSVersion = "1.2"
+	// TLS13 is RFC 8446.
+	TLS13 TLSVersion = "1.3"
+)
 
 // EdgeProbe says whether addresses at the edge of the cluster are dialled.
 //

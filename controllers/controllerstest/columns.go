@@ -14,14 +14,19 @@ import (
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 )
 
-// Columns are what kubectl get prints of an object of ours, by their headings.
+// Columns are what kubectl get prints of an object of ours, by their headings. An object
+// of the cluster has no namespace.
 func (c *Cluster) Columns(ctx context.Context, resource, namespace, name string) func() map[string]string {
 	ginkgo.GinkgoHelper()
 	client, err := rest.HTTPClientFor(c.config)
 	gomega.Expect(err).NotTo(gomega.HaveOccurred())
 	server, _, err := rest.DefaultServerUrlFor(c.config)
 	gomega.Expect(err).NotTo(gomega.HaveOccurred())
-	url := server.JoinPath("apis", hipaav1.GroupVersion.String(), "namespaces", namespace, resource, name).String()
+	in := server.JoinPath("apis", hipaav1.GroupVersion.String())
+	if namespace != "" {
+		in = in.JoinPath("namespaces", namespace)
+	}
+	url := in.JoinPath(resource, name).String()
 	return func() map[string]string {
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 		if err != nil {

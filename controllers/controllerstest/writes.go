@@ -87,7 +87,7 @@ func count(line string, counts map[string]float64) {
 		return
 	}
 	if !slices.Contains([]string{
-		"phiworkloads", "complianceprofiles", "controlexceptions", "networkpolicies", "pods", "events", "namespaces", "configmaps",
+		"phiworkloads", "complianceprofiles", "controlexceptions", "vendors", "networkpolicies", "pods", "events", "namespaces", "configmaps",
 	}, labels["resource"]) {
 		return
 	}

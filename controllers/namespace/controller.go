@@ -22,8 +22,8 @@ import (
 
 // Reconciler keeps one Namespace at a time.
 type Reconciler struct {
-	// Client reads from the cache.
-	Client client.Client
+	// Client reads from the cache, and what the operator owns from a cache of that.
+	Client *repair.Cached
 	// Live asks the API server.
 	Live client.Reader
 	// Loader gathers evidence.

@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/subject"
@@ -34,6 +35,7 @@ func (r *Reconciler) SetupWithManager(_ context.Context, mgr ctrl.Manager, optio
 	err := ctrl.NewControllerManagedBy(mgr).Named("namespace").WithOptions(options).
 		For(&corev1.Namespace{}, builder.WithPredicates(labelsOrDeletion())).
 		Watches(&networkingv1.NetworkPolicy{}, its, builder.WithPredicates(owned())).
+		WatchesRawSource(source.Kind(r.Client.ConfigMaps, client.Object(&corev1.ConfigMap{}), its, owned())).
 		Watches(&corev1.Pod{}, undeclaring(mgr.GetCache()), builder.WithPredicates(comingAndGoing())).
 		Watches(&hipaav1.PHIWorkload{}, its, builder.WithPredicates(specOrStage())).
 		Watches(&hipaav1.ComplianceProfile{}, phi, builder.WithPredicates(predicate.GenerationChangedPredicate{})).

@@ -24,6 +24,7 @@ import (
 	hipaav1ac "github.com/hipaa-operator/hipaa-operator/api/v1alpha1/applyconfiguration/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/apply"
 	"github.com/hipaa-operator/hipaa-operator/internal/engine"
+	"github.com/hipaa-operator/hipaa-operator/internal/injection"
 	"github.com/hipaa-operator/hipaa-operator/internal/metrics"
 	"github.com/hipaa-operator/hipaa-operator/internal/outcome"
 	"github.com/hipaa-operator/hipaa-operator/internal/repair"
@@ -43,6 +44,10 @@ type Reconciler struct {
 	Loader *subject.Loader
 	// Engine judges.
 	Engine *engine.Engine
+	// Owned reads what the operator owns, from a cache. Sealer seals what proxies are
+	// configured by; nil where the operator has none.
+	Owned  *repair.Cached
+	Sealer Sealer
 	// Corrector repairs; Replacer evicts.
 	Corrector *repair.Corrector
 	Replacer  *repair.Replacer
@@ -54,6 +59,9 @@ type Reconciler struct {
 	Events events.EventRecorder
 	// Fleet counts for the metrics.
 	Fleet *metrics.Fleet
+	// ProxyChanged tells that proxies get another image, other roots or another signer.
+	// Optional.
+	ProxyChanged <-chan event.GenericEvent
 	// SecretsChanged tells that API servers store Secrets in another way. Optional.
 	SecretsChanged <-chan event.GenericEvent
 	Clock          clock.PassiveClock
@@ -154,7 +162,7 @@ func (r *Reconciler) release(ctx context.Context, w *hipaav1.PHIWorkload) (ctrl.
 // alive counts the selected pods that have not finished, as the API server has
 // them: what protects them must not go before they do. Pods that another workload
 // claims and protects need this one no more: it was replaced, or declared over
-// pods that were another's.
+// pods that were another's. But proxies go by what is kept for the one that they are of.
 func (r *Reconciler) alive(ctx context.Context, w *hipaav1.PHIWorkload) (int, error) {
 	pods, err := repair.LivePods(ctx, r.Live, w)
 	if err != nil {
@@ -164,7 +172,9 @@ func (r *Reconciler) alive(ctx context.Context, w *hipaav1.PHIWorkload) (int, er
 	if err != nil {
 		return 0, fmt.Errorf("reading the scene of a deleted workload: %w", err)
 	}
-	return len(slices.DeleteFunc(pods, func(pod *corev1.Pod) bool { return scene.ProtectedBeside(w, pod) })), nil
+	return len(slices.DeleteFunc(pods, func(pod *corev1.Pod) bool {
+		return injection.WorkloadOf(pod) != string(w.UID) && scene.ProtectedBeside(w, pod)
+	})), nil
 }
 
 // letGo removes what is kept for the workload, reports it, and last takes the

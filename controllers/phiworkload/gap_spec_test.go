@@ -17,7 +17,8 @@ import (
 
 var _ = Describe("A resolver that is not found", func() {
 	discovering := func() *phitest.ProfileBuilder {
-		return phitest.Profile("").IsolationStated(metav1.NewTime(time.Now().Add(time.Hour))).Control("data-classification", hipaav1.ModeOff)
+		return phitest.Profile("").IsolationStated(metav1.NewTime(time.Now().Add(time.Hour))).Control("data-classification", hipaav1.ModeOff).
+			Control("mutual-tls", hipaav1.ModeOff)
 	}
 	resolver := func() *corev1.Service {
 		s := phitest.Service("kube-dns").Namespace(metav1.NamespaceSystem).Selecting("k8s-app", "kube-dns").Obj()

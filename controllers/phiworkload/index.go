@@ -22,6 +22,8 @@ const (
 	// workloads by the PHIWorkloads and Services that their flows name
 	byPeer    = "hipaa.peers"
 	byService = "hipaa.services"
+	// workloads by the vendors that their flows name
+	byVendor = "hipaa.vendors"
 	// workloads that call the API server
 	byKubernetesAPI = "hipaa.kubernetesAPI"
 	// pods by the claims that they mount and the node that they run on, claims by
@@ -47,6 +49,7 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		{&hipaav1.PHIWorkload{}, byProfile, ofWorkload(profilesOf)},
 		{&hipaav1.PHIWorkload{}, byPeer, ofWorkload(peersOf)},
 		{&hipaav1.PHIWorkload{}, byService, ofWorkload(servicesOf)},
+		{&hipaav1.PHIWorkload{}, byVendor, ofWorkload(subject.VendorsOf)},
 		{&hipaav1.PHIWorkload{}, byKubernetesAPI, ofWorkload(callsKubernetesAPI)},
 		{&corev1.Pod{}, byClaim, claimsOf},
 		{&corev1.Pod{}, byNode, nodeOf},

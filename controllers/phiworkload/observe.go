@@ -47,7 +47,7 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 			return fmt.Errorf("looking for pods that ran before the workload: %w", err)
 		}
 	}
-	s.raised = raised(s)
+	s.raised = raised(s, func(id string) bool { return r.Engine.Idle(id, s.subject.World) })
 	if s.previewDue() {
 		if s.rest, err = r.Loader.Subject(ctx, s.scene, nil, evidence); err != nil {
 			return fmt.Errorf("reading the namespace's subject: %w", err)

@@ -44,7 +44,8 @@ func base(classification ...hipaav1.Mode) *phitest.ProfileBuilder {
 		mode = m
 	}
 	return phitest.Profile("").IsolationStated(metav1.NewTime(time.Now().Add(time.Hour))).
-		DNSPods("k8s-app", "kube-dns").Officers().Control("data-classification", mode).Control("jurisdiction-tagging", hipaav1.ModeOff)
+		DNSPods("k8s-app", "kube-dns").Officers().Control("data-classification", mode).Control("jurisdiction-tagging", hipaav1.ModeOff).
+		Control("mutual-tls", hipaav1.ModeOff)
 }
 
 func (p place) profile(ctx context.Context, b *phitest.ProfileBuilder) *hipaav1.ComplianceProfile {

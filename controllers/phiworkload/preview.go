@@ -11,6 +11,9 @@ import (
 	"slices"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/control"
 	"github.com/hipaa-operator/hipaa-operator/internal/engine"
@@ -54,7 +57,7 @@ func (r *Reconciler) previewOf(ctx context.Context, s *scope) (*hipaav1.Preview,
 		subject  control.Subject
 		workload string
 	}{{s.subject, s.workload.Name}, {s.rest, ""}} {
-		owned := slices.DeleteFunc(r.Engine.Owned(side.subject, ruling), func(o engine.Owned) bool { return !o.Enforce })
+		owned := slices.DeleteFunc(r.Engine.Owned(side.subject, ruling), func(o engine.Owned) bool { return !o.Enforce || !closes(o.Object) })
 		appear, change, err := r.Corrector.Lacking(ctx, repair.Order{Namespace: s.workload.Namespace, Workload: side.workload, Owned: owned})
 		if err != nil {
 			return nil, fmt.Errorf("previewing: %w", err)
@@ -75,6 +78,13 @@ func (r *Reconciler) previewOf(ctx context.Context, s *scope) (*hipaav1.Preview,
 		}
 	}
 	return p.preview()
+}
+
+// closes reports whether an object that the operator owns closes anything. What
+// configures proxies takes effect by the pods that have them.
+func closes(object client.Object) bool {
+	_, configures := object.(*corev1.ConfigMap)
+	return !configures
 }
 
 // previewing collects the entries of a preview.

@@ -27,12 +27,16 @@ func (r *Reconciler) repair(ctx context.Context, s *scope) error {
 		s.progress = repaired
 		return nil
 	}
-	var errs []error
+	sealed, sealErr := r.seal(ctx, s)
 	drift, err := r.Corrector.Correct(ctx, repair.Order{
 		Namespace: s.workload.Namespace, Workload: s.workload.Name,
-		Owned: s.owned, Settled: settled(s.workload), Prune: s.ruling.MayPrune(s.subject.World),
+		Owned: sealed.owned, Settled: settled(s.workload), Prune: sealed.whole && !s.outlived() && s.ruling.MayPrune(s.subject.World),
 	})
-	s.drift, errs = drift, append(errs, err)
+	errs := []error{err, sealErr}
+	s.drift = drift
+	if err == nil {
+		s.sealed = sealed.generation // it stands now
+	}
 	for _, f := range foreignTo(s, s.results) {
 		found, err := r.foreign(ctx, s, f)
 		if found != nil {

@@ -42,14 +42,14 @@ func (a adoption) next() hipaav1.Stage {
 	}
 }
 
-// raised lists the controls that profiles enforce and that have not entered
-// Enforce for a workload which is enforced otherwise, sorted.
-func raised(s *scope) []string {
+// raised lists the controls that profiles enforce, that can act and that have not
+// entered Enforce for a workload which is enforced otherwise, sorted.
+func raised(s *scope, idle func(id string) bool) []string {
 	if s.workload.Status.Stage != hipaav1.StageEnforced {
 		return nil
 	}
 	entered := subject.Entered(s.workload)
-	return slices.DeleteFunc(s.goal.Enforced(), func(id string) bool { return entered[id] })
+	return slices.DeleteFunc(s.goal.Enforced(), func(id string) bool { return entered[id] || idle(id) })
 }
 
 // stages tells how far each control has come.

@@ -42,6 +42,7 @@ func statusOf(s *scope, stepErr error) hipaav1.PHIWorkloadStatus {
 		next.Controls = controlsOf(s, now)
 		next.Safeguards = countsOf(next.Controls)
 		next.Preview = s.preview
+		next.Proxy = proxyOf(s)
 	case outcome.IsBlocked(stepErr):
 		next.ObservedGeneration = s.workload.Generation
 		next.Profiles, next.ProfileSummary, next.Mode, next.Safeguards, next.Preview = nil, "", "", nil, nil
@@ -82,6 +83,9 @@ func controlsOf(s *scope, now metav1.Time) []hipaav1.ControlResult {
 		one := hipaav1.ControlResult{
 			ID: r.ID, Verdict: r.Verdict, Class: r.Class, Mode: r.Mode, Stage: stages.of(r.ID),
 			Message: outcome.Shorten(r.Message, maxText), Warning: outcome.Shorten(r.Warning, maxText), Since: now,
+		}
+		if r.Idle {
+			one.Stage = ""
 		}
 		if r.Exception != nil {
 			one.Exception = &hipaav1.ExceptionReference{Name: r.Exception.Name, Expires: r.Exception.Spec.Expires}

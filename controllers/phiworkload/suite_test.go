@@ -11,7 +11,9 @@ import (
 
 	"github.com/hipaa-operator/hipaa-operator/controllers"
 	"github.com/hipaa-operator/hipaa-operator/controllers/controllerstest"
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
 	"github.com/hipaa-operator/hipaa-operator/internal/control/catalog"
+	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
 	"github.com/hipaa-operator/hipaa-operator/internal/witness"
 )
 
@@ -27,16 +29,20 @@ var (
 	cluster  *controllerstest.Cluster
 	operator *controllerstest.Operator
 	seen     = &memory{}
+	signer   *controllerstest.Signer
 )
 
 var _ = BeforeSuite(func() {
 	cluster = controllerstest.StartSuite("replicaset", "statefulset", "disruption", "namespace", "job")
+	signer = controllerstest.NewSigner()
 	startOperator()
 })
 
 func startOperator() {
 	GinkgoHelper()
-	operator = cluster.StartOperator(catalog.All(), controllers.Dependencies{Witness: seen})
+	operator = cluster.StartOperator(catalog.All(), controllers.Dependencies{
+		Witness: seen, Sealer: signer, Proxy: func() (*control.Proxy, error) { return phitest.Proxy(), nil },
+	})
 }
 
 // memory is a witness that specs tell what admission would have seen.

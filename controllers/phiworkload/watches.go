@@ -47,8 +47,10 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, opt
 		Watches(&hipaav1.PHIWorkload{}, m.to(m.peer), builder.WithPredicates(specOrDeletion())).
 		Watches(&hipaav1.ComplianceProfile{}, m.to(m.profile), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&hipaav1.ControlException{}, m.to(m.exception), builder.WithPredicates(exceptionMatters())).
+		Watches(&hipaav1.Vendor{}, m.to(m.vendor), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&corev1.Namespace{}, m.to(m.namespace), builder.WithPredicates(predicate.LabelChangedPredicate{})).
 		Watches(&corev1.Pod{}, m.to(m.pod), builder.WithPredicates(podMatters())).
+		Watches(&corev1.Pod{}, m.to(m.podOfPeer), builder.WithPredicates(comesOrGoes())).
 		Watches(&corev1.PersistentVolumeClaim{}, m.to(m.claim), changed).
 		Watches(&corev1.PersistentVolume{}, m.to(m.volume), changed).
 		Watches(&storagev1.StorageClass{}, m.to(m.class), changed).
@@ -57,6 +59,7 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, opt
 		Watches(&discoveryv1.EndpointSlice{}, m.to(m.slice), changed).
 		Watches(&networkingv1.Ingress{}, m.to(m.namespaced), changed).
 		WatchesMetadata(subject.ConfigMapMetadata(), m.to(m.settings), changed).
+		WatchesRawSource(source.Kind(r.Owned.ConfigMaps, client.Object(&corev1.ConfigMap{}), m.to(m.keptFor), predicate.ResourceVersionChangedPredicate{})).
 		Watches(&rbacv1.Role{}, m.to(m.namespaced), changed).
 		Watches(&rbacv1.RoleBinding{}, m.to(m.namespaced), changed).
 		Watches(&rbacv1.ClusterRole{}, m.to(m.everywhere), builder.WithPredicates(rulesChanged())).
@@ -67,6 +70,9 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, opt
 			return errors.Join(r.Loader.Resources.Start(ctx, changed), r.Loader.Reports.Start(ctx, changed))
 		})).
 		WatchesRawSource(source.Channel(r.Answered, &handler.EnqueueRequestForObject{}))
+	if r.ProxyChanged != nil {
+		b = b.WatchesRawSource(source.Channel(r.ProxyChanged, m.to(m.everywhere)))
+	}
 	if r.SecretsChanged != nil {
 		b = b.WatchesRawSource(source.Channel(r.SecretsChanged, m.to(m.everywhere)))
 	}
@@ -76,12 +82,36 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, opt
 	return nil
 }
 
-// specOrDeletion lets through what people change: a status is the operator's own.
+// specOrDeletion lets through what people change. A status is the operator's own, but
+// for what the flows and the proxies of others follow from.
 func specOrDeletion() predicate.Predicate {
 	return predicate.Or[client.Object](predicate.GenerationChangedPredicate{}, onUpdate(func(before, after client.Object) bool {
-		return before.GetDeletionTimestamp().IsZero() != after.GetDeletionTimestamp().IsZero() ||
+		was, isWorkload := before.(*hipaav1.PHIWorkload)
+		is, alsoWorkload := after.(*hipaav1.PHIWorkload)
+		return isWorkload && alsoWorkload && !sameProxies(was.Status.Proxy, is.Status.Proxy) ||
+			before.GetDeletionTimestamp().IsZero() != after.GetDeletionTimestamp().IsZero() ||
 			!slices.Equal(before.GetFinalizers(), after.GetFinalizers())
 	}))
+}
+
+// sameProxies reports whether nothing follows from a change of what proxies go by: the
+// number of their configuration is for admission alone.
+func sameProxies(a, b *hipaav1.ProxyStatus) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	was, is := *a, *b
+	was.ConfigurationGeneration, is.ConfigurationGeneration = 0, 0
+	return equality.Semantic.DeepEqual(&was, &is)
+}
+
+// comesOrGoes lets through pods that are new or gone, or whom other labels make others.
+func comesOrGoes() predicate.Predicate {
+	return onUpdate(func(before, after client.Object) bool {
+		was, isPod := before.(*corev1.Pod)
+		is, alsoPod := after.(*corev1.Pod)
+		return !isPod || !alsoPod || subject.Finished(was) != subject.Finished(is) || !maps.Equal(was.Labels, is.Labels)
+	})
 }
 
 func onUpdate(matters func(before, after client.Object) bool) predicate.Predicate {
@@ -293,6 +323,12 @@ func (m mapping) namespace(ctx context.Context, object client.Object) (found, er
 	return into, m.list(ctx, into, nil, client.InNamespace(object.GetName()))
 }
 
+// vendor finds those whose flows name it.
+func (m mapping) vendor(ctx context.Context, object client.Object) (found, error) {
+	into := found{}
+	return into, m.list(ctx, into, nil, client.MatchingFields{byVendor: object.GetName()})
+}
+
 // namespaced finds those of the namespace that an object is in.
 func (m mapping) namespaced(ctx context.Context, object client.Object) (found, error) {
 	into := found{}
@@ -303,6 +339,11 @@ func (m mapping) namespaced(ctx context.Context, object client.Object) (found, e
 func (m mapping) everywhere(ctx context.Context, _ client.Object) (found, error) {
 	into := found{}
 	return into, m.list(ctx, into, nil)
+}
+
+// keptFor finds the one that an object is kept for.
+func (m mapping) keptFor(_ context.Context, object client.Object) (found, error) {
+	return found{{Namespace: object.GetNamespace(), Name: object.GetLabels()[hipaav1.LabelWorkload]}: true}, nil
 }
 
 // settings finds those with a pod that takes settings from it.
@@ -370,6 +411,20 @@ func (m mapping) pod(ctx context.Context, object client.Object) (found, error) {
 		into = beside
 	}
 	return into, m.selecting(ctx, into, object.GetNamespace(), object.GetLabels())
+}
+
+// podOfPeer finds those whose flows name the workload that it is of.
+func (m mapping) podOfPeer(ctx context.Context, object client.Object) (found, error) {
+	of, into := found{}, found{}
+	if err := m.selecting(ctx, of, object.GetNamespace(), object.GetLabels()); err != nil {
+		return nil, err
+	}
+	for name := range of {
+		if err := m.list(ctx, into, nil, client.MatchingFields{byPeer: name.String()}); err != nil {
+			return into, err
+		}
+	}
+	return into, nil
 }
 
 func (m mapping) selecting(ctx context.Context, into found, namespace string, podLabels map[string]string) error {
@@ -445,8 +500,18 @@ func (m mapping) service(ctx context.Context, object client.Object) (found, erro
 	if err := m.list(ctx, into, nil, client.MatchingFields{byService: client.ObjectKeyFromObject(service).String()}); err != nil {
 		return into, err
 	}
-	leads := metav1.LabelSelector{MatchLabels: service.Spec.Selector}
-	return into, m.list(ctx, into, func(w *hipaav1.PHIWorkload) bool { return !disjoint(&leads, &w.Spec.Selector) }, client.InNamespace(service.Namespace))
+	leads, behind := metav1.LabelSelector{MatchLabels: service.Spec.Selector}, found{}
+	if err := m.list(ctx, behind, func(w *hipaav1.PHIWorkload) bool { return !disjoint(&leads, &w.Spec.Selector) }, client.InNamespace(service.Namespace)); err != nil {
+		return into, err
+	}
+	for name := range behind {
+		into[name] = true
+		// Their callers know it by its name.
+		if err := m.list(ctx, into, nil, client.MatchingFields{byPeer: name.String()}); err != nil {
+			return into, err
+		}
+	}
+	return into, nil
 }
 
 // slice finds the workloads of the namespace where people wrote the slice by

@@ -18,6 +18,7 @@ func metricPage(root string) ([]page, error) {
 		{"The operator", "internal/metrics/*.go"},
 		{"The proxy, as a whole", "internal/proxy/metrics.go"},
 		{"The proxy, called by peers", "internal/proxy/inbound/metrics.go"},
+		{"The proxy, asking for users", "internal/proxy/users/metrics.go"},
 	} {
 		fmt.Fprintf(&text, "\n## %s\n| metric | meaning |\n|---|---|\n", of.heading)
 		if err := metricRows(&text, filepath.Join(root, of.pattern)); err != nil {

@@ -22,7 +22,7 @@ var templates = []template{
 	{file: "admission.yaml", from: "config/default", takes: kinds("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding", "MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding")},
 	{file: "cert_manager.yaml", from: "config/certmanager", takes: kinds("Certificate", "Issuer"), when: ".Values.certManager.enabled"},
 	{file: "prometheus.yaml", from: "config/prometheus", when: ".Values.prometheus.enabled"},
-	{file: "issuer.yaml", from: "config/issuer", when: ".Values.issuer.enabled", edit: issuer},
+	{file: "issuer.yaml", from: "config/issuer", when: "or .Values.issuer.enabled .Values.proxy.enabled", edit: issuer},
 	profile("hipaa-security-rule"),
 	profile("hipaa-audit-only"),
 }
@@ -56,6 +56,28 @@ var fills = map[string]string{
 	"pullPolicy":   "imagePullPolicy: {{ .Values.image.pullPolicy }}",
 	"resources":    "resources: {{- toYaml .Values.resources | nindent %d }}",
 	"certificates": "{{- if .Values.certManager.enabled }}\n- --certificates=external\n{{- end }}",
+	"proxyImage": `{{- if .Values.proxy.enabled }}
+- --proxy-image={{ .Values.proxy.image.repository }}` +
+		`{{ with .Values.proxy.image.digest }}@{{ . }}{{ else }}:{{ .Values.proxy.image.tag | default .Chart.AppVersion }}{{ end }}
+{{- with .Values.issuer.trustDomain }}
+- --trust-domain={{ . }}
+{{- end }}
+{{- end }}`,
+	"tokenMount": `{{- if .Values.proxy.enabled }}
+- mountPath: /var/run/secrets/issuer.hipaa-operator.io
+  name: issuer-token
+  readOnly: true
+{{- end }}`,
+	"tokenVolume": `{{- if .Values.proxy.enabled }}
+- name: issuer-token
+  projected:
+    defaultMode: 292
+    sources:
+    - serviceAccountToken:
+        audience: issuer.hipaa-operator.io
+        expirationSeconds: 3600
+        path: token
+{{- end }}`,
 	"optional":     "optional: {{ not .Values.certManager.enabled }}",
 	"nodeSelector": "{{- with .Values.nodeSelector }}\nnodeSelector: {{- toYaml . | nindent %d }}\n{{- end }}",
 	"tolerations":  "{{- with .Values.tolerations }}\ntolerations: {{- toYaml . | nindent %d }}\n{{- end }}",
@@ -147,14 +169,19 @@ func parametrise(object *unstructured.Unstructured) error {
 	if err != nil {
 		return err
 	}
+	mount, err := only(container, "volumeMounts")
+	if err != nil {
+		return err
+	}
 	return errors.Join(
 		set(container, mark("image"), "image"),
 		set(container, mark("pullPolicy"), "imagePullPolicy"),
 		set(container, mark("resources"), "resources"),
-		set(container, append(args, mark("certificates")), "args"),
+		set(container, append(args, mark("certificates"), mark("proxyImage")), "args"),
+		set(container, []any{mount, mark("tokenMount")}, "volumeMounts"),
 		set(volume, mark("optional"), "secret", "optional"),
 		set(object.Object, []any{container}, append(pod, "containers")...),
-		set(object.Object, []any{volume}, append(pod, "volumes")...),
+		set(object.Object, []any{volume, mark("tokenVolume")}, append(pod, "volumes")...),
 		set(object.Object, mark("replicas"), "spec", "replicas"),
 		set(object.Object, mark("nodeSelector"), append(pod, "nodeSelector")...),
 		set(object.Object, mark("tolerations"), append(pod, "tolerations")...),

@@ -18,12 +18,12 @@ func (t tool) image(ctx context.Context, args []string) (int, error) {
 	if err != nil {
 		return exitFailed, err
 	}
-	i, out, err := parseImage(args, base)
+	i, files, err := parseImage(args, base)
 	if err != nil {
 		return exitUsage, err
 	}
-	if out != "" {
-		if err := i.writeArchive(out); err != nil {
+	if files.out != "" {
+		if err := i.writeArchive(files.out); err != nil {
 			return exitFailed, err
 		}
 		return exitOK, nil
@@ -32,36 +32,43 @@ func (t tool) image(ctx context.Context, args []string) (int, error) {
 	if socket == "" {
 		return exitFailed, errors.New("importing an image: " + containerdEnv + " is not set; run this below run --node, or give --out FILE")
 	}
-	if err := t.importImage(ctx, socket, i); err != nil {
+	if err := t.importImage(ctx, socket, i, files.archive); err != nil {
 		return exitFailed, err
 	}
 	return exitOK, nil
 }
 
+// imageFiles are archives: one to read an image from, or one to write it to.
+type imageFiles struct{ archive, out string }
+
 // parseImage reads what an image is made of. Relative paths are relative to base.
-func parseImage(args []string, base string) (i image, out string, err error) {
+func parseImage(args []string, base string) (i image, files imageFiles, err error) {
 	f := flag.NewFlagSet("image", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
+	f.StringVar(&files.archive, "archive", "", "an image that is made already")
 	f.StringVar(&i.name, "name", "", "how pods call it")
 	f.StringVar(&i.rootfs, "rootfs", "", "a folder whose content it holds")
 	f.StringVar(&i.user, "user", "", "the number that it runs as")
-	f.StringVar(&out, "out", "", "write it here instead")
+	f.StringVar(&files.out, "out", "", "write it here instead")
 	f.Func("entrypoint", "what it starts, words separated by blanks", func(line string) error {
 		i.entrypoint = strings.Fields(line)
 		return nil
 	})
 	switch err := f.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
-		return i, "", err
+		return i, files, err
 	case err != nil:
-		return i, "", usageError(err.Error())
+		return i, files, usageError(err.Error())
+	case files.archive != "" && (f.NFlag() > 1 || f.NArg() > 0):
+		return i, files, usageError("image takes nothing beside --archive")
+	case files.archive != "":
 	case i.name == "":
-		return i, "", usageError("image needs --name")
+		return i, files, usageError("image needs --name")
 	case f.NArg() == 0 && (i.rootfs == "" || len(i.entrypoint) == 0):
-		return i, "", usageError("image needs a PROGRAM, or --rootfs DIR and --entrypoint LINE")
+		return i, files, usageError("image needs a PROGRAM, or --rootfs DIR and --entrypoint LINE")
 	}
 	i.programs = f.Args()
-	paths := []*string{&i.rootfs, &out}
+	paths := []*string{&i.rootfs, &files.archive, &files.out}
 	for n := range i.programs {
 		paths = append(paths, &i.programs[n])
 	}
@@ -70,20 +77,24 @@ func parseImage(args []string, base string) (i image, out string, err error) {
 			*path = filepath.Join(base, *path)
 		}
 	}
-	return i, out, nil
+	return i, files, nil
 }
 
-func (t tool) importImage(ctx context.Context, socket string, i image) (err error) {
+// importImage gives the node an archive that is there already, or, with "" for it, packs the image first.
+func (t tool) importImage(ctx context.Context, socket string, i image, archive string) (err error) {
 	bin, err := openCache(t.getenv)
 	if err != nil {
 		return err
+	}
+	if archive != "" {
+		return ctr(ctx, bin, socket, "images", "import", archive)
 	}
 	dir, err := os.MkdirTemp("", "hipaa-localcluster-image-")
 	if err != nil {
 		return fmt.Errorf("importing %s: %w", i.name, err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	archive := filepath.Join(dir, "image.tar")
+	archive = filepath.Join(dir, "image.tar")
 	if err := i.writeArchive(archive); err != nil {
 		return err
 	}

@@ -47,7 +47,9 @@ func (p plan) kubeletConfig() map[string]any {
 		"cgroupsPerQOS":          true,
 		"enforceNodeAllocatable": []string{},
 		"failSwapOn":             false,
-		"oomScoreAdj":            0,
+		// What a test writes into a ConfigMap or Secret reaches pods within seconds instead of a minute.
+		"syncFrequency": "3s",
+		"oomScoreAdj":   0,
 		"evictionHard": map[string]string{
 			"memory.available": "0%", "nodefs.available": "0%", "nodefs.inodesFree": "0%", "imagefs.available": "0%", "imagefs.inodesFree": "0%",
 		},

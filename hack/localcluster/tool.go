@@ -22,6 +22,7 @@ const usage = `localcluster builds Kubernetes from Go modules and runs its contr
   localcluster run [flags] -- COMMAND ARG...  run a cluster, then COMMAND with KUBECONFIG set; exit as it does
   localcluster down                           remove what clusters left whose tool was killed; every start does it too
   localcluster image --name NAME PROGRAM...   make a container image of static programs and give it to the node
+  localcluster image --archive FILE           give the node an image that is an OCI archive already
   localcluster policies                       below run --node: let the node drop what NetworkPolicies forbid, until Ctrl-C
 
 Flags of up and run:

@@ -94,6 +94,7 @@ const (
 	pathValidateSettings    = "/validate/settings"
 	pathValidateSecrets     = "/validate/secrets"
 	pathValidateResources   = "/validate/resources"
+	pathValidateWorkloads   = "/validate/workloads"
 	pathValidateProfiles    = "/validate/profiles"
 	pathValidateConnections = "/validate/connections"
 	pathValidateExceptions  = "/validate/exceptions"
@@ -125,6 +126,7 @@ func (g *Gate) Handlers() map[string]http.Handler {
 		pathValidateSettings:    g.validateSettings,
 		pathValidateSecrets:     g.validateSecret,
 		pathValidateResources:   g.validateResource,
+		pathValidateWorkloads:   g.validateWorkload,
 		pathValidateProfiles:    g.validateProfile,
 		pathValidateConnections: g.validateConnection,
 		pathValidateExceptions:  g.validateException,

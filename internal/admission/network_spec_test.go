@@ -90,7 +90,7 @@ var _ = Describe("The network of a PHI namespace", func() {
 
 	It("is exposed by Services to declared addresses only, and where policies see them", func(ctx SpecContext) {
 		service := func(name, app string, change func(*corev1.ServiceSpec)) *corev1.Service {
-			built := phitest.Service(name).Namespace(ns).Selecting("app", app).Port("http", 80, intstr.FromInt32(8080)).Obj()
+			built := phitest.Service(name).Namespace(ns).Selecting("app", app).Port("http", 80, intstr.FromString("http")).Obj()
 			change(&built.Spec)
 			return built
 		}

@@ -210,7 +210,7 @@ var _ = Describe("A pod in a PHI namespace", func() {
 
 		It("may get other labels and annotations", func(ctx SpecContext) {
 			running.Labels["team"] = "blue"
-			running.Annotations = map[string]string{"note": "seen"}
+			running.Annotations["note"] = "seen"
 			Expect(tenant.Update(ctx, running)).To(Succeed())
 		})
 

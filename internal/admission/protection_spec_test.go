@@ -180,7 +180,7 @@ var _ = Describe("The definition of a kind", func() {
 
 	It("is not weakened or deleted by whoever may write definitions", func(ctx SpecContext) {
 		dev := as("dev@example.org")
-		for _, name := range []string{"phiworkloads", "complianceprofiles", "controlexceptions"} {
+		for _, name := range []string{"phiworkloads", "complianceprofiles", "controlexceptions", "vendors"} {
 			crd := definition(name + ".hipaa-operator.io")
 			Expect(dev.Patch(ctx, crd.DeepCopy(), merge(`{"spec":{"preserveUnknownFields":false,"names":{"categories":["loose"]}}}`))).To(needsTheVerb, name)
 			Expect(dev.Status().Patch(ctx, crd.DeepCopy(), merge(`{"status":{"storedVersions":["v9"]}}`))).To(needsTheVerb, name)

@@ -40,7 +40,8 @@ var _ = Describe("A namespace that pods come to all the time", func() {
 		second := phitest.Workload("second").Namespace(ns).Obj()
 		second.Spec.Selector.MatchLabels = map[string]string{"app": "patient-api"}
 		Expect(admin.Create(ctx, second)).To(Succeed())
-		Eventually(attempt, soon, "10ms").WithContext(ctx).WithArguments(seconds).Should(Succeed())
+		Eventually(attempt, soon, "10ms").WithContext(ctx).WithArguments(seconds).
+			Should(MatchError(ContainSubstring("has the proxy of another PHIWorkload")))
 	})
 
 	It("is answered without a workload that went", func(ctx SpecContext) {

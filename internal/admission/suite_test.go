@@ -18,6 +18,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
@@ -30,6 +31,7 @@ import (
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/config"
 	"github.com/hipaa-operator/hipaa-operator/internal/admission"
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
 	"github.com/hipaa-operator/hipaa-operator/internal/control/catalog"
 	"github.com/hipaa-operator/hipaa-operator/internal/engine"
 	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
@@ -117,11 +119,12 @@ var _ = BeforeSuite(func() {
 	ctx := context.Background()
 	installPolicies(ctx)
 	installPeople(ctx)
-	for _, profile := range []client.Object{
+	for _, object := range []client.Object{
+		phitest.Service("kube-dns").Namespace(metav1.NamespaceSystem).Port("dns", 53, intstr.FromInt32(53)).Obj(),
 		phitest.Profile("enforcing").Selecting("mode", "enforce").EncryptedClass(phitest.EncryptedClass).Obj(),
 		phitest.Profile("warning").Selecting("mode", "warn").Mode(hipaav1.ModeWarn).EncryptedClass(phitest.EncryptedClass).Obj(),
 	} {
-		Expect(admin.Create(ctx, profile)).To(Succeed())
+		Expect(admin.Create(ctx, object)).To(Succeed())
 	}
 	Expect(admin.Create(ctx, phitest.Class(phitest.EncryptedClass).Obj())).To(Succeed())
 	Expect(admin.Create(ctx, phitest.Class("plain").Unencrypted().Obj())).To(Succeed())
@@ -139,6 +142,7 @@ func buildGate() {
 	Expect(informers.IndexField(ctx, &corev1.Pod{}, subject.ByServiceAccount, subject.ServiceAccountOf)).To(Succeed())
 	loader, err := subject.Keeping(ctx, informers, admin)
 	Expect(err).NotTo(HaveOccurred())
+	loader.Proxy = func() (*control.Proxy, error) { return phitest.Proxy(), nil }
 	go func() {
 		defer GinkgoRecover()
 		Expect(informers.Start(ctx)).To(Succeed())

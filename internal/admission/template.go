@@ -83,7 +83,7 @@ func (h *hearing) judgeTemplateUnder(ctx context.Context, w *hipaav1.PHIWorkload
 		return engine.Decision{}, err
 	}
 	h.gate.Engine.Mutate(m.subject, m.ruling)
-	pods := placed(h.gate.Engine.Admit(m.subject, m.ruling), t)
+	pods := placed(h.gate.Engine.Admit(m.subject, m.ruling), t.As(m.subject.Pod))
 	return join(claims, saidOnce(pods, claims)), nil
 }
 

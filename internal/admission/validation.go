@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
 	"github.com/hipaa-operator/hipaa-operator/internal/edge"
 	"github.com/hipaa-operator/hipaa-operator/internal/engine"
 )
@@ -53,7 +54,36 @@ func validate[T any, P namespaced[T]](ctx context.Context, g *Gate, req *admissi
 		}
 		d = without(d, before)
 	}
+	if pod, is := any(object).(*corev1.Pod); is && req.Operation == admissionv1.Update && control.HasProxy(pod) {
+		taken, err := h.taken(ctx, req, pod)
+		if err != nil {
+			return answer{}, err
+		}
+		d = join(d, taken)
+	}
 	return decided(whatOf(req), d), nil
+}
+
+// taken is what an update takes away of what admission gave a pod, under each workload
+// that claims it.
+func (h *hearing) taken(ctx context.Context, req *admission.Request, pod *corev1.Pod) (engine.Decision, error) {
+	old, err := decodeOld[corev1.Pod](req)
+	if err != nil {
+		return engine.Decision{}, err
+	}
+	claiming, err := h.claiming(ctx, pod)
+	if err != nil {
+		return engine.Decision{}, err
+	}
+	var d engine.Decision
+	for _, w := range claiming {
+		m, err := h.matter(ctx, w, pod, 0)
+		if err != nil {
+			return d, err
+		}
+		d = join(d, h.gate.Engine.AdmitUpdate(old, m.subject, m.ruling))
+	}
+	return d, nil
 }
 
 // sameWhole reports whether an update leaves alone what is judged as a whole.

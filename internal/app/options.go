@@ -9,6 +9,9 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/validation"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+
+	"github.com/hipaa-operator/hipaa-operator/internal/enrol"
+	"github.com/hipaa-operator/hipaa-operator/internal/pki"
 )
 
 // Options are how the manager is started.
@@ -33,6 +36,23 @@ type Options struct {
 	HealthAddress string
 	// LeaderElection lets one replica reconcile; all of them answer webhooks.
 	LeaderElection bool
+	// ProxyImage is the image of the proxy that pods of PHI workloads get. Empty gives
+	// them none, and nobody is asked for certificates.
+	ProxyImage string
+	// ProxyFormerImages are others that are in order in pods that run.
+	ProxyFormerImages []string
+	// ProxyUser is the id that proxies run under and nobody else may; 0 leaves it to the
+	// cluster.
+	ProxyUser int64
+	// ClusterDomain is that of the names of Services.
+	ClusterDomain string
+	// IssuerAddress is the host of who gives certificates, to proxies as to the manager,
+	// with its port where that is not 443.
+	IssuerAddress string
+	// IssuerTokenFile holds the manager's own token for it.
+	IssuerTokenFile string
+	// TrustDomain is that of every identity, as the issuer has it.
+	TrustDomain string
 	// Log says how to log.
 	Log zap.Options
 }
@@ -61,6 +81,16 @@ func (o *Options) Bind(flags *flag.FlagSet) {
 	flags.StringVar(&o.MetricsAddress, "metrics-bind-address", ":8443", "where metrics are served; 0 turns them off")
 	flags.StringVar(&o.HealthAddress, "health-probe-bind-address", ":8081", "where /healthz and /readyz are served")
 	flags.BoolVar(&o.LeaderElection, "leader-elect", true, "let one replica reconcile; all of them answer webhooks")
+	flags.StringVar(&o.ProxyImage, "proxy-image", "", "the image of the proxy that pods of PHI workloads get; by default they get none")
+	flags.Func("proxy-former-image", "an image of the proxy that is in order in pods that run; may be given several times", func(value string) error {
+		o.ProxyFormerImages = append(o.ProxyFormerImages, value)
+		return nil
+	})
+	flags.Int64Var(&o.ProxyUser, "proxy-user", 15443, "the user id that proxies run under and no other container may; 0 leaves it to the cluster, as OpenShift wants it")
+	flags.StringVar(&o.ClusterDomain, "cluster-domain", "cluster.local", "the domain of the names of Services")
+	flags.StringVar(&o.IssuerAddress, "issuer-address", "", "the host, and port where it is not 443, of the issuer of certificates; by default its Service in the operator's namespace")
+	flags.StringVar(&o.IssuerTokenFile, "issuer-token", "/var/run/secrets/issuer.hipaa-operator.io/token", "the projected token of audience "+enrol.Audience)
+	flags.StringVar(&o.TrustDomain, "trust-domain", "cluster.local", "the host of every SPIFFE ID, as the issuer has it")
 	o.Log.BindFlags(flags)
 }
 
@@ -78,12 +108,35 @@ func (o *Options) complete() error {
 	if problems := validation.IsDNS1123Label(o.Namespace); len(problems) > 0 {
 		return fmt.Errorf("reading --namespace: %q %s", o.Namespace, problems[0])
 	}
+	if err := o.completeProxies(); err != nil {
+		return err
+	}
 	if o.WebhookBaseURL == "" {
 		return nil
 	}
 	base, err := url.Parse(o.WebhookBaseURL)
 	if err != nil || base.Scheme != "https" || base.Host == "" {
 		return fmt.Errorf("reading --webhook-base-url: %q is not of the form https://host:port", o.WebhookBaseURL)
+	}
+	return nil
+}
+
+// completeProxies fills in and checks what proxies need, where there are any.
+func (o *Options) completeProxies() error {
+	if o.ProxyImage == "" {
+		return nil
+	}
+	if o.IssuerAddress == "" {
+		o.IssuerAddress = enrol.ServiceName + "." + o.Namespace + ".svc." + o.ClusterDomain
+	}
+	if problems := validation.IsDNS1123Subdomain(o.ClusterDomain); len(problems) > 0 {
+		return fmt.Errorf("reading --cluster-domain: %q %s", o.ClusterDomain, problems[0])
+	}
+	if o.ProxyUser < 0 {
+		return fmt.Errorf("reading --proxy-user: %d is no user id; 0 leaves it to the cluster", o.ProxyUser)
+	}
+	if err := pki.CheckTrustDomain(o.TrustDomain); err != nil {
+		return fmt.Errorf("reading --trust-domain: %w", err)
 	}
 	return nil
 }

@@ -65,7 +65,12 @@ func wire(ctx context.Context, mgr manager.Manager, o Options) error {
 	if err != nil {
 		return err
 	}
-	return controllers.Setup(ctx, mgr, controllers.Dependencies{
+	signing, err := addSigning(ctx, mgr, o)
+	if err != nil {
+		return err
+	}
+	loader.Proxy = signing.proxy(o)
+	return controllers.Setup(ctx, mgr, signing.shown(controllers.Dependencies{
 		Engine:         judge,
 		Witness:        book,
 		Guard:          watch,
@@ -74,5 +79,6 @@ func wire(ctx context.Context, mgr manager.Manager, o Options) error {
 		SecretsChanged: secrets.changed,
 		Serving:        serving(o.WebhookCertDir),
 		Clock:          clock.RealClock{},
-	})
+		Proxy:          loader.Proxy,
+	}))
 }

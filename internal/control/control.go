@@ -47,6 +47,9 @@ type Control struct {
 
 	// Judges are the kinds of object that Check is given one at a time.
 	Judges Kinds
+	// AtDeclaration says that a PHIWorkload is judged when people write it, as far as
+	// Judges has Workloads. Without it the workload as a whole is judged live alone.
+	AtDeclaration bool
 	// Needs is the evidence beside the object without which there is no verdict,
 	// at admission and live.
 	Needs Evidence
@@ -57,6 +60,11 @@ type Control struct {
 	Check func(Subject) []Finding
 	// Mutate adds the safeguard to a pod at admission. Optional. Idempotent.
 	Mutate func(Subject, *corev1.Pod)
+	// Lasts reports whether Mutate goes on in every mode but Off: others rely on what it
+	// has added. Optional.
+	Lasts func(Subject) bool
+	// Keeps says what an update of a stored pod takes away of what Mutate added. Optional.
+	Keeps func(was, now *corev1.Pod) []Finding
 	// Default fills in a claim at admission. Optional. Idempotent.
 	Default func(Subject, *corev1.PersistentVolumeClaim)
 	// Objects returns what the operator owns for the subject's workload, or for
@@ -96,6 +104,11 @@ type Break struct {
 	// Reported says that the violation cannot be refused at admission, only
 	// reported live.
 	Reported bool
+}
+
+// Admits reports whether admission asks the control about a kind.
+func (c *Control) Admits(kind Kinds) bool {
+	return c.Judges.Has(kind) && (kind != Workloads || c.AtDeclaration)
 }
 
 // Severity ranks controls.

@@ -38,6 +38,11 @@ const (
 	Reports
 	// SecretsAtRest is how API servers stored a Secret that the operator wrote.
 	SecretsAtRest
+	// Proxies is the operator's own proxy, and the PHI workloads that its configuration
+	// deals with; at admission of a pod the proxy alone.
+	Proxies
+	// Vendors is the vendors that flows name.
+	Vendors
 	// Resolvers and APIServer are read with FlowPeers. They stand in World.Missing
 	// by themselves where nothing was found although every cluster has it: where
 	// names are resolved, and the API server that a workload declares to call.
@@ -64,6 +69,8 @@ var evidenceNames = map[Evidence]string{
 	Infrastructure:  "the custom resources that declare infrastructure",
 	Reports:         "the reports of other systems",
 	SecretsAtRest:   "how API servers store Secrets",
+	Proxies:         "what proxies need",
+	Vendors:         "vendors and their agreements",
 	Resolvers:       "where names are resolved",
 	APIServer:       "the addresses of the API server",
 }

@@ -140,6 +140,16 @@ type World struct {
 	// It is read with Reports.
 	Serving *Serving
 
+	// Proxy is what pods get that speaks mutual TLS for them; nil where the operator has
+	// none to give.
+	Proxy *Proxy
+	// Parties are the PHI workloads that flows name, by their names. They are read with
+	// Proxies, live alone.
+	Parties map[types.NamespacedName]Party
+
+	// Vendors that flows name, by name. One that is not declared is not there.
+	Vendors map[string]*hipaav1.Vendor
+
 	// Isolation is the latest result of the probe; nil if it never ran.
 	Isolation *IsolationResult
 

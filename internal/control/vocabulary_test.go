@@ -111,7 +111,7 @@ func TestSetsAreReadByPeople(t *testing.T) {
 	if len(control.AllKinds.Each()) != 13 || !control.AllKinds.Has(control.Workloads) || control.Pods.Has(control.Pods|control.Claims) {
 		t.Error("sets of kinds do not hold what they hold")
 	}
-	if len(control.AllEvidence.Each()) != 15 {
+	if len(control.AllEvidence.Each()) != 17 {
 		t.Error("AllEvidence is not all of it")
 	}
 }

@@ -28,7 +28,7 @@ func (e *Engine) Admit(s control.Subject, r Ruling) Decision {
 	s.Now = r.Now
 	for i := range r.Effective.controls {
 		c := &r.Effective.controls[i]
-		if !c.Judges.Has(kind) || !r.inForce(i) || r.mode(i) == hipaav1.ModeOff {
+		if !c.Admits(kind) || !r.inForce(i) || r.mode(i) == hipaav1.ModeOff {
 			continue
 		}
 		for _, f := range check(c, s, c.Needs) {

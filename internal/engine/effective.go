@@ -10,6 +10,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -387,6 +388,7 @@ func (m *merge) addTransmission(p *hipaav1.ComplianceProfile) {
 		if s := from.CertificatesElsewhere; s != nil && m.stands(*s) {
 			into.Transmission.CertificatesElsewhere = cmp.Or(into.Transmission.CertificatesElsewhere, s)
 		}
+		into.Transmission.Proxy = strictestProxy(into.Transmission.Proxy, from.Proxy)
 		into.Transmission.EdgeProbe = strictest(into.Transmission.EdgeProbe, from.EdgeProbe, hipaav1.EdgeProbeNever, hipaav1.EdgeProbeDial)
 		if minutes := from.EdgeProbeMinutes; minutes > 0 && (into.Transmission.EdgeProbeMinutes == 0 || minutes < into.Transmission.EdgeProbeMinutes) {
 			into.Transmission.EdgeProbeMinutes = minutes
@@ -399,6 +401,29 @@ func (m *merge) addTransmission(p *hipaav1.ComplianceProfile) {
 		into.Session.WithoutPeople = strictest(into.Session.WithoutPeople, cmp.Or(from.WithoutPeople, hipaav1.SessionsWithoutPeopleJudged),
 			hipaav1.SessionsWithoutPeopleStated, hipaav1.SessionsWithoutPeopleJudged)
 	}
+}
+
+// strictestProxy is the newest TLS, the shortest grace, and the most of what a proxy
+// needs.
+func strictestProxy(a, b *hipaav1.ProxyParameters) *hipaav1.ProxyParameters {
+	if a == nil || b == nil {
+		return cmp.Or(a, b)
+	}
+	merged := *a
+	merged.MinimumTLS = strictest(a.MinimumTLS, b.MinimumTLS, hipaav1.TLS12, hipaav1.TLS13)
+	if a.OutageGrace == nil || b.OutageGrace != nil && b.OutageGrace.Duration < a.OutageGrace.Duration {
+		merged.OutageGrace = b.OutageGrace
+	}
+	merged.CPU, merged.Memory = larger(a.CPU, b.CPU), larger(a.Memory, b.Memory)
+	return &merged
+}
+
+// larger is the larger of two quantities; nil is none.
+func larger(a, b *resource.Quantity) *resource.Quantity {
+	if a == nil || b != nil && b.Cmp(*a) > 0 {
+		return b
+	}
+	return a
 }
 
 // tighten takes from a workload what is stricter than what the profiles ask for.

@@ -117,7 +117,7 @@ func (e *Engine) ReportTypes() []control.ReportType {
 func (e *Engine) AdmissionEvidence(kind control.Kinds) control.Evidence {
 	var needs control.Evidence
 	for i := range e.controls {
-		if e.controls[i].Judges.Has(kind) {
+		if e.controls[i].Admits(kind) {
 			needs |= e.controls[i].Needs
 		}
 	}

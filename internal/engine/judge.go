@@ -25,6 +25,9 @@ type Result struct {
 	// Exception excuses the workload from the control now, whether or not there is
 	// anything to excuse; nil is none. A grant of access is one as well.
 	Exception *hipaav1.ControlException
+	// Idle says that the installation lacks what the control acts by: it has entered no
+	// mode.
+	Idle bool
 	// Until is the first instant after the ruling's at which a finding may be another
 	// by itself; zero is never.
 	Until time.Time
@@ -47,7 +50,7 @@ func (e *Engine) Judge(s control.Subject, r Ruling) []Result {
 
 func (e *Engine) judgeOne(i int, s control.Subject, r Ruling) Result {
 	c := &r.Effective.controls[i]
-	result := Result{ID: c.ID, Mode: r.mode(i)}
+	result := Result{ID: c.ID, Mode: r.mode(i), Idle: idle(c, s.World)}
 	if result.Mode == hipaav1.ModeOff {
 		result.Verdict = hipaav1.VerdictUnknown
 		result.Message = "not judged: the profile's mode for this control is Off"
@@ -65,6 +68,17 @@ func (e *Engine) judgeOne(i int, s control.Subject, r Ruling) Result {
 		}
 	}
 	return result
+}
+
+// Idle reports whether the installation lacks what a control acts by. It is then only
+// reported, and enters Enforce when it can act: people see before that what it will do.
+func (e *Engine) Idle(id string, w *control.World) bool {
+	i, known := e.byID[id]
+	return known && idle(&e.controls[i], w)
+}
+
+func idle(c *control.Control, w *control.World) bool {
+	return c.Needs.Has(control.Proxies) && w.Proxy == nil && w.Missing[control.Proxies] == ""
 }
 
 // tally collects what one control says about all objects of a workload.

@@ -46,12 +46,37 @@ func (e *Engine) MutatedBy(s control.Subject, r Ruling) []string {
 func (e *Engine) eachMutation(s control.Subject, r Ruling, after func(id string)) {
 	for i := range r.Effective.controls {
 		c := &r.Effective.controls[i]
-		if c.Mutate == nil || !e.enforces(i, &s, r) || missingEvidence(s.World, c.Needs) != nil {
+		if c.Mutate == nil || !e.enforces(i, &s, r) && !lasts(c, &s, r, i) || missingEvidence(s.World, c.Needs) != nil {
 			continue
 		}
 		c.Mutate(s, s.Pod)
 		after(c.ID)
 	}
+}
+
+// lasts reports whether a control that does not take effect goes on adding to pods:
+// unless people have turned it off, or excepted the workload.
+func lasts(c *control.Control, s *control.Subject, r Ruling, i int) bool {
+	return c.Lasts != nil && r.inForce(i) && r.mode(i) != hipaav1.ModeOff && r.exception(s.Workload, c.ID) == nil && c.Lasts(*s)
+}
+
+// AdmitUpdate says what an update takes away of what enforced controls added to a pod.
+// It refuses also where the same was found before.
+func (e *Engine) AdmitUpdate(was *corev1.Pod, s control.Subject, r Ruling) Decision {
+	var d Decision
+	for i := range r.Effective.controls {
+		c := &r.Effective.controls[i]
+		if c.Keeps == nil || !e.enforces(i, &s, r) && !lasts(c, &s, r, i) {
+			continue
+		}
+		for _, f := range c.Keeps(was, s.Pod) {
+			d.add(violation(c, &s, f), hipaav1.ModeEnforce, nil)
+		}
+	}
+	if len(d.Denied) > 0 && s.Workload != nil {
+		d.Workloads = []string{s.Workload.Name}
+	}
+	return d
 }
 
 // Default fills in the subject's claim, in place, as enforced controls ask.

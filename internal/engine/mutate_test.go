@@ -113,3 +113,76 @@ func TestEvidenceForMutationIsThatOfControlsThatMutate(t *testing.T) {
 		}
 	}
 }
+
+// What others rely on is not left out of new pods, nor taken from those that run, because
+// a mode is weaker for a while.
+func TestWhatLastsGoesOnUntilPeopleEndIt(t *testing.T) {
+	excepted := []*hipaav1.ControlException{phitest.Exception("x", "api", first).ApprovedBy("lead").Obj()}
+	for name, tc := range map[string]struct {
+		mode       hipaav1.Mode
+		lasts      bool
+		exceptions []*hipaav1.ControlException
+		acts       bool
+	}{
+		"enforced":                       {mode: hipaav1.ModeEnforce, acts: true},
+		"reported only":                  {mode: hipaav1.ModeAudit},
+		"reported only, and relied on":   {mode: hipaav1.ModeAudit, lasts: true, acts: true},
+		"off, and relied on":             {mode: hipaav1.ModeOff, lasts: true},
+		"excepted by people, and relied": {mode: hipaav1.ModeEnforce, lasts: true, exceptions: excepted},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := marking(first)
+			c.Lasts = func(control.Subject) bool { return tc.lasts }
+			c.Keeps = func(was, now *corev1.Pod) []control.Finding {
+				if was.Labels[first] == now.Labels[first] {
+					return nil
+				}
+				return []control.Finding{control.Failed("metadata.labels", "is not what it was")}
+			}
+			e := newEngine(t, c)
+			effective := resolve(t, e, phitest.Profile("a").Mode(tc.mode))
+			ruling := engine.Ruling{Effective: effective, Stage: hipaav1.StageEnforced, Exceptions: tc.exceptions, Now: phitest.Epoch}
+			s := podSubject(effective, phitest.Pod("api").Obj())
+			e.Mutate(s, ruling)
+			if got := s.Pod.Labels[first] != ""; got != tc.acts {
+				t.Errorf("the pod is mutated: %t, want %t", got, tc.acts)
+			}
+			was, now := s.Pod.DeepCopy(), s
+			was.Labels[first] = "marked"
+			now.Pod = was.DeepCopy()
+			now.Pod.Labels[first] = "otherwise"
+			if d := e.AdmitUpdate(was, now, ruling); (len(d.Denied) == 1) != tc.acts {
+				t.Errorf("an update is answered with %+v", d)
+			}
+			if d := e.AdmitUpdate(was, s.Of(was), ruling); len(d.Denied) != 0 {
+				t.Errorf("an update of something else is answered with %+v", d)
+			}
+		})
+	}
+}
+
+// Without what it acts by a control is reported, and has entered nothing.
+func TestAControlIsIdleWithoutWhatItActsBy(t *testing.T) {
+	c := finding(first, control.Workloads)
+	c.Needs = control.Proxies
+	e := newEngine(t, c, finding(second, control.Workloads))
+	effective := resolve(t, e, phitest.Profile("a"))
+	for name, tc := range map[string]struct {
+		world control.World
+		want  bool
+	}{
+		"an operator without a proxy": {want: true},
+		"one that has it":             {world: control.World{Proxy: phitest.Proxy()}},
+		"one that cannot give it yet": {world: control.World{Missing: map[control.Evidence]string{control.Proxies: "no roots"}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := control.Subject{Profile: effective.Parameters, Namespace: ehr(), Workload: phitest.Workload("api").Obj(), World: &tc.world}
+			for _, result := range e.Judge(s, engine.Ruling{Effective: effective, Now: phitest.Epoch}) {
+				want := tc.want && result.ID == first
+				if result.Idle != want || e.Idle(result.ID, s.World) != want {
+					t.Errorf("%s is idle: %t, want %t", result.ID, result.Idle, want)
+				}
+			}
+		})
+	}
+}

@@ -34,6 +34,9 @@ type Options struct {
 	// pod. It is read at each try until the issuer has answered once; from then on the
 	// bundle in its answers counts, which came under a root that was trusted before.
 	BundleFile string
+	// Roots, where it is set, is asked at each try in place of that file and of the
+	// bundle in the latest answer: for who can ask the API server which roots count.
+	Roots func() (pki.Bundle, error)
 	// Clock is the time by which certificates are judged and renewed.
 	Clock Clock
 	// Jitter gives numbers from 0 to below 1, so that pods do not ask all at once.
@@ -64,7 +67,7 @@ type Enrolment struct {
 	held    atomic.Pointer[credentials]
 	failed  atomic.Pointer[error]
 	// tried is when the latest try ended, lost when the latest ended that did not reach
-	// the issuer, and doubt asks for one now.
+	// the issuer, and doubt is a wish for one now.
 	tried   atomic.Pointer[time.Time]
 	lost    atomic.Pointer[time.Time]
 	doubt   chan struct{}
@@ -85,8 +88,8 @@ func New(o Options) (*Enrolment, error) {
 	if err != nil || issuer.Scheme != "https" || issuer.Hostname() == "" || issuer.Path != "" || issuer.RawQuery != "" || issuer.User != nil {
 		return nil, errors.New("enrolling: the issuer's URL is https, a host and a port, and nothing else")
 	}
-	if o.TokenFile == "" || o.BundleFile == "" || o.Clock == nil || o.Jitter == nil {
-		return nil, errors.New("enrolling: a token file, a bundle file, a clock and a jitter are needed")
+	if o.TokenFile == "" || o.BundleFile == "" && o.Roots == nil || o.Clock == nil || o.Jitter == nil {
+		return nil, errors.New("enrolling: a token file, a bundle, a clock and a jitter are needed")
 	}
 	if o.Dial == nil {
 		o.Dial = (&net.Dialer{Timeout: tryTimeout}).DialContext
@@ -130,6 +133,15 @@ func (e *Enrolment) ID() pki.ID {
 // Changed tells of a new certificate; one message that waits is enough.
 func (e *Enrolment) Changed() <-chan struct{} { return e.changed }
 
+// Renew has Run ask now, whatever is left of the certificate: who heard of other roots
+// need not wait until it is due.
+func (e *Enrolment) Renew() {
+	select {
+	case e.doubt <- struct{}{}:
+	default:
+	}
+}
+
 // LastError is why the latest try failed, nil if it did not.
 func (e *Enrolment) LastError() error {
 	if failed := e.failed.Load(); failed != nil {
@@ -148,10 +160,7 @@ func (e *Enrolment) Outage() bool {
 		return true
 	}
 	if tried := e.tried.Load(); tried != nil && now.Sub(*tried) > longest {
-		select {
-		case e.doubt <- struct{}{}:
-		default:
-		}
+		e.Renew()
 	}
 	return false
 }

@@ -72,7 +72,7 @@ func newIssuer(t *testing.T, clock *steppedClock) *issuer {
 func (s *issuer) rotate() {
 	s.t.Helper()
 	var err error
-	if s.root, err = pki.NewRoot(domain, s.clock.Now(), pki.DefaultPlan().Root); err != nil {
+	if s.root, err = pki.NewRoot(domain, s.clock.Now(), pki.DefaultPlan().Root, host); err != nil {
 		s.t.Fatal(err)
 	}
 	if s.by, err = s.root.Intermediate(domain, []string{host}, s.clock.Now(), pki.DefaultPlan().Intermediate); err != nil {
@@ -220,7 +220,7 @@ func TestABundleInAnAnswerIsTrustedFromThenOn(t *testing.T) {
 	// The next root is published in an answer, and signs the one after it.
 	s.does(func(w http.ResponseWriter, r *http.Request) {
 		response := s.response(r)
-		next, err := pki.NewRoot(domain, clock.Now(), pki.DefaultPlan().Root)
+		next, err := pki.NewRoot(domain, clock.Now(), pki.DefaultPlan().Root, host)
 		if err != nil {
 			t.Error(err)
 		}
@@ -243,6 +243,37 @@ func TestABundleInAnAnswerIsTrustedFromThenOn(t *testing.T) {
 	clock.next(t)
 	if err := p.LastError(); err != nil || !p.Bundle().Equal(s.bundle()) {
 		t.Errorf("it holds %d roots: %v", len(p.Bundle()), err)
+	}
+}
+
+// Who can ask which roots count needs neither a file nor what the last answer said: also
+// where the issuer had to begin anew.
+func TestRootsMayBeAskedFor(t *testing.T) {
+	clock := newClock()
+	s := newIssuer(t, clock)
+	var known atomic.Pointer[pki.Bundle]
+	p := newPod(t, s, func(o *Options) {
+		o.BundleFile = ""
+		o.Roots = func() (pki.Bundle, error) {
+			if bundle := known.Load(); bundle != nil {
+				return *bundle, nil
+			}
+			return nil, errors.New("nobody has published any")
+		}
+	})
+	clock.next(t)
+	if err := p.Ready(); err == nil || err.Error() != "nobody has published any" {
+		t.Errorf("without roots: %v", err)
+	}
+	for range 2 {
+		s.rotate()
+		bundle := s.bundle()
+		known.Store(&bundle)
+		p.Renew()
+		clock.next(t)
+		if err := p.LastError(); err != nil || !p.Bundle().Equal(s.bundle()) {
+			t.Errorf("it holds %d roots: %v", len(p.Bundle()), err)
+		}
 	}
 }
 

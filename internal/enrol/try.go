@@ -104,6 +104,9 @@ var errNoToken = errors.New("the file holds no token; mount the projected one")
 
 // trusted is the roots under which the issuer must be.
 func (e *Enrolment) trusted() (pki.Bundle, error) {
+	if e.options.Roots != nil {
+		return e.options.Roots()
+	}
 	if held := e.held.Load(); held != nil {
 		return held.bundle, nil
 	}

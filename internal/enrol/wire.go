@@ -14,6 +14,12 @@ const (
 	// Audience is that of the tokens by which pods ask. Tokens of that audience are
 	// given to nodes for their pods, and to nobody else.
 	Audience = "issuer.hipaa-operator.io"
+	// BundleName is the ConfigMap of the operator's namespace in which the issuer
+	// publishes the roots, and BundleKey its key.
+	BundleName = "hipaa-operator-bundle"
+	BundleKey  = "bundle.pem"
+	// ServiceName is the Service of that namespace through which the issuer is reached.
+	ServiceName = "hipaa-operator-issuer"
 	// MaxRequest and MaxResponse bound bodies in bytes.
 	MaxRequest  = 8 << 10
 	MaxResponse = 128 << 10

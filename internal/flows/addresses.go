@@ -36,6 +36,25 @@ func (d declaration) apiServer(path string) []Flow {
 	return flows
 }
 
+// issuerPort is where the pods of the issuer listen.
+const issuerPort = 9443
+
+// certificates is the way by which the workload's proxies get theirs.
+func (d declaration) certificates() []Flow {
+	proxy := d.workload.Status.Proxy
+	if proxy == nil {
+		return nil
+	}
+	issuer := metav1.LabelSelector{MatchLabels: map[string]string{
+		"app.kubernetes.io/name": "hipaa-operator", "app.kubernetes.io/component": "issuer",
+	}}
+	return []Flow{{
+		Path:  "certificates",
+		Peers: []reach.Peer{podsIn(proxy.IssuerNamespace, issuer)},
+		Ports: appendPort(nil, corev1.ProtocolTCP, issuerPort),
+	}}
+}
+
 const (
 	dnsPort      = 53
 	dnsNamespace = "kube-system"

@@ -142,6 +142,31 @@ func TestEveryKindOfPeerIsResolved(t *testing.T) {
 	}
 }
 
+// A workload with proxies is called by them, past them as long as pods have none, and
+// gets their certificates.
+func TestProxiesAreTheListeners(t *testing.T) {
+	db := phitest.Workload("db").Port("sql", 5432).Proxied("db").Obj()
+	portal := phitest.Workload("portal").Port("http", 8080).From(phitest.FromWorkload("db")).To(phitest.ToWorkload("db")).Proxied().Obj()
+	portal.Status.Proxy.Plaintext = hipaav1.PlaintextOpen
+	s := town{workloads: []*hipaav1.PHIWorkload{db, portal}, resolvers: dns}.subject()
+	got := flows.Of(s, portal)
+	want := flows.Declared{
+		Ingress: []flows.Flow{{Path: "spec.access.from[0]", Peers: []reach.Peer{podsIn("ehr", "app", "db")}, Ports: tcp(8080, 18080)}},
+		Egress: []flows.Flow{
+			{Path: "spec.egress.to[0]", Peers: []reach.Peer{podsIn("ehr", "app", "db")}, Ports: tcp(15432)},
+			{
+				Path:  "certificates",
+				Peers: []reach.Peer{podsIn("hipaa-operator-system", "app.kubernetes.io/name", "hipaa-operator", "app.kubernetes.io/component", "issuer")},
+				Ports: tcp(9443),
+			},
+			flows.NameResolution(s)[0],
+		},
+	}
+	if diff := cmp.Diff(want, got, bySense); diff != "" {
+		t.Errorf("declared (-want +got):\n%s", diff)
+	}
+}
+
 // What is held against policies is what opens, entry for entry.
 func TestAllowedIsWhatOpens(t *testing.T) {
 	declared := flows.Declared{

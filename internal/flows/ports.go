@@ -6,6 +6,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
 	"github.com/hipaa-operator/hipaa-operator/internal/reach"
 )
 
@@ -21,7 +22,7 @@ func (d declaration) ownPorts(names []string) (ports []reach.PortRange, unknown 
 			unknown = append(unknown, name)
 			continue
 		}
-		ports = appendPort(ports, corev1.ProtocolTCP, d.workload.Spec.Ports[i].Port)
+		ports = appendListeners(ports, d.workload, d.workload.Spec.Ports[i].Port)
 	}
 	return ports, unknown
 }
@@ -29,7 +30,15 @@ func (d declaration) ownPorts(names []string) (ports []reach.PortRange, unknown 
 func portsOf(w *hipaav1.PHIWorkload) []reach.PortRange {
 	var ports []reach.PortRange
 	for _, p := range w.Spec.Ports {
-		ports = appendPort(ports, corev1.ProtocolTCP, p.Port)
+		ports = appendListeners(ports, w, p.Port)
+	}
+	return ports
+}
+
+// appendListeners adds where a workload is called at a port that it declares.
+func appendListeners(ports []reach.PortRange, w *hipaav1.PHIWorkload, number int32) []reach.PortRange {
+	for _, listener := range control.Listeners(w, number) {
+		ports = appendPort(ports, corev1.ProtocolTCP, listener)
 	}
 	return ports
 }

@@ -25,7 +25,7 @@ func TestManifestsAreReadForTheOperatorsNamespace(t *testing.T) {
 	}
 	want := map[string]int{
 		"MutatingWebhookConfiguration": 1, "ValidatingWebhookConfiguration": 1,
-		"ValidatingAdmissionPolicy": 18, "ValidatingAdmissionPolicyBinding": 18,
+		"ValidatingAdmissionPolicy": 20, "ValidatingAdmissionPolicyBinding": 20,
 	}
 	if diff := cmp.Diff(want, kinds); diff != "" {
 		t.Errorf("kinds (-want +got):\n%s", diff)

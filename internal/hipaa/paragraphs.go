@@ -33,6 +33,10 @@ var (
 	MinimumNecessaryUses      = cite("164.514(d)(2)", "Minimum necessary uses of protected health information", Standard)
 	PersonnelDesignations     = cite("164.530(a)(1)", "Personnel designations", Standard)
 	BusinessAssociateContract = cite("164.308(b)(1)", "Business associate contracts and other arrangements", Standard)
+	WrittenContract           = cite("164.308(b)(3)", "Written contract or other arrangement", Required)
+	AssociateContractClauses  = cite("164.314(a)(2)(i)", "Business associate contracts", Required)
+	DisclosureToAssociates    = cite("164.502(e)(1)", "Disclosures to business associates", Standard)
+	PrivacyContractClauses    = cite("164.504(e)(1)", "Business associate contracts", Standard)
 )
 
 var paragraphs []Citation

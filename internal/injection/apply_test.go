@@ -95,33 +95,15 @@ func TestNamesOfPortsMoveToTheProxy(t *testing.T) {
 	}
 }
 
-// The names of a running pod's ports lead to numbers that cannot change.
-func TestListenPorts(t *testing.T) {
-	seen := map[int32]int32{}
-	for port := int32(1); port <= lastPort; port++ {
-		listen := ListenPort(port)
-		if isOwn(listen) || !isPort(listen) {
-			t.Fatalf("%d leads to %d", port, listen)
-		}
-		if isOwn(port) {
-			continue // the application cannot have it
-		}
-		if other, taken := seen[listen]; taken {
-			t.Fatalf("%d and %d both lead to %d", other, port, listen)
-		}
-		if seen[listen] = port; applicationPort(listen) != port {
-			t.Fatalf("%d leads to %d, and that back to %d", port, listen, applicationPort(listen))
-		}
-	}
-	for port, want := range map[int32]int32{80: 10080, 8080: 18080, 5432: 15432, 65535: 10000, 5020: 25020} {
-		if got := ListenPort(port); got != want {
-			t.Errorf("ListenPort(%d) = %d, want %d", port, got, want)
-		}
-	}
-}
-
 func httpGet(port intstr.IntOrString, path string) *corev1.Probe {
 	return &corev1.Probe{ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: path, Port: port}}, PeriodSeconds: 7}
+}
+
+func withHeaders(p *corev1.Probe, pairs ...string) *corev1.Probe {
+	for i := 0; i < len(pairs); i += 2 {
+		p.HTTPGet.HTTPHeaders = append(p.HTTPGet.HTTPHeaders, corev1.HTTPHeader{Name: pairs[i], Value: pairs[i+1]})
+	}
+	return p
 }
 
 func TestQuestionsOfTheKubeletGoToTheProxy(t *testing.T) {
@@ -141,6 +123,10 @@ func TestQuestionsOfTheKubeletGoToTheProxy(t *testing.T) {
 		"with a fragment, which nobody sends": {httpGet(http, "/h#part"), "/http/8080/h"},
 		"with characters that have to escape": {httpGet(http, "/a b/~é"), "/http/8080/a~2520b/~7E~25C3~25A9"},
 		"at a path that begins with two":      {httpGet(http, "/x//y/../z"), "/http/8080/x//y/../z"},
+		"with headers":                        {withHeaders(httpGet(http, "/h"), "Host", "api.example", "X-Why", "a/b: c"), "/http/8080/~hHost~3Aapi.example~0AX-Why~3Aa~2Fb~3A~20c~0A/h"},
+		"with headers at the root":            {withHeaders(httpGet(http, "/"), "Accept", ""), "/http/8080/~hAccept~3A~0A"},
+		"with a header of two lines":          {withHeaders(httpGet(http, "/h"), "X-Why", "a\nHost: b"), ""},
+		"with a header that is none":          {withHeaders(httpGet(http, "/h"), "X Why", "a"), ""},
 		"by HTTPS":                            {&corev1.Probe{ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: "/h", Port: http, Scheme: "HTTPS"}}}, "/https/8080/h"},
 		"by TCP":                              {&corev1.Probe{ProbeHandler: corev1.ProbeHandler{TCPSocket: &corev1.TCPSocketAction{Port: http}}}, "/tcp/8080"},
 		"by gRPC":                             {&corev1.Probe{ProbeHandler: corev1.ProbeHandler{GRPC: &corev1.GRPCAction{Port: 8080}}}, "/grpc/8080"},
@@ -195,7 +181,7 @@ func TestHooksGoToTheProxy(t *testing.T) {
 	plan := planFor(api().Obj())
 	got := expectSettled(t, plan, give)
 	want := give.Spec.Containers[0].Lifecycle.DeepCopy()
-	want.PreStop.HTTPGet.Path, want.PreStop.HTTPGet.Port, want.PreStop.HTTPGet.Scheme = "/http/8080/drain", intstr.FromInt32(probePort), corev1.URISchemeHTTP
+	*want.PreStop.HTTPGet = corev1.HTTPGetAction{Path: "/http/8080/~hX-Why~3Aend~0A/drain", Port: intstr.FromInt32(probePort), Scheme: corev1.URISchemeHTTP}
 	if diff := cmp.Diff(want, got.Spec.Containers[0].Lifecycle); diff != "" {
 		t.Errorf("hooks (-want +got):\n%s", diff)
 	}

@@ -26,6 +26,10 @@ func (p *Plan) Check(pod *corev1.Pod) []control.Finding {
 	if findings := cannot(pod); findings != nil {
 		return findings
 	}
+	if indexOf(pod) < 0 {
+		return []control.Finding{control.Failed("spec.initContainers", "has no container %s", Name).
+			But("let the operator's admission add it: create the pod anew, and take out what opts it out")}
+	}
 	want := pod.DeepCopy()
 	p.Apply(want)
 	return slices.Concat(
@@ -94,10 +98,6 @@ func otherNames(pod *corev1.Pod) func(yield func(at, name string) bool) {
 // proxy says what is wrong with the container itself.
 func (p *Plan) proxy(pod *corev1.Pod, want *corev1.Container) []control.Finding {
 	i := indexOf(pod)
-	if i < 0 {
-		return []control.Finding{control.Failed("spec.initContainers", "has no container %s", Name).
-			But("let the operator's admission add it: create the pod anew, and take out what opts it out")}
-	}
 	at := fmt.Sprintf("spec.initContainers[%d]", i)
 	var findings []control.Finding
 	if i > 0 {
@@ -184,7 +184,7 @@ func (p *Plan) imitations(pod *corev1.Pod) []control.Finding {
 			findings = append(findings, control.Failed(at+".securityContext.runAsUser", "is %d, which only the proxy runs under", *user).But("give it another user id"))
 		}
 		for i := range c.VolumeMounts {
-			if path.Clean(c.VolumeMounts[i].MountPath) == "/etc/resolv.conf" {
+			if path.Clean(c.VolumeMounts[i].MountPath) == control.ResolverFile {
 				findings = append(findings, control.Failed(fmt.Sprintf("%s.volumeMounts[%d]", at, i), "replaces what has the application ask the proxy for names").But("mount nothing there"))
 			}
 		}

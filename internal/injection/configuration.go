@@ -32,18 +32,10 @@ type Settings struct {
 	Refusal     config.Refusal
 	// NameServers are the cluster's.
 	NameServers []netip.AddrPort
-	// Pods are the workload's: those that run, and those that its templates would make.
+	// Pods are the workload's.
 	Pods []*corev1.Pod
 	// Parties are the PHI workloads that it deals with.
-	Parties map[types.NamespacedName]Party
-}
-
-// Party is what there is of another PHI workload.
-type Party struct {
-	// Pods are those that run, and those that templates would make.
-	Pods []*corev1.Pod
-	// Services are those of its namespace.
-	Services []*corev1.Service
+	Parties map[types.NamespacedName]control.Party
 }
 
 // Configuration is what the proxies of the subject's workload do, sorted, and one
@@ -105,7 +97,7 @@ func (b *builder) inbound() []config.Inbound {
 			continue
 		}
 		list = append(list, config.Inbound{
-			Name: port.Name, Listen: int(ListenPort(port.Port)), Forward: int(port.Port), Protocol: config.Protocol(port.Protocol), From: b.callers(port.Name),
+			Name: port.Name, Listen: int(control.ListenPort(port.Port)), Forward: int(port.Port), Protocol: config.Protocol(port.Protocol), From: b.callers(port.Name),
 		})
 	}
 	slices.SortFunc(list, func(x, y config.Inbound) int { return cmp.Compare(x.Forward, y.Forward) })
@@ -152,7 +144,7 @@ func (b *builder) key(peer *hipaav1.PHIWorkloadPeer) types.NamespacedName {
 }
 
 // party is what there is of a workload, the builder's own included.
-func (b *builder) party(key types.NamespacedName) Party {
+func (b *builder) party(key types.NamespacedName) control.Party {
 	party := b.with.Parties[key]
 	if key.Namespace == b.workload.Namespace && key.Name == b.workload.Name {
 		party.Pods = slices.Concat(party.Pods, b.with.Pods)
@@ -160,11 +152,19 @@ func (b *builder) party(key types.NamespacedName) Party {
 	return party
 }
 
-// identities are those that the pods of a workload have.
+// identities are those of a workload: of its pods, and while there are none, those that
+// its last ones had.
 func (b *builder) identities(path string, key types.NamespacedName) []config.Peer {
-	var peers []config.Peer
+	var accounts []string
 	for _, pod := range b.party(key).Pods {
-		if id, err := pki.WorkloadID(b.with.TrustDomain, key.Namespace, control.ServiceAccountOf(pod)); err == nil {
+		accounts = append(accounts, control.ServiceAccountOf(pod))
+	}
+	if w := b.workloadAt(key); len(accounts) == 0 && w != nil && w.Status.Proxy != nil {
+		accounts = w.Status.Proxy.ServiceAccounts
+	}
+	var peers []config.Peer
+	for _, account := range accounts {
+		if id, err := pki.WorkloadID(b.with.TrustDomain, key.Namespace, account); err == nil {
 			peers = append(peers, config.Peer{ID: id.String()})
 		}
 	}
@@ -172,6 +172,15 @@ func (b *builder) identities(path string, key types.NamespacedName) []config.Pee
 		b.keepClosed(path, "PHIWorkload %s has no pods yet, so that nobody knows their ServiceAccount", key)
 	}
 	return sortedPeers(peers)
+}
+
+// workloadAt is a PHI workload of the subject's world, the builder's own included; nil
+// where there is none.
+func (b *builder) workloadAt(key types.NamespacedName) *hipaav1.PHIWorkload {
+	if key.Namespace == b.workload.Namespace && key.Name == b.workload.Name {
+		return b.workload
+	}
+	return b.subject.World.Workloads[key]
 }
 
 func sortedPeers(peers []config.Peer) []config.Peer {

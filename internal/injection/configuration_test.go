@@ -34,8 +34,10 @@ func headless(s *corev1.Service) *corev1.Service {
 	return s
 }
 
-// member is a pod of a StatefulSet behind a Service.
-func member(i int) *corev1.Pod {
+// member is a pod of a StatefulSet behind a Service, with its proxy.
+func member(i int) *corev1.Pod { return applied(planFor(database()), bareMember(i)) }
+
+func bareMember(i int) *corev1.Pod {
 	return phitest.Pod("db").Listens("postgres", 5432).With(func(p *corev1.Pod) {
 		p.Name = fmt.Sprintf("db-%d", i)
 		p.Spec.Hostname, p.Spec.Subdomain = p.Name, "db"
@@ -46,22 +48,28 @@ func member(i int) *corev1.Pod {
 type town struct {
 	workload *phitest.WorkloadBuilder
 	pods     []*corev1.Pod
-	parties  map[string]Party
+	parties  map[string]control.Party
 	plain    []*corev1.Service
+	// bare says that the database is to have no proxy.
+	bare bool
 }
 
 // database is what others call.
 func database() *hipaav1.PHIWorkload {
-	w := phitest.Workload("db").Port("postgres", 5432).Obj()
+	w := phitest.Workload("db").Port("postgres", 5432).Proxied("db").Obj()
 	w.Spec.Ports[0].Protocol = hipaav1.PortProtocolTCP
 	return w
 }
 
 func (in town) configure() (*config.Configuration, []string, error) {
 	w := in.workload.Stored().Obj()
-	a := realApplication{workloads: []*hipaav1.PHIWorkload{w, database(), phitest.Workload("portal").Obj()}, services: in.plain}
+	db := database()
+	if in.bare {
+		db.Status.Proxy = nil
+	}
+	a := realApplication{workloads: []*hipaav1.PHIWorkload{w, db, phitest.Workload("portal").Obj()}, services: in.plain}
 	with := settings()
-	with.Pods, with.Parties = in.pods, map[types.NamespacedName]Party{}
+	with.Pods, with.Parties = in.pods, map[types.NamespacedName]control.Party{}
 	for name, party := range in.parties {
 		with.Parties[types.NamespacedName{Namespace: phitest.DefaultNamespace, Name: name}] = party
 	}
@@ -91,11 +99,14 @@ func lines(c *config.Configuration) []string {
 }
 
 func TestConfiguration(t *testing.T) {
-	databasePod := phitest.Pod("db").Listens("postgres", 5432).Obj()
-	portal := map[string]Party{"portal": {Pods: []*corev1.Pod{phitest.Pod("portal").Obj()}}}
-	services := func(s ...*corev1.Service) map[string]Party {
-		return map[string]Party{"db": {Pods: []*corev1.Pod{databasePod}, Services: s}}
+	barePod := phitest.Pod("db").Listens("postgres", 5432).Obj()
+	databasePod := applied(planFor(database()), barePod)
+	portal := map[string]control.Party{"portal": {Pods: []*corev1.Pod{phitest.Pod("portal").Obj()}}}
+	services := func(s ...*corev1.Service) map[string]control.Party {
+		return map[string]control.Party{"db": {Pods: []*corev1.Pod{databasePod}, Services: s}}
 	}
+	byName := serviceOf("db", port(5432, intstr.FromString("postgres")))
+	const outPlain = "out db.ehr.svc.cluster.local:5432 > db.ehr.svc.cluster.local:5432 TCP Plain []"
 	calling := api().To(phitest.ToWorkload("db"))
 	const inNobody, inPortal = "in http 18080>8080 HTTP []", "in http 18080>8080 HTTP [ehr/sa/portal]"
 	const outDB = "out db.ehr.svc.cluster.local:5432 > db.ehr.svc.cluster.local:5432 TCP Mutual [ehr/sa/db]"
@@ -109,10 +120,46 @@ func TestConfiguration(t *testing.T) {
 			give: town{workload: api().From(phitest.FromWorkload("portal")), parties: portal}, want: []string{inPortal},
 		},
 		"a caller under several ServiceAccounts, each once": {
-			give: town{workload: api().From(phitest.FromWorkload("portal")), parties: map[string]Party{"portal": {Pods: []*corev1.Pod{
+			give: town{workload: api().From(phitest.FromWorkload("portal")), parties: map[string]control.Party{"portal": {Pods: []*corev1.Pod{
 				phitest.Pod("web").Obj(), phitest.Pod("portal").Obj(), phitest.Pod("portal").Obj(),
 			}}}},
 			want: []string{"in http 18080>8080 HTTP [ehr/sa/portal ehr/sa/web]"},
+		},
+		"a workload that is to have no proxy, and has none": {
+			give: town{workload: calling, bare: true, parties: map[string]control.Party{"db": {Pods: []*corev1.Pod{barePod}, Services: []*corev1.Service{byName}}}},
+			want: []string{inNobody, outPlain},
+		},
+		"one whose pods are all gone for a moment, as before": {
+			give: town{workload: calling, bare: true, parties: map[string]control.Party{"db": {Services: []*corev1.Service{byName}}}},
+			want: []string{inNobody, outPlain},
+		},
+		"one that is to have proxies, before its first pod has one": {
+			give: town{workload: calling, parties: map[string]control.Party{"db": {Pods: []*corev1.Pod{barePod}, Services: []*corev1.Service{byName}}}},
+			want: []string{inNobody, outPlain},
+		},
+		"from the first pod on that has one": {
+			give: town{workload: calling, parties: map[string]control.Party{"db": {Pods: []*corev1.Pod{barePod, databasePod}, Services: []*corev1.Service{byName}}}},
+			want: []string{inNobody, outDB},
+		},
+		"its pods by their names": {
+			give: town{workload: calling, bare: true, parties: map[string]control.Party{"db": {
+				Pods: []*corev1.Pod{bareMember(0)}, Services: []*corev1.Service{headless(serviceOf("db", port(80, intstr.FromString("postgres"))))},
+			}}},
+			want: []string{
+				inNobody,
+				"out db-0.db.ehr.svc.cluster.local:80 > db-0.db.ehr.svc.cluster.local:5432 TCP Plain []",
+				"out db.ehr.svc.cluster.local:80 > db.ehr.svc.cluster.local:5432 TCP Plain []",
+			},
+		},
+		"one that is to have no proxy any more, while a pod has one": {
+			give: town{workload: calling, bare: true, parties: map[string]control.Party{"db": {
+				Pods: []*corev1.Pod{applied(planFor(database()), databasePod)}, Services: []*corev1.Service{serviceOf("db", port(5432, intstr.FromString("postgres")))},
+			}}},
+			want: []string{inNobody, outDB},
+		},
+		"one whose pods are all gone for a moment, as its last ones were": {
+			give: town{workload: calling, parties: map[string]control.Party{"db": {Services: []*corev1.Service{serviceOf("db", port(5432, intstr.FromString("postgres")))}}}},
+			want: []string{inNobody, outDB},
 		},
 		"a caller without pods": {
 			give: town{workload: api().From(phitest.FromWorkload("portal"))}, want: []string{inNobody},
@@ -143,13 +190,13 @@ func TestConfiguration(t *testing.T) {
 			want: []string{inNobody, "out db.ehr.svc.cluster.local:80 > db.ehr.svc.cluster.local:80 TCP Mutual [ehr/sa/db]"},
 		},
 		"pods that have the proxy already": {
-			give: town{workload: calling, parties: map[string]Party{"db": {
+			give: town{workload: calling, parties: map[string]control.Party{"db": {
 				Pods: []*corev1.Pod{applied(planFor(database()), databasePod)}, Services: []*corev1.Service{serviceOf("db", port(5432, intstr.FromString("postgres")))},
 			}}},
 			want: []string{inNobody, outDB},
 		},
 		"a Service without an address, and its pods by their names": {
-			give: town{workload: calling, parties: map[string]Party{"db": {
+			give: town{workload: calling, parties: map[string]control.Party{"db": {
 				Pods: []*corev1.Pod{member(1), member(0)}, Services: []*corev1.Service{headless(serviceOf("db", port(5432, intstr.FromString("postgres"))))},
 			}}},
 			want: []string{
@@ -206,7 +253,7 @@ func TestConfiguration(t *testing.T) {
 		"itself": {
 			give: town{
 				workload: phitest.Workload("api").Port("http", 8080).From(phitest.FromWorkload("api")).To(phitest.ToWorkload("api")),
-				pods:     []*corev1.Pod{apiPod().Obj()}, parties: map[string]Party{"api": {Services: []*corev1.Service{serviceOf("api", port(80, intstr.FromString("http")))}}},
+				pods:     []*corev1.Pod{apiPod().Obj()}, parties: map[string]control.Party{"api": {Services: []*corev1.Service{serviceOf("api", port(80, intstr.FromString("http")))}}},
 			},
 			want: []string{"in http 18080>8080 HTTP [ehr/sa/api]", "out api.ehr.svc.cluster.local:80 > api.ehr.svc.cluster.local:80 HTTP Mutual [ehr/sa/api]"},
 		},
@@ -229,7 +276,7 @@ func TestConfiguration(t *testing.T) {
 }
 
 func TestConfigurationsAreReadAsWritten(t *testing.T) {
-	give := town{workload: api().From(phitest.FromWorkload("portal")).To(phitest.ToWorkload("db")), parties: map[string]Party{
+	give := town{workload: api().From(phitest.FromWorkload("portal")).To(phitest.ToWorkload("db")), parties: map[string]control.Party{
 		"portal": {Pods: []*corev1.Pod{phitest.Pod("web").Obj(), phitest.Pod("portal").Obj()}},
 		"db":     {Pods: []*corev1.Pod{member(0), member(1)}, Services: []*corev1.Service{headless(serviceOf("db", port(5432, intstr.FromString("postgres"))))}},
 	}}

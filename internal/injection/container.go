@@ -23,6 +23,7 @@ const (
 
 const (
 	variableAddress = "POD_ADDRESS"
+	flagWorkload    = "--workload-uid="
 	flagGeneration  = "--minimum-generation="
 )
 
@@ -70,7 +71,7 @@ func (p *Plan) container(names portNames) corev1.Container {
 func (p *Plan) args() []string {
 	return []string{
 		"--config=" + configDirectory,
-		"--workload-uid=" + p.UID,
+		flagWorkload + p.UID,
 		flagGeneration + strconv.FormatInt(p.Generation, 10),
 		"--issuer=" + p.Issuer,
 		"--issuer-token=" + trustDirectory + "/" + fileToken,
@@ -193,17 +194,54 @@ func (p Plan) Running(pod *corev1.Pod) Plan {
 			p.Image = image
 		}
 	}
-	for _, arg := range c.Args {
-		digits, is := strings.CutPrefix(arg, flagGeneration)
-		if n, err := strconv.ParseInt(digits, 10, 64); is && err == nil && n > 0 && n < p.Generation {
-			p.Generation = n
-		}
+	if n := generationOf(pod); n > 0 && n < p.Generation {
+		p.Generation = n
 	}
 	p.Resources = *c.Resources.DeepCopy()
 	if roots, pinned := pod.Annotations[AnnotationRoots]; pinned {
 		p.Roots = roots
 	}
 	return p
+}
+
+// WorkloadOf is the uid of the PHIWorkload that a pod's proxy serves; empty where it has
+// none.
+func WorkloadOf(pod *corev1.Pod) string { return argumentOf(pod, flagWorkload) }
+
+// nearby is how many generations two replicas of the manager may be apart.
+const nearby = 8
+
+// Beside is the plan as another replica may have had it a moment ago, or will have it in
+// one: with the generation of a pod, where that is near.
+func (p Plan) Beside(pod *corev1.Pod) Plan {
+	if n := generationOf(pod); n > p.Generation-nearby && n < p.Generation+nearby && n > 0 {
+		p.Generation = n
+	}
+	return p
+}
+
+// generationOf is the least generation that a pod's proxy takes; zero where it has none.
+func generationOf(pod *corev1.Pod) int64 {
+	digits := argumentOf(pod, flagGeneration)
+	n, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// argumentOf is what a pod's proxy is told by a flag; empty where it is told nothing.
+func argumentOf(pod *corev1.Pod, flag string) string {
+	i := indexOf(pod)
+	if i < 0 {
+		return ""
+	}
+	for _, arg := range pod.Spec.InitContainers[i].Args {
+		if value, is := strings.CutPrefix(arg, flag); is {
+			return value
+		}
+	}
+	return ""
 }
 
 // indexOf is where a pod has the proxy among its init containers, -1 where it has none.

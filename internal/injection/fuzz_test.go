@@ -77,6 +77,9 @@ func FuzzQuestion(f *testing.F) {
 		switch kind % 3 {
 		case 0:
 			probe.HTTPGet = &corev1.HTTPGetAction{Path: path, Port: intstr.FromInt32(port), Scheme: corev1.URIScheme(scheme)}
+			if kind%2 == 1 {
+				probe.HTTPGet.HTTPHeaders = []corev1.HTTPHeader{{Name: scheme, Value: path}}
+			}
 		case 1:
 			probe.GRPC = &corev1.GRPCAction{Port: port, Service: &path}
 		default:

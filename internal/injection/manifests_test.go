@@ -147,9 +147,13 @@ func keyOf(w *hipaav1.PHIWorkload) types.NamespacedName {
 
 func (a *realApplication) settings(w *hipaav1.PHIWorkload) Settings {
 	with := settings()
-	with.Pods, with.Parties = a.pods[w.Name], map[types.NamespacedName]Party{}
+	with.Pods, with.Parties = a.pods[w.Name], map[types.NamespacedName]control.Party{}
 	for _, other := range a.workloads {
-		with.Parties[keyOf(other)] = Party{Pods: a.pods[other.Name], Services: a.services}
+		party := control.Party{Services: a.services}
+		for _, pod := range a.pods[other.Name] {
+			party.Pods = append(party.Pods, applied(planFor(other), pod))
+		}
+		with.Parties[keyOf(other)] = party
 	}
 	return with
 }
@@ -172,6 +176,9 @@ func TestRealApplications(t *testing.T) {
 func (a *realApplication) describe(t *testing.T, text *strings.Builder, w *hipaav1.PHIWorkload) {
 	t.Helper()
 	w.UID = phitest.UIDOf(w.Name)
+	for _, other := range a.workloads {
+		other.Status.Proxy = phitest.Workload(other.Name).Proxied().Obj().Status.Proxy
+	}
 	c, closed, err := Configuration(a.subject(w), a.settings(w))
 	if err != nil {
 		t.Fatal(err)

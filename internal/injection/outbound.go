@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/config"
 	"github.com/hipaa-operator/hipaa-operator/internal/reach"
 )
@@ -69,13 +70,16 @@ func add(calls map[end]config.Outbound, at end, call config.Outbound) {
 
 // workloadCalls are the Services that lead to a PHI workload.
 func (b *builder) workloadCalls(calls map[end]config.Outbound, path string, key types.NamespacedName) {
-	workload := b.subject.World.Workloads[key]
-	if key.Namespace == b.workload.Namespace && key.Name == b.workload.Name {
-		workload = b.workload
+	workload := b.workloadAt(key)
+	if workload == nil {
+		return // flows say so
 	}
-	to := b.identities(path, key)
-	if workload == nil || len(to) == 0 {
-		return
+	pods := b.party(key).Pods
+	var to []config.Peer
+	if workload == b.workload || answersHandshakes(workload, pods) {
+		if to = b.identities(path, key); len(to) == 0 {
+			return
+		}
 	}
 	leads := false
 	for _, service := range b.party(key).Services {
@@ -83,12 +87,22 @@ func (b *builder) workloadCalls(calls map[end]config.Outbound, path string, key 
 			continue
 		}
 		for i := range service.Spec.Ports {
-			leads = b.servicePort(calls, serving{workload, b.party(key).Pods, service, &service.Spec.Ports[i]}, to) || leads
+			leads = b.servicePort(calls, serving{workload, pods, service, &service.Spec.Ports[i]}, to) || leads
 		}
 	}
 	if !leads {
 		b.keepClosed(path, "no Service leads to a declared port of PHIWorkload %s, so that there is no name to call it by", key)
 	}
+}
+
+// answersHandshakes reports whether proxies stand before a workload: before a pod that
+// runs, or before the next one where none does. While all of its pods are without, they
+// are called as before.
+func answersHandshakes(w *hipaav1.PHIWorkload, pods []*corev1.Pod) bool {
+	if slices.ContainsFunc(pods, control.HasProxy) {
+		return true
+	}
+	return w.Status.Proxy != nil && len(pods) == 0
 }
 
 // serving is a port of a Service before a workload.
@@ -100,30 +114,24 @@ type serving struct {
 }
 
 // servicePort adds the names of one port, and reports whether it leads to a declared
-// one.
+// one. Who is called is whom it leads to; nobody in particular is an application without
+// a proxy.
 func (b *builder) servicePort(calls map[end]config.Outbound, s serving, to []config.Peer) bool {
 	if s.port.Protocol != corev1.ProtocolTCP && s.port.Protocol != "" {
 		return false
 	}
-	plan := Plan{Ports: s.workload.Spec.Ports}
-	var declared *hipaav1.WorkloadPort
-	var members []string
-	for _, pod := range s.pods {
-		if !selects(s.service, pod) {
-			continue
-		}
-		if declared = cmp.Or(declared, plan.declared(s.target(&plan, pod))); pod.Spec.Hostname != "" && pod.Spec.Subdomain == s.service.Name {
-			members = append(members, pod.Spec.Hostname)
-		}
-	}
+	declared, members := s.leadsTo()
 	if declared == nil {
 		return false
 	}
-	call := config.Outbound{Protocol: config.Protocol(declared.Protocol), Trust: config.Mutual, To: to}
+	call, listener := config.Outbound{Protocol: config.Protocol(declared.Protocol), Trust: config.Mutual, To: to}, control.ListenPort(declared.Port)
+	if len(to) == 0 {
+		call.Protocol, call.Trust, call.To, listener = config.TCP, config.Plain, nil, declared.Port
+	}
 	dialled := s.port.Port
 	if s.service.Spec.ClusterIP == corev1.ClusterIPNone {
 		// Nothing translates: who calls the pod's address calls the port that listens.
-		dialled = ListenPort(declared.Port)
+		dialled = listener
 	}
 	base := s.service.Name + "." + s.service.Namespace
 	names := []string{base}
@@ -138,6 +146,27 @@ func (b *builder) servicePort(calls map[end]config.Outbound, s serving, to []con
 	return true
 }
 
+// leadsTo is the declared port that the Service's leads to, nil where it leads to none,
+// and the names of the pods that have one of their own behind the Service. While there
+// are no pods, the next one counts, as far as the declaration tells how it will be.
+func (s *serving) leadsTo() (declared *hipaav1.WorkloadPort, members []string) {
+	plan, pods := Plan{Ports: s.workload.Spec.Ports}, s.pods
+	if len(pods) == 0 {
+		next := &corev1.Pod{}
+		next.Namespace, next.Labels = s.workload.Namespace, s.workload.Spec.Selector.MatchLabels
+		pods = []*corev1.Pod{next}
+	}
+	for _, pod := range pods {
+		if !selects(s.service, pod) {
+			continue
+		}
+		if declared = cmp.Or(declared, plan.declared(s.target(&plan, pod))); pod.Spec.Hostname != "" && pod.Spec.Subdomain == s.service.Name {
+			members = append(members, pod.Spec.Hostname)
+		}
+	}
+	return declared, members
+}
+
 // target is the application's port that the Service's leads to in a pod, 0 where it
 // leads to none: by name as the cluster finds it, or as the proxy will be named.
 func (s *serving) target(plan *Plan, pod *corev1.Pod) int32 {
@@ -147,7 +176,7 @@ func (s *serving) target(plan *Plan, pod *corev1.Pod) int32 {
 	name := s.port.TargetPort.StrVal
 	for listen, named := range plan.names(pod) {
 		if named == name {
-			return applicationPort(listen)
+			return control.ApplicationPort(listen)
 		}
 	}
 	return 0

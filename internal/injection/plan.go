@@ -9,12 +9,13 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/config"
 )
 
 const (
 	// Name is that of the proxy's container, and begins those of its volumes.
-	Name = "phi-proxy"
+	Name = control.ProxyContainer
 	// AnnotationRoots holds the roots that the proxy trusts first, in PEM, as admission
 	// pinned them.
 	AnnotationRoots = "hipaa-operator.io/proxy-roots"
@@ -26,16 +27,11 @@ const (
 	trustVolume  = Name + "-trust"
 )
 
-// The proxy's own ports beside those of the application.
 const (
-	probePort    = 15020
-	adminPort    = 15090
-	resolverPort = 53
-)
-
-const (
-	lastPort = 65535
-	distance = 10_000
+	probePort    = control.ProxyProbePort
+	adminPort    = control.ProxyAdminPort
+	resolverPort = control.ProxyResolverPort
+	lastPort     = 65535
 )
 
 // Plan is what admission knows of the proxy that a pod is to have. Names and probes come
@@ -71,34 +67,6 @@ type Plan struct {
 	Calls []config.Outbound
 }
 
-// ListenPort is where the proxy listens in place of a port of the application: ten
-// thousand above it. It hangs on this port alone, so that a port which is declared later
-// moves no other: the names of a pod's ports lead to numbers that cannot change while it
-// runs.
-func ListenPort(port int32) int32 {
-	for {
-		port = (port-1+distance)%lastPort + 1
-		if !isOwn(port) {
-			return port
-		}
-	}
-}
-
-// applicationPort is the port that the proxy listens for at another one.
-func applicationPort(listen int32) int32 {
-	for {
-		listen = (listen-1-distance+lastPort)%lastPort + 1
-		if !isOwn(listen) {
-			return listen
-		}
-	}
-}
-
-// isOwn reports whether the proxy has this port whatever the application listens on.
-func isOwn(port int32) bool {
-	return port == probePort || port == adminPort || port == resolverPort
-}
-
 // isPort reports whether a number can be a port; only files have others.
 func isPort(port int32) bool { return port > 0 && port <= lastPort }
 
@@ -115,9 +83,9 @@ func (p *Plan) declared(number int32) *hipaav1.WorkloadPort {
 // listens reports whether the proxy has a listener at a port of every address.
 func (p *Plan) listens(port int32) bool {
 	for i := range p.Ports {
-		if isPort(p.Ports[i].Port) && ListenPort(p.Ports[i].Port) == port {
+		if isPort(p.Ports[i].Port) && control.ListenPort(p.Ports[i].Port) == port {
 			return true
 		}
 	}
-	return isOwn(port)
+	return control.IsProxyPort(port)
 }

@@ -5,6 +5,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
 )
 
 // portNames are the names of the proxy's ports, by the number at which it listens.
@@ -28,7 +30,7 @@ func (p *Plan) containerPorts(names portNames) []corev1.ContainerPort {
 		if !isPort(p.Ports[i].Port) {
 			continue
 		}
-		listen := ListenPort(p.Ports[i].Port)
+		listen := control.ListenPort(p.Ports[i].Port)
 		ports = append(ports, corev1.ContainerPort{Name: names[listen], ContainerPort: listen, Protocol: corev1.ProtocolTCP})
 	}
 	return ports
@@ -83,14 +85,14 @@ func portsOf(pod *corev1.Pod) []placedPort {
 func (p *Plan) names(pod *corev1.Pod) portNames {
 	names, taken := portNames{}, map[string]bool{}
 	give := func(number int32, name string) {
-		if listen := ListenPort(number); names[listen] == "" && !taken[name] && isPortName(name) {
+		if listen := control.ListenPort(number); names[listen] == "" && !taken[name] && isPortName(name) {
 			names[listen], taken[name] = name, true
 		}
 	}
 	if i := indexOf(pod); i >= 0 {
 		kept := namesIn(&pod.Spec.InitContainers[i])
 		for i := range p.Ports {
-			give(p.Ports[i].Port, kept[ListenPort(p.Ports[i].Port)])
+			give(p.Ports[i].Port, kept[control.ListenPort(p.Ports[i].Port)])
 		}
 	}
 	ports := portsOf(pod)
@@ -115,7 +117,7 @@ func isPortName(name string) bool { return len(validation.IsValidPortName(name))
 // the proxy by them. A second name of the same port stays, and Check tells.
 func (p *Plan) unname(pod *corev1.Pod, names portNames) {
 	for _, port := range portsOf(pod) {
-		if p.declared(port.ContainerPort) != nil && names[ListenPort(port.ContainerPort)] == port.Name {
+		if p.declared(port.ContainerPort) != nil && names[control.ListenPort(port.ContainerPort)] == port.Name {
 			port.Name = ""
 		}
 	}

@@ -28,14 +28,40 @@ var kinds = map[string]config.Probe{
 	"grpc":  {Kind: config.ProbeGRPC},
 }
 
-// pathOf is where the proxy asks this: rest is the path behind its first slash, or the
-// service.
-func pathOf(kind string, port int32, rest string) string {
+// fieldsMark begins the part of a path that has the fields of a question; no text is
+// escaped so.
+const fieldsMark = "~h"
+
+// pathOf is where the proxy asks this: the target behind its first slash, or the service.
+func pathOf(kind string, port int32, rest string, fields []config.ProbeField) string {
 	path := "/" + kind + "/" + strconv.Itoa(int(port))
+	if len(fields) > 0 {
+		var text strings.Builder
+		for _, f := range fields {
+			text.WriteString(f.Name + ":" + f.Value + "\n")
+		}
+		path += "/" + fieldsMark + strings.ReplaceAll(escaped(text.String()), "/", "~2F")
+	}
 	if rest != "" {
 		path += "/" + escaped(rest)
 	}
 	return path
+}
+
+// cutFields reads the fields off the front of what follows a port.
+func cutFields(text string) (fields []config.ProbeField, rest string, readable bool) {
+	marked, has := strings.CutPrefix(text, fieldsMark)
+	if !has {
+		return nil, text, true
+	}
+	marked, rest, _ = strings.Cut(marked, "/")
+	marked, readable = unescaped(marked)
+	for line := range strings.Lines(marked) {
+		name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ":")
+		field := config.ProbeField{Name: name, Value: value}
+		fields, readable = append(fields, field), readable && field.IsSound()
+	}
+	return fields, rest, readable
 }
 
 // probeAt reads what pathOf wrote; false where something else stands there, or more than
@@ -48,20 +74,21 @@ func probeAt(path string) (config.Probe, bool) {
 	if !known || err != nil || port == 0 || !config.IsPath(path) {
 		return config.Probe{}, false
 	}
+	fields, rest, sound := cutFields(rest)
 	rest, readable := unescaped(rest)
-	if !readable || pathOf(kind, int32(port), rest) != path {
+	if !sound || !readable || pathOf(kind, int32(port), rest, fields) != path {
 		return config.Probe{}, false
 	}
-	probe.Path, probe.Port = path, int(port)
+	probe.Path, probe.Port, probe.Fields = path, int(port), fields
 	switch probe.Kind {
 	case config.ProbeHTTP:
 		probe.Target = "/" + rest
-		return probe, config.IsPath(probe.Target)
+		return probe, config.IsPath(probe.Target) && len(fields) <= config.MaxProbeFields
 	case config.ProbeGRPC:
 		probe.Service = rest
-		return probe, true
+		return probe, fields == nil
 	default: // TCP
-		return probe, rest == ""
+		return probe, rest == "" && fields == nil
 	}
 }
 
@@ -153,14 +180,16 @@ func (q *question) number(port intstr.IntOrString) int32 {
 func (q *question) ask() string {
 	var kind, rest, why string
 	var port int32
-	var headers []corev1.HTTPHeader
+	var fields []config.ProbeField
 	switch h := q.handler; {
 	case h.HTTPGet != nil:
 		if isAsked(h.HTTPGet) {
 			return ""
 		}
-		port, headers = q.number(h.HTTPGet.Port), h.HTTPGet.HTTPHeaders
-		if port != 0 {
+		for _, f := range h.HTTPGet.HTTPHeaders {
+			fields = append(fields, config.ProbeField{Name: f.Name, Value: f.Value})
+		}
+		if port = q.number(h.HTTPGet.Port); port != 0 {
 			h.HTTPGet.Port = intstr.FromInt32(port)
 		}
 		kind, rest, why = httpQuestion(h.HTTPGet)
@@ -182,21 +211,22 @@ func (q *question) ask() string {
 	if why != "" {
 		return why
 	}
-	path := pathOf(kind, port, rest)
-	if _, ok := probeAt(path); !ok {
-		return "has a path that cannot be passed on"
+	path := pathOf(kind, port, rest, fields)
+	if probe, ok := probeAt(path); !ok || !slices.Equal(probe.Fields, fields) {
+		return "has a path or headers that cannot be passed on"
 	}
-	q.turn(path, headers)
+	q.turn(path)
 	return ""
 }
 
-// turn makes the question one to the proxy.
-func (q *question) turn(path string, headers []corev1.HTTPHeader) {
+// turn makes the question one to the proxy. Its path says all of it: the proxy passes
+// nothing on that only whoever asks says.
+func (q *question) turn(path string) {
 	get := q.handler.HTTPGet
 	if get == nil {
 		get = &corev1.HTTPGetAction{}
 	}
-	*get = corev1.HTTPGetAction{Path: path, Port: intstr.FromInt32(probePort), Scheme: corev1.URISchemeHTTP, HTTPHeaders: headers}
+	*get = corev1.HTTPGetAction{Path: path, Port: intstr.FromInt32(probePort), Scheme: corev1.URISchemeHTTP}
 	*q.handler = corev1.ProbeHandler{HTTPGet: get}
 }
 

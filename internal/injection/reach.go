@@ -61,7 +61,7 @@ func (p *Plan) services(pod *corev1.Pod, names portNames) []control.Finding {
 				continue
 			}
 			f := control.Failed(pathOfPort(pod, own.Port), "is reached by its number %d from Service %s, past the proxy", own.Port, service.Name)
-			if name := names[ListenPort(own.Port)]; name != "" {
+			if name := names[control.ListenPort(own.Port)]; name != "" {
 				f = f.But("name the port in the Service: targetPort: %s", name)
 			} else {
 				f = f.But("name the port in the container, and by that name in targetPort of the Service")

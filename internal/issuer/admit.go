@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
@@ -25,42 +26,44 @@ import (
 type Registrar struct {
 	// Client reads.
 	Client client.Client
-	// Namespace is the operator's, and Manager the ServiceAccount there that signs
-	// configurations.
-	Namespace, Manager string
+	// Namespace is the operator's.
+	Namespace string
 	// TrustDomain is that of every identity.
 	TrustDomain string
-	// Proxied says whether a pod has its proxy, and what is missing if not. Where it
-	// is nil a pod needs none.
-	Proxied func(*corev1.Pod) error
 }
 
-// admit says who the caller is, or why nobody.
-func (r *Registrar) admit(ctx context.Context, c caller, source netip.Addr) (pki.ID, *refusal) {
+// find reads the pod of a caller, and holds it against the token and the connection.
+func (r *Registrar) find(ctx context.Context, c caller, source netip.Addr) (*corev1.Pod, *refusal) {
 	var pod corev1.Pod
 	if err := r.Client.Get(ctx, client.ObjectKey{Namespace: c.namespace, Name: c.pod}, &pod); err != nil {
 		if apierrors.IsNotFound(err) {
-			return pki.ID{}, refuse(http.StatusForbidden, metrics.IssuerPod, "pod %s/%s is gone", c.namespace, c.pod)
+			return nil, refuse(http.StatusForbidden, metrics.IssuerPod, "pod %s/%s is gone", c.namespace, c.pod)
 		}
-		return pki.ID{}, r.failed(ctx, err)
+		return nil, r.failed(ctx, err)
 	}
-	if no := checkPod(c, &pod, source); no != nil {
-		return pki.ID{}, no
-	}
+	return &pod, checkPod(c, &pod, source)
+}
+
+// name says who a pod is that was found, or why nobody.
+func (r *Registrar) name(ctx context.Context, c caller, pod *corev1.Pod) (pki.ID, *refusal) {
 	if c.namespace == r.Namespace {
-		return r.signer(c)
+		return r.own(c)
 	}
 	if no := r.checkNamespace(ctx, c); no != nil {
 		return pki.ID{}, no
 	}
-	if no := r.checkWorkload(ctx, c, &pod); no != nil {
+	workload, no := r.workload(ctx, c, pod)
+	if no != nil {
 		return pki.ID{}, no
 	}
-	if r.Proxied != nil {
-		if err := r.Proxied(&pod); err != nil {
-			return pki.ID{}, refuse(http.StatusForbidden, metrics.IssuerPod, "pod %s/%s: %v", c.namespace, c.pod, err)
-		}
+	if no := checkProxy(c, pod, string(workload.UID)); no != nil {
+		return pki.ID{}, no
 	}
+	return r.account(c)
+}
+
+// account is the identity of a ServiceAccount.
+func (r *Registrar) account(c caller) (pki.ID, *refusal) {
 	id, err := pki.WorkloadID(r.TrustDomain, c.namespace, c.account)
 	if err != nil {
 		return pki.ID{}, refuse(http.StatusForbidden, metrics.IssuerPod, "pod %s/%s: %v", c.namespace, c.pod, err)
@@ -99,16 +102,20 @@ func checkPod(c caller, pod *corev1.Pod, source netip.Addr) *refusal {
 	return nil
 }
 
-// signer is who asks from the operator's own namespace.
-func (r *Registrar) signer(c caller) (pki.ID, *refusal) {
-	if c.account != r.Manager {
-		return pki.ID{}, refuse(http.StatusForbidden, metrics.IssuerPod, "pod %s/%s is none of the manager's", c.namespace, c.pod)
+// own is who asks from the operator's own namespace: the manager, which signs
+// configurations and is nobody's peer, and the gate through which calls leave.
+func (r *Registrar) own(c caller) (pki.ID, *refusal) {
+	switch c.account {
+	case managerAccount:
+		id, err := pki.ConfigurationSigner(r.TrustDomain)
+		if err != nil {
+			return pki.ID{}, refuse(http.StatusInternalServerError, metrics.IssuerError, "the trust domain cannot stand in an identity")
+		}
+		return id, nil
+	case egressAccount:
+		return r.account(c)
 	}
-	id, err := pki.ConfigurationSigner(r.TrustDomain)
-	if err != nil {
-		return pki.ID{}, refuse(http.StatusInternalServerError, metrics.IssuerError, "the trust domain cannot stand in an identity")
-	}
-	return id, nil
+	return pki.ID{}, refuse(http.StatusForbidden, metrics.IssuerPod, "pod %s/%s is neither the manager nor the gate of calls to vendors", c.namespace, c.pod)
 }
 
 func (r *Registrar) checkNamespace(ctx context.Context, c caller) *refusal {
@@ -122,22 +129,39 @@ func (r *Registrar) checkNamespace(ctx context.Context, c caller) *refusal {
 	return nil
 }
 
-// checkWorkload wants one PHIWorkload: with two, whose peer is it?
-func (r *Registrar) checkWorkload(ctx context.Context, c caller, pod *corev1.Pod) *refusal {
+// workload is the one PHIWorkload of a pod: with two, whose peer is it?
+func (r *Registrar) workload(ctx context.Context, c caller, pod *corev1.Pod) (*hipaav1.PHIWorkload, *refusal) {
 	var workloads hipaav1.PHIWorkloadList
 	if err := r.Client.List(ctx, &workloads, client.InNamespace(c.namespace)); err != nil {
-		return r.failed(ctx, err)
+		return nil, r.failed(ctx, err)
 	}
-	claiming := 0
+	var claiming []*hipaav1.PHIWorkload
 	for i := range workloads.Items {
 		if w := &workloads.Items[i]; !subject.Released(w) && subject.Selects(w, pod.Labels) {
-			claiming++
+			claiming = append(claiming, w)
 		}
 	}
-	if claiming != 1 {
-		return refuse(http.StatusForbidden, metrics.IssuerPod, "pod %s/%s is selected by %d PHIWorkloads instead of one", c.namespace, c.pod, claiming)
+	if len(claiming) != 1 {
+		return nil, refuse(http.StatusForbidden, metrics.IssuerPod, "pod %s/%s is selected by %d PHIWorkloads instead of one", c.namespace, c.pod, len(claiming))
 	}
-	return nil
+	return claiming[0], nil
+}
+
+// checkProxy wants the proxy that admission put into the pod for its workload.
+// Admission holds all of it against what it should be, and a pod's containers never
+// change: here it is enough to find it, and nothing else of the pod has to be read.
+func checkProxy(c caller, pod *corev1.Pod, uid string) *refusal {
+	for i := range pod.Spec.InitContainers {
+		proxy := &pod.Spec.InitContainers[i]
+		if proxy.Name != proxyContainer || ptr.Deref(proxy.RestartPolicy, "") != corev1.ContainerRestartPolicyAlways {
+			continue
+		}
+		if !slices.Contains(proxy.Args, proxyWorkload+uid) {
+			return refuse(http.StatusForbidden, metrics.IssuerPod, "the proxy of pod %s/%s is that of another PHIWorkload than the one that selects it now: replace the pod", c.namespace, c.pod)
+		}
+		return nil
+	}
+	return refuse(http.StatusForbidden, metrics.IssuerPod, "pod %s/%s was admitted without the proxy: replace it", c.namespace, c.pod)
 }
 
 // failed is a read that did not succeed: no reason to refuse, and none to grant.

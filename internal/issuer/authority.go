@@ -81,7 +81,7 @@ func (a *Authority) settle(ctx context.Context, now time.Time) (vault, pki.Decis
 	}
 	before := len(v.roots)
 	restored := a.restore(&v, now)
-	adopted, adoptErr := v.adopt(&secret, a.Plan, a.TrustDomain, now)
+	adopted, adoptErr := v.adopt(&secret, a, now)
 	if adoptErr != nil {
 		if before == 0 && !restored {
 			// People meant this to be the first root: another one would have to be
@@ -92,7 +92,7 @@ func (a *Authority) settle(ctx context.Context, now time.Time) (vault, pki.Decis
 	}
 	decision := a.Plan.Decide(now, v.roots)
 	if decision.Publish {
-		authority, err := pki.NewRoot(a.TrustDomain, now, a.Plan.Root)
+		authority, err := pki.NewRoot(a.TrustDomain, now, a.Plan.Root, a.Names...)
 		if err != nil {
 			return vault{}, pki.Decision{}, err
 		}

@@ -2,11 +2,13 @@ package issuer
 
 import (
 	"context"
+	"encoding/base64"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/go-json-experiment/json"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
@@ -28,6 +30,34 @@ const (
 	extraPodName = "authentication.kubernetes.io/pod-name"
 	extraPodUID  = "authentication.kubernetes.io/pod-uid"
 )
+
+// maxToken bounds a token in bytes; one of a pod has about 1,200.
+const maxToken = 8 << 10
+
+// bearer reads a token that may be one: a JWT that says to be of our audience. Who made
+// it is for the API server to say; it is not asked about what is wrong already.
+func bearer(header string) (string, *refusal) {
+	token, found := strings.CutPrefix(header, "Bearer ")
+	if !found || token == "" {
+		return "", refuse(http.StatusUnauthorized, metrics.IssuerToken, "a bearer token is missing")
+	}
+	no := refuse(http.StatusUnauthorized, metrics.IssuerToken, "the token is not one of audience %s that counts now", enrol.Audience)
+	parts := strings.Split(token, ".")
+	if len(token) > maxToken || len(parts) != 3 || parts[0] == "" || parts[2] == "" {
+		return "", no
+	}
+	text, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		return "", no
+	}
+	var claims struct {
+		Audiences []string `json:"aud"`
+	}
+	if err := json.Unmarshal(text, &claims); err != nil || !slices.Contains(claims.Audiences, enrol.Audience) {
+		return "", no
+	}
+	return token, nil
+}
 
 // identify has the API server say whom the token speaks of.
 func identify(ctx context.Context, c client.Client, token string) (caller, *refusal) {

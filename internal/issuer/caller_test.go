@@ -2,6 +2,7 @@ package issuer
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -36,6 +37,22 @@ func TestATokenSpeaksOfOnePod(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What the API server is asked about has three parts, and is bounded, whatever came.
+func FuzzBearer(f *testing.F) {
+	f.Add(good)
+	f.Add(formed(`{"aud":"issuer.hipaa-operator.io"}`))
+	f.Add("Bearer ..")
+	f.Fuzz(func(t *testing.T, header string) {
+		token, no := bearer(header)
+		if (token == "") != (no != nil) {
+			t.Fatalf("got %q, %+v", token, no)
+		}
+		if no == nil && (len(token) > maxToken || strings.Count(token, ".") != 2 || header != "Bearer "+token) {
+			t.Errorf("it takes %q", header)
+		}
+	})
 }
 
 func TestAPodIsHeldAgainstTokenAndConnection(t *testing.T) {

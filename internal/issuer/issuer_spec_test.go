@@ -82,6 +82,18 @@ var _ = Describe("A pod that asks for a certificate", func() {
 				Expect(admin.Create(ctx, second)).To(Succeed())
 				return pod.token(ctx)
 			}),
+		Entry("that was admitted without the proxy", `pod ehr-\w+/api-\w+ was admitted without the proxy: replace it \(status 403\)`,
+			func(ctx SpecContext, pod phiPod) string { return podIn(ctx, pod.Namespace, "api").token(ctx) }),
+		Entry("whose container of that name ends and so is none", `pod ehr-\w+/api-\w+ was admitted without the proxy`,
+			func(ctx SpecContext, pod phiPod) string {
+				return podIn(ctx, pod.Namespace, "api", func(p *corev1.Pod) {
+					p.Spec.InitContainers = []corev1.Container{{Name: "phi-proxy", Image: "phi-proxy:1", Args: pod.Spec.InitContainers[0].Args}}
+				}).token(ctx)
+			}),
+		Entry("whose proxy serves another PHIWorkload", `the proxy of pod ehr-\w+/api-\w+ is that of another PHIWorkload than the one that selects it now: replace the pod \(status 403\)`,
+			func(ctx SpecContext, pod phiPod) string {
+				return podIn(ctx, pod.Namespace, "api", proxied("6f1c6d2e-1b7a-4c55-9d8e-1f2f3a4b5c6d")).token(ctx)
+			}),
 		Entry("that is being deleted", `pod ehr-\w+/api-\w+ is being deleted \(status 403\)`,
 			func(ctx SpecContext, pod phiPod) string {
 				token := pod.token(ctx)
@@ -117,7 +129,7 @@ var _ = Describe("A pod that asks for a certificate", func() {
 			}),
 		Entry("with anything else", `the token is not one of audience issuer.hipaa-operator.io that counts now \(status 401\)`,
 			func(SpecContext, phiPod) string { return "a.b.c" }),
-		Entry("from the operator's namespace, where it is not the manager", `pod hipaa-operator-system/thief-\w+ is none of the manager's \(status 403\)`,
+		Entry("from the operator's namespace, where it is neither the manager nor the gate", `pod hipaa-operator-system/thief-\w+ is neither the manager nor the gate of calls to vendors \(status 403\)`,
 			func(ctx SpecContext, _ phiPod) string { return podIn(ctx, operatorNamespace, "thief").token(ctx) }),
 	)
 
@@ -138,19 +150,15 @@ var _ = Describe("A pod that asks for a certificate", func() {
 		Expect(ask(ctx, r, clock, token, roots).Certificate()).To(BeNil())
 	})
 
-	It("gets none without its proxy, once somebody says what that is", func(ctx SpecContext) {
+	It("keeps its allowance while somebody asks with its token from elsewhere", func(ctx SpecContext) {
 		pod := newPod(ctx)
-		c, err := newClient(asAccount("hipaa-operator-issuer"))
-		Expect(err).NotTo(HaveOccurred())
-		registrar := &Registrar{Client: c, Namespace: operatorNamespace, Manager: managerAccount, TrustDomain: domain,
-			Proxied: func(pod *corev1.Pod) error { return apierrors.NewBadRequest("has no proxy: " + pod.Name) }}
-		_, no := registrar.admit(ctx, caller{pod.Namespace, "api", pod.Name, string(pod.UID)}, addressOf(here))
-		Expect(no).NotTo(BeNil())
-		Expect(no.text).To(ContainSubstring("has no proxy: " + pod.Name))
-		registrar.Proxied = func(*corev1.Pod) error { return nil }
-		id, no := registrar.admit(ctx, caller{pod.Namespace, "api", pod.Name, string(pod.UID)}, addressOf(here))
-		Expect(no).To(BeNil())
-		Expect(id.Name).To(Equal("api"))
+		token := pod.token(ctx)
+		pod.at(ctx, "127.0.0.2")
+		for range podBurst + 1 {
+			Expect(ask(ctx, r, clock, token, roots).LastError()).To(MatchError(ContainSubstring("does not come from its address")))
+		}
+		pod.at(ctx, here)
+		Expect(ask(ctx, r, clock, token, roots).LastError()).NotTo(HaveOccurred())
 	})
 
 	It("is answered six times at once, and then told to wait", func(ctx SpecContext) {
@@ -172,6 +180,24 @@ var _ = Describe("A pod that asks for a certificate", func() {
 		Expect(a.Certificate().Leaf.ExtKeyUsage).To(ConsistOf(x509.ExtKeyUsageCodeSigning))
 		Expect(a.Certificate().Leaf.NotAfter).To(BeTemporally("~", clock.Now().Add(7*24*time.Hour), time.Hour))
 	})
+
+	It("is the gate of calls to vendors, and gets an identity of the operator's namespace", func(ctx SpecContext) {
+		a := ask(ctx, r, clock, podIn(ctx, operatorNamespace, egressAccount).token(ctx), roots)
+		Expect(a.LastError()).NotTo(HaveOccurred())
+		Expect(a.ID().String()).To(Equal("spiffe://cluster.local/ns/hipaa-operator-system/sa/phi-egress"))
+	})
+
+	DescribeTable("is neither signer nor gate where a tenant calls his ServiceAccount so", func(ctx SpecContext, account string) {
+		namespace := newPod(ctx).Namespace
+		workload := phitest.Workload(account).Namespace(namespace).Obj()
+		Expect(admin.Create(ctx, workload)).To(Succeed())
+		a := ask(ctx, r, clock, podIn(ctx, namespace, account, proxied(workload.UID)).token(ctx), roots)
+		Expect(a.LastError()).NotTo(HaveOccurred())
+		Expect(a.ID().String()).To(Equal("spiffe://cluster.local/ns/" + namespace + "/sa/" + account))
+	},
+		Entry("the manager", managerAccount),
+		Entry("the gate", egressAccount),
+	)
 
 	It("finds metrics closed to whoever shows no token", func(ctx SpecContext) {
 		Expect(status(ctx, "http://"+r.health+"/healthz")).To(Equal(http.StatusOK))

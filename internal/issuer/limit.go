@@ -1,7 +1,6 @@
 package issuer
 
 import (
-	"net"
 	"sync"
 
 	"golang.org/x/time/rate"
@@ -46,49 +45,4 @@ func (l *limits) allow(key string) bool {
 		l.byKey[key] = limiter
 	}
 	return limiter.AllowN(now, 1)
-}
-
-// narrow lets so many connections in at once. Others wait outside, where they cost
-// nothing here, until one of those ends or runs into its time limits.
-func narrow(listener net.Listener, most int) net.Listener {
-	return &narrowListener{Listener: listener, room: make(chan struct{}, most), closed: make(chan struct{})}
-}
-
-type narrowListener struct {
-	net.Listener
-	room   chan struct{}
-	once   sync.Once
-	closed chan struct{}
-}
-
-// Accept waits for room, then for a connection.
-func (l *narrowListener) Accept() (net.Conn, error) {
-	select {
-	case l.room <- struct{}{}:
-	case <-l.closed:
-		return nil, net.ErrClosed
-	}
-	connection, err := l.Listener.Accept()
-	if err != nil {
-		<-l.room
-		return nil, err
-	}
-	return &narrowConn{Conn: connection, leave: sync.OnceFunc(func() { <-l.room })}, nil
-}
-
-// Close lets nobody in any more.
-func (l *narrowListener) Close() error {
-	l.once.Do(func() { close(l.closed) })
-	return l.Listener.Close()
-}
-
-type narrowConn struct {
-	net.Conn
-	leave func()
-}
-
-// Close gives the room back.
-func (c *narrowConn) Close() error {
-	defer c.leave()
-	return c.Conn.Close()
 }

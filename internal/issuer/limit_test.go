@@ -1,7 +1,6 @@
 package issuer
 
 import (
-	"net"
 	"testing"
 	"time"
 
@@ -36,55 +35,5 @@ func TestLimitsAreOfEachKeyAndBounded(t *testing.T) {
 	ask("b", true)
 	if len(l.byKey) != 1 {
 		t.Errorf("%d keys are kept", len(l.byKey))
-	}
-}
-
-func TestConnectionsAreBounded(t *testing.T) {
-	inner, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	listener := narrow(inner, 1)
-	accepted := make(chan net.Conn, 2)
-	ended := make(chan error, 1)
-	go func() {
-		for {
-			connection, err := listener.Accept()
-			if err != nil {
-				ended <- err
-				return
-			}
-			accepted <- connection
-		}
-	}()
-	for range 2 {
-		connection, err := net.Dial("tcp", inner.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer connection.Close()
-	}
-	first := <-accepted
-	select {
-	case <-accepted:
-		t.Fatal("two are in at once")
-	default:
-	}
-	// Closing twice gives one place back.
-	if err := first.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := first.Close(); err == nil {
-		t.Error("it closed twice")
-	}
-	second := <-accepted
-	if err := listener.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := <-ended; err == nil {
-		t.Error("it goes on after its end")
-	}
-	if err := second.Close(); err != nil {
-		t.Error(err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
+	"github.com/hipaa-operator/hipaa-operator/internal/enrol"
 	"github.com/hipaa-operator/hipaa-operator/internal/pki"
 )
 
@@ -34,10 +35,11 @@ type Options struct {
 }
 
 const (
-	// ServiceName is the Service through which pods reach the issuer.
-	ServiceName = "hipaa-operator-issuer"
-	// managerAccount is the ServiceAccount that signs configurations.
-	managerAccount = "hipaa-operator-manager"
+	// managerAccount is the ServiceAccount that signs configurations, egressAccount that
+	// of the gate through which calls leave to vendors.
+	managerAccount, egressAccount = "hipaa-operator-manager", "phi-egress"
+	// How admission names the proxy's container, and tells it its PHIWorkload.
+	proxyContainer, proxyWorkload = "phi-proxy", "--workload-uid="
 )
 
 // Bind declares the flags.
@@ -74,6 +76,6 @@ func (o *Options) complete() error {
 
 // names are those of the Service, as pods write them.
 func (o *Options) names() []string {
-	host := ServiceName + "." + o.Namespace + ".svc"
+	host := enrol.ServiceName + "." + o.Namespace + ".svc"
 	return []string{host, host + ".cluster.local"}
 }

@@ -102,7 +102,7 @@ func (v vault) has(root pki.Root) bool {
 
 // adopt takes on a root that people put into tls.crt and tls.key, and says whether
 // there was one that is new. It is published now and signs when its time has come.
-func (v *vault) adopt(secret *corev1.Secret, plan pki.Plan, trustDomain string, now time.Time) (bool, error) {
+func (v *vault) adopt(secret *corev1.Secret, a *Authority, now time.Time) (bool, error) {
 	certificate, key := secret.Data[corev1.TLSCertKey], secret.Data[corev1.TLSPrivateKeyKey]
 	if len(certificate) == 0 && len(key) == 0 {
 		return false, nil
@@ -112,13 +112,13 @@ func (v *vault) adopt(secret *corev1.Secret, plan pki.Plan, trustDomain string, 
 	if digest == v.brought {
 		return false, nil
 	}
-	authority, err := pki.ParseRoot(certificate, key, trustDomain)
+	authority, err := pki.ParseRoot(certificate, key, a.TrustDomain, a.Names...)
 	switch root := authority.Certificate; {
 	case err != nil:
 		return false, fmt.Errorf("taking on the root in tls.crt of Secret %s: %w", SecretName, err)
 	case now.Before(root.NotBefore):
 		return false, fmt.Errorf("taking on the root in tls.crt of Secret %s: it is not valid yet", SecretName)
-	case plan.Due(now, root):
+	case a.Plan.Due(now, root):
 		return false, fmt.Errorf("taking on the root in tls.crt of Secret %s: it ends too soon to be distributed and followed by another", SecretName)
 	}
 	brought := pki.Root{Authority: authority, Published: now}

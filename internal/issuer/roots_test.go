@@ -15,7 +15,7 @@ const domain = "cluster.local"
 
 func root(t *testing.T, lifetime time.Duration) pki.Root {
 	t.Helper()
-	authority, err := pki.NewRoot(domain, start, lifetime)
+	authority, err := pki.NewRoot(domain, start, lifetime, "issuer.op.svc")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +77,7 @@ func TestAVaultThatCannotBeReadIsNotEmpty(t *testing.T) {
 
 func TestARootThatPeopleBringIsTakenOnOnce(t *testing.T) {
 	const day = 24 * time.Hour
-	plan := pki.DefaultPlan()
+	a := &Authority{TrustDomain: domain, Names: []string{"issuer.op.svc"}, Plan: pki.DefaultPlan()}
 	bring := func(r pki.Root) *corev1.Secret {
 		key, err := r.KeyPEM()
 		if err != nil {
@@ -89,12 +89,12 @@ func TestARootThatPeopleBringIsTakenOnOnce(t *testing.T) {
 	v := vault{roots: []pki.Root{ours}}
 	secret := bring(theirs)
 	now := start.Add(day)
-	if taken, err := v.adopt(secret, plan, domain, now); !taken || err != nil || len(v.roots) != 2 || !v.roots[1].Published.Equal(now) {
+	if taken, err := v.adopt(secret, a, now); !taken || err != nil || len(v.roots) != 2 || !v.roots[1].Published.Equal(now) {
 		t.Fatalf("got %t, %v, %d roots", taken, err, len(v.roots))
 	}
 	// It is retired one day; then it does not come back.
 	v.roots = v.roots[:1]
-	if taken, err := v.adopt(secret, plan, domain, now); taken || err != nil {
+	if taken, err := v.adopt(secret, a, now); taken || err != nil {
 		t.Errorf("it came back: %t, %v", taken, err)
 	}
 	tests := map[string]struct {
@@ -116,7 +116,7 @@ func TestARootThatPeopleBringIsTakenOnOnce(t *testing.T) {
 			if test.now.IsZero() {
 				test.now = now
 			}
-			taken, err := v.adopt(test.give, plan, domain, test.now)
+			taken, err := v.adopt(test.give, a, test.now)
 			if taken || len(v.roots) != 1 || (err != nil) != (test.want != "") {
 				t.Fatalf("got %t, %v, %d roots", taken, err, len(v.roots))
 			}

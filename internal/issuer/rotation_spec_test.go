@@ -3,7 +3,6 @@ package issuer
 import (
 	"context"
 	"crypto/x509"
-	"net/netip"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -13,10 +12,9 @@ import (
 	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/hipaa-operator/hipaa-operator/internal/enrol"
 	"github.com/hipaa-operator/hipaa-operator/internal/pki"
 )
-
-func addressOf(text string) netip.Addr { return netip.MustParseAddr(text) }
 
 // secret is the Secret with the roots as it stands.
 func secret(ctx context.Context) *corev1.Secret {
@@ -175,7 +173,7 @@ var _ = Describe("Two replicas", func() {
 
 	It("take on a root that people bring: at once where it is the first, after its distribution otherwise", func(ctx SpecContext) {
 		bring := func() pki.Authority {
-			root, err := pki.NewRoot(domain, clock.Now(), 1000*24*time.Hour)
+			root, err := pki.NewRoot(domain, clock.Now(), 1000*24*time.Hour, "issuer.op.svc")
 			Expect(err).NotTo(HaveOccurred())
 			key, err := root.KeyPEM()
 			Expect(err).NotTo(HaveOccurred())
@@ -219,11 +217,11 @@ var _ = Describe("Two replicas", func() {
 		a := authority(clock, pki.DefaultPlan())
 		Expect(a.Refresh(ctx)).To(Succeed())
 		roots := published(ctx)
-		changed := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespace, Name: BundleName}}
+		changed := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespace, Name: enrol.BundleName}}
 		stranger, err := pki.NewRoot(domain, start, time.Hour)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(admin.Get(ctx, client.ObjectKeyFromObject(changed), changed)).To(Succeed())
-		changed.Data[BundleKey] = string(pki.Bundle{stranger.Certificate}.PEM())
+		changed.Data[enrol.BundleKey] = string(pki.Bundle{stranger.Certificate}.PEM())
 		Expect(admin.Update(ctx, changed)).To(Succeed())
 		Expect(a.Refresh(ctx)).To(Succeed())
 		Expect(published(ctx).Equal(roots)).To(BeTrue())

@@ -32,13 +32,14 @@ import (
 // +kubebuilder:rbac:groups=authorization.k8s.io,resources=subjectaccessreviews,verbs=create
 
 const (
-	// maxConnections is how many are open at once.
-	maxConnections = 512
-	headerTime     = 5 * time.Second
-	bodyTime       = 10 * time.Second
-	idleTime       = 5 * time.Second
-	maxHeader      = 32 << 10
-	drainTime      = 10 * time.Second
+	// maxConnections is how many are open at once, mostEach how many of one address: a
+	// pod needs one.
+	maxConnections, mostEach = 512, 8
+	headerTime               = 5 * time.Second
+	bodyTime                 = 10 * time.Second
+	idleTime                 = 5 * time.Second
+	maxHeader                = 32 << 10
+	drainTime                = 10 * time.Second
 	// Roots that could not be read are read anew soon, then less often.
 	again, mostAgain = time.Second, 30 * time.Second
 )
@@ -70,12 +71,12 @@ func run(ctx context.Context, config *rest.Config, o Options, now clock.WithTick
 		return err
 	}
 	authority := &Authority{Client: c, Namespace: o.Namespace, TrustDomain: o.TrustDomain, Names: o.names(), Plan: o.Plan, Clock: now}
-	registrar := &Registrar{Client: c, Namespace: o.Namespace, Manager: managerAccount, TrustDomain: o.TrustDomain}
+	registrar := &Registrar{Client: c, Namespace: o.Namespace, TrustDomain: o.TrustDomain}
 
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return keepFresh(ctx, authority, o.Refresh, now) })
 	group.Go(func() error {
-		return serveTLS(ctx, o.Address, authority, NewServer(c, authority, registrar, now))
+		return serveTLS(ctx, o.Address, authority, NewServer(c, authority, registrar, now), now)
 	})
 	group.Go(func() error { return servePlain(ctx, o.HealthAddress, health(authority)) })
 	if o.MetricsAddress != "0" {
@@ -129,12 +130,13 @@ func keepFresh(ctx context.Context, a *Authority, every time.Duration, now clock
 }
 
 // serveTLS answers requests for certificates.
-func serveTLS(ctx context.Context, address string, a *Authority, handler http.Handler) error {
+func serveTLS(ctx context.Context, address string, a *Authority, handler http.Handler, now clock.PassiveClock) error {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
 		return fmt.Errorf("listening for requests: %w", err)
 	}
-	secure := tls.NewListener(narrow(listener, maxConnections), &tls.Config{
+	arrivals := newLimits(now, arriving, arrivingAtOnce, addressMost)
+	secure := tls.NewListener(newDoors(listener, maxConnections, mostEach, arrivals), &tls.Config{
 		MinVersion:     tls.VersionTLS13,
 		GetCertificate: a.Serving,
 		// One request needs no streams.
@@ -164,6 +166,7 @@ func serve(ctx context.Context, listener net.Listener, handler http.Handler) err
 		MaxHeaderBytes:    maxHeader,
 		// What strangers send is no news.
 		ErrorLog:    slog.NewLogLogger(logr.ToSlogHandler(logger.V(4)), slog.LevelInfo),
+		ConnContext: known,
 		BaseContext: func(net.Listener) context.Context { return log.IntoContext(context.Background(), logger) },
 	}
 	ended := make(chan error, 1)

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/netip"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -27,10 +26,11 @@ import (
 const (
 	everySecond = rate.Limit(200)
 	atOnce      = 400
-	// An address may be wrong about its token more often than a pod, of which there
-	// may be several behind one.
-	addressBurst, addressMost = 20, 32 << 10
-	podBurst, podMost         = 6, 32 << 10
+	// How often an address may come, and how often a token of it is reviewed: an address
+	// may be wrong about its token more often than a pod is right.
+	arriving, arrivingAtOnce = rate.Limit(10), 40
+	reviewBurst, addressMost = 20, 32 << 10
+	podBurst, podMost        = 6, 32 << 10
 	// inHand is how many are answered at once.
 	inHand = 64
 	// answerTime is how long one answer may take, reads included.
@@ -43,7 +43,7 @@ type Server struct {
 	authority *Authority
 	registrar *Registrar
 	all       *limits
-	addresses *limits
+	reviews   *limits
 	pods      *limits
 	hands     chan struct{}
 }
@@ -55,7 +55,7 @@ func NewServer(c client.Client, authority *Authority, registrar *Registrar, now 
 		authority: authority,
 		registrar: registrar,
 		all:       newLimits(now, everySecond, atOnce, 1),
-		addresses: newLimits(now, rate.Every(time.Second), addressBurst, addressMost),
+		reviews:   newLimits(now, rate.Every(10*time.Second), reviewBurst, addressMost),
 		pods:      newLimits(now, rate.Every(10*time.Second), podBurst, podMost),
 		hands:     make(chan struct{}, inHand),
 	}
@@ -65,6 +65,7 @@ func NewServer(c client.Client, authority *Authority, registrar *Registrar, now 
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), answerTime)
 	defer cancel()
+	defer mark(ctx, false)
 	response, no := s.answer(ctx, w, r)
 	if no != nil {
 		metrics.IssuerAnswered(no.result)
@@ -101,23 +102,13 @@ func (s *Server) answer(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	if r.Method != http.MethodPost {
 		return enrol.Response{}, refuse(http.StatusMethodNotAllowed, metrics.IssuerRequest, "certificates are asked for by POST")
 	}
-	source, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
+	address := addressOf(r.RemoteAddr)
+	if !address.IsValid() {
 		return enrol.Response{}, refuse(http.StatusBadRequest, metrics.IssuerRequest, "the connection has no address")
 	}
-	address := source.Addr().Unmap().WithZone("")
-	if !s.addresses.allow(address.String()) || !s.all.allow("") {
-		return enrol.Response{}, busy(http.StatusTooManyRequests)
-	}
-	select {
-	case s.hands <- struct{}{}:
-		defer func() { <-s.hands }()
-	default:
-		return enrol.Response{}, busy(http.StatusServiceUnavailable)
-	}
-	token, found := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	if !found || token == "" {
-		return enrol.Response{}, refuse(http.StatusUnauthorized, metrics.IssuerToken, "a bearer token is missing")
+	token, no := bearer(r.Header.Get("Authorization"))
+	if no != nil {
+		return enrol.Response{}, no
 	}
 	request, err := enrol.ReadRequest(http.MaxBytesReader(w, r.Body, enrol.MaxRequest))
 	if err != nil {
@@ -127,6 +118,18 @@ func (s *Server) answer(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	if err != nil {
 		return enrol.Response{}, refuse(http.StatusBadRequest, metrics.IssuerRequest, "%v", err)
 	}
+	// What everybody shares is drawn on only now: neither who sends nothing of use nor
+	// who sends it slowly takes any of it.
+	if !s.reviews.allow(address.String()) || !s.all.allow("") {
+		return enrol.Response{}, busy(http.StatusTooManyRequests)
+	}
+	select {
+	case s.hands <- struct{}{}:
+		defer func() { <-s.hands }()
+	default:
+		return enrol.Response{}, busy(http.StatusServiceUnavailable)
+	}
+	mark(ctx, true)
 	id, no := s.who(ctx, token, address)
 	if no != nil {
 		return enrol.Response{}, no
@@ -146,10 +149,15 @@ func (s *Server) who(ctx context.Context, token string, address netip.Addr) (pki
 	if no != nil {
 		return pki.ID{}, no
 	}
+	pod, no := s.registrar.find(ctx, c, address)
+	if no != nil {
+		return pki.ID{}, no
+	}
+	// Only the pod itself draws on its allowance, not who stole its token.
 	if !s.pods.allow(c.uid) {
 		return pki.ID{}, busy(http.StatusTooManyRequests)
 	}
-	return s.registrar.admit(ctx, c, address)
+	return s.registrar.name(ctx, c, pod)
 }
 
 // busy is more than is taken on.

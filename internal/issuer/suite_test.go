@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -19,6 +21,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -27,6 +30,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/hipaa-operator/hipaa-operator/internal/enrol"
+	"github.com/hipaa-operator/hipaa-operator/internal/injection"
 	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
 	"github.com/hipaa-operator/hipaa-operator/internal/pki"
 )
@@ -138,6 +142,13 @@ type replica struct {
 // startReplica runs one until the spec ends, and waits until it can sign.
 func startReplica(ctx context.Context, clock *clocktesting.FakeClock, plan pki.Plan) replica {
 	GinkgoHelper()
+	r, _ := startStoppable(ctx, clock, plan)
+	return r
+}
+
+// startStoppable is startReplica with a way to end it before.
+func startStoppable(ctx context.Context, clock *clocktesting.FakeClock, plan pki.Plan) (replica, func()) {
+	GinkgoHelper()
 	r := replica{freeAddress(), freeAddress(), freeAddress()}
 	o := Options{
 		Namespace: operatorNamespace, TrustDomain: domain, Plan: plan, Refresh: time.Minute,
@@ -147,10 +158,11 @@ func startReplica(ctx context.Context, clock *clocktesting.FakeClock, plan pki.P
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	ended := make(chan error, 1)
 	go func() { ended <- run(running, asAccount("hipaa-operator-issuer"), o, clock) }()
-	DeferCleanup(func() {
+	stop := sync.OnceFunc(func() {
 		cancel()
 		Eventually(ended).Should(Receive(BeNil()))
 	})
+	DeferCleanup(stop)
 	Eventually(func() (int, error) {
 		// Who lost the race for the first root tries again after a second.
 		if clock.HasWaiters() {
@@ -159,9 +171,9 @@ func startReplica(ctx context.Context, clock *clocktesting.FakeClock, plan pki.P
 		return status(ctx, "http://"+r.health+"/readyz")
 	}).Should(Equal(http.StatusOK))
 	Eventually(func() error {
-		return admin.Get(ctx, client.ObjectKey{Namespace: operatorNamespace, Name: BundleName}, &corev1.ConfigMap{})
+		return admin.Get(ctx, client.ObjectKey{Namespace: operatorNamespace, Name: enrol.BundleName}, &corev1.ConfigMap{})
 	}).Should(Succeed())
-	return r
+	return r, stop
 }
 
 // whoever asks a port without knowing its certificate.
@@ -204,17 +216,30 @@ func newPod(ctx context.Context) phiPod {
 	namespace.GenerateName = "ehr-"
 	delete(namespace.Labels, corev1.LabelMetadataName)
 	Expect(admin.Create(ctx, namespace)).To(Succeed())
-	Expect(admin.Create(ctx, phitest.Workload("api").Namespace(namespace.Name).Obj())).To(Succeed())
-	return podIn(ctx, namespace.Name, "api")
+	workload := phitest.Workload("api").Namespace(namespace.Name).Obj()
+	Expect(admin.Create(ctx, workload)).To(Succeed())
+	return podIn(ctx, namespace.Name, "api", proxied(workload.UID))
+}
+
+// proxied puts the proxy into a pod as admission does.
+func proxied(uid types.UID) func(*corev1.Pod) {
+	plan := &injection.Plan{
+		UID: string(uid), Generation: 1, Image: "phi-proxy:1", ConfigMap: "api-proxy",
+		Issuer: "issuer.op.svc", Audience: enrol.Audience, Roots: "roots", NameServers: []netip.AddrPort{netip.MustParseAddrPort("10.96.0.10:53")},
+	}
+	return plan.Apply
 }
 
 // podIn makes a pod under a ServiceAccount, labelled app=account.
-func podIn(ctx context.Context, namespace, account string) phiPod {
+func podIn(ctx context.Context, namespace, account string, changes ...func(*corev1.Pod)) phiPod {
 	GinkgoHelper()
 	Expect(client.IgnoreAlreadyExists(admin.Create(ctx, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: account}}))).To(Succeed())
 	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, GenerateName: account + "-", Labels: map[string]string{"app": account}},
 		Spec:       corev1.PodSpec{ServiceAccountName: account, NodeName: "n", Containers: []corev1.Container{{Name: "app", Image: "app:1"}}},
+	}
+	for _, change := range changes {
+		change(pod)
 	}
 	Expect(admin.Create(ctx, pod)).To(Succeed())
 	p := phiPod{pod}
@@ -261,7 +286,7 @@ func ask(ctx context.Context, r replica, clock *clocktesting.FakeClock, token st
 	}
 	var err error
 	a.Enrolment, err = enrol.New(enrol.Options{
-		URL:        fmt.Sprintf("https://%s.%s.svc", ServiceName, operatorNamespace),
+		URL:        fmt.Sprintf("https://%s.%s.svc", enrol.ServiceName, operatorNamespace),
 		TokenFile:  filepath.Join(a.folder, "token"),
 		BundleFile: filepath.Join(a.folder, "bundle"),
 		Clock:      stillClock{clock},
@@ -289,8 +314,8 @@ func ask(ctx context.Context, r replica, clock *clocktesting.FakeClock, token st
 func published(ctx context.Context) pki.Bundle {
 	GinkgoHelper()
 	var bundle corev1.ConfigMap
-	Expect(admin.Get(ctx, client.ObjectKey{Namespace: operatorNamespace, Name: BundleName}, &bundle)).To(Succeed())
-	roots, err := pki.ParseBundle([]byte(bundle.Data[BundleKey]))
+	Expect(admin.Get(ctx, client.ObjectKey{Namespace: operatorNamespace, Name: enrol.BundleName}, &bundle)).To(Succeed())
+	roots, err := pki.ParseBundle([]byte(bundle.Data[enrol.BundleKey]))
 	Expect(err).NotTo(HaveOccurred())
 	return roots
 }
@@ -302,5 +327,5 @@ func begin(ctx context.Context) {
 	Expect(admin.Get(ctx, client.ObjectKeyFromObject(secret), secret)).To(Succeed())
 	secret.Data = nil
 	Expect(admin.Update(ctx, secret)).To(Succeed())
-	Expect(client.IgnoreNotFound(admin.Delete(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespace, Name: BundleName}}))).To(Succeed())
+	Expect(client.IgnoreNotFound(admin.Delete(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespace, Name: enrol.BundleName}}))).To(Succeed())
 }

@@ -21,7 +21,7 @@ const (
 	IssuerPod IssuerResult = "pod-refused"
 	// IssuerAddress is a request from another address than the pod's.
 	IssuerAddress IssuerResult = "foreign-address"
-	// IssuerBusy is a request beyond the limits.
+	// IssuerBusy is a request, or a connection, beyond the limits.
 	IssuerBusy IssuerResult = "busy"
 	// IssuerError is a question that could not be asked.
 	IssuerError IssuerResult = "error"

@@ -23,6 +23,7 @@ const (
 	labelAnswer  = "answer"
 	labelAsked   = "asked"
 	labelReply   = "reply"
+	labelState   = "state"
 )
 
 // AdmissionResult says what admission answered.
@@ -158,15 +159,26 @@ var (
 		Help: "Answers of admission that let something in because of an exception, by control.",
 	}, []string{labelControl})
 
+	agreements = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "hipaa_operator_vendor_agreements",
+		Help: "Agreements with vendors by state: InForce, Ending (in force, and its end 60 days away or less), or why it does not count.",
+	}, []string{labelState})
+
 	guardRefusals = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "hipaa_operator_guard_refusals_total",
-		Help: "Attempts to change owned objects, PHI labels, profiles and definitions that policies refused, by kind.",
+		Help: "Attempts to change owned objects, PHI labels, profiles, vendors and definitions that policies refused, by kind.",
 	}, []string{labelKind})
 
 	guardRestorations = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "hipaa_operator_guard_restorations_total",
 		Help: "Webhook configurations and admission policies put right after somebody changed or deleted them, by kind.",
 	}, []string{labelKind})
+
+	// Without labels, so that it is absent where nobody has a certificate.
+	signerEnd = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "hipaa_operator_signer_certificate_expiry_timestamp_seconds",
+		Help: "When the certificate ends by which the leader seals configurations of proxies; it is renewed at half of its lifetime.",
+	}, nil)
 )
 
 // Register adds the metrics to the registry that the manager serves. It panics
@@ -181,9 +193,12 @@ func Collectors() []prometheus.Collector {
 		verdicts, workloads, held, waiting, failedOver, openNamespaces, undeclaredPods,
 		driftStanding, driftDetected, driftCorrected, correctionSeconds, evictions,
 		admissions, admissionSeconds, admissionTurnedAway, admissionFindings,
-		exceptionsInForce, exceptionEnd, exceptionUses, guardRefusals, guardRestorations, edgeDials,
+		exceptionsInForce, exceptionEnd, exceptionUses, agreements, guardRefusals, guardRestorations, edgeDials, signerEnd,
 	}
 }
+
+// SignerHolds says when the certificate ends by which configurations are sealed.
+func SignerHolds(end time.Time) { signerEnd.WithLabelValues().Set(float64(end.Unix())) }
 
 // OpenNamespaces says how many PHI namespaces wait for pods that predate them.
 func OpenNamespaces(n int) { openNamespaces.Set(float64(n)) }
@@ -243,7 +258,7 @@ var kinds = map[string]bool{
 	"Deployment": true, "StatefulSet": true, "DaemonSet": true, "ReplicaSet": true, "ReplicationController": true, "Job": true, "CronJob": true,
 	"PodExecOptions": true, "PodAttachOptions": true, "PodPortForwardOptions": true, "PodProxyOptions": true, "ServiceProxyOptions": true,
 	"CustomResourceDefinition": true,
-	"PHIWorkload":              true, "ComplianceProfile": true, "ControlException": true,
+	"PHIWorkload":              true, "ComplianceProfile": true, "ControlException": true, "Vendor": true,
 	"ValidatingWebhookConfiguration": true, "MutatingWebhookConfiguration": true,
 	"ValidatingAdmissionPolicy": true, "ValidatingAdmissionPolicyBinding": true,
 }

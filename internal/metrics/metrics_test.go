@@ -227,3 +227,23 @@ func values(t *testing.T, r prometheus.Gatherer, names ...string) map[string]flo
 	}
 	return read
 }
+
+func TestAgreementsFollowEachVendor(t *testing.T) {
+	r := registry(t)
+	var agreements metrics.Agreements
+	agreements.Observe("eprescribe", hipaav1.ReasonInForce, false)
+	agreements.Observe("clearinghouse", hipaav1.ReasonInForce, false)
+	agreements.Observe("eprescribe", hipaav1.ReasonInForce, true)
+	agreements.Observe("clearinghouse", hipaav1.ReasonExpired, false)
+	agreements.Observe("lab", hipaav1.ReasonExpired, false)
+	agreements.Forget("lab")
+	agreements.Forget("nobody")
+	want := map[string]float64{
+		"hipaa_operator_vendor_agreements state=InForce": 0,
+		"hipaa_operator_vendor_agreements state=Ending":  1,
+		"hipaa_operator_vendor_agreements state=Expired": 1,
+	}
+	if diff := cmp.Diff(want, values(t, r, slices.Sorted(maps.Keys(want))...)); diff != "" {
+		t.Errorf("the gauge (-want +got):\n%s", diff)
+	}
+}

@@ -62,6 +62,8 @@ func ConditionsOf(object client.Object) (conditions []metav1.Condition, observed
 		return o.Status.Conditions, o.Status.ObservedGeneration
 	case *hipaav1.ControlException:
 		return o.Status.Conditions, o.Status.ObservedGeneration
+	case *hipaav1.Vendor:
+		return o.Status.Conditions, o.Status.ObservedGeneration
 	default:
 		return nil, 0
 	}

@@ -36,6 +36,15 @@ func (b *WorkloadBuilder) Stored() *WorkloadBuilder {
 	return b
 }
 
+// Proxied gives it proxies: those of pods that run under these ServiceAccounts. No policy
+// lets anybody past them.
+func (b *WorkloadBuilder) Proxied(serviceAccounts ...string) *WorkloadBuilder {
+	b.workload.Status.Proxy = &hipaav1.ProxyStatus{
+		ConfigurationGeneration: 1, Plaintext: hipaav1.PlaintextClosed, ServiceAccounts: serviceAccounts, IssuerNamespace: "hipaa-operator-system",
+	}
+	return b
+}
+
 // Namespace moves it to another namespace.
 func (b *WorkloadBuilder) Namespace(name string) *WorkloadBuilder {
 	b.workload.Namespace = name

@@ -27,8 +27,9 @@ type Authority struct {
 }
 
 // NewRoot makes an authority for one trust domain. Its certificate says so itself:
-// whoever has the key can name nobody of another domain.
-func NewRoot(trustDomain string, now time.Time, lifetime time.Duration) (Authority, error) {
+// whoever has the key can name nobody of another domain, no address, and no DNS name
+// but those of serving, which are the issuer's own.
+func NewRoot(trustDomain string, now time.Time, lifetime time.Duration, serving ...string) (Authority, error) {
 	if err := CheckTrustDomain(trustDomain); err != nil {
 		return Authority{}, err
 	}
@@ -36,9 +37,9 @@ func NewRoot(trustDomain string, now time.Time, lifetime time.Duration) (Authori
 	if err != nil {
 		return Authority{}, err
 	}
-	template := authorityTemplate("hipaa-operator root "+trustDomain, now, now.Add(lifetime))
+	template := authorityTemplate("hipaa-operator root ", trustDomain, serving)
+	template.NotBefore, template.NotAfter = now.Add(-skew), now.Add(lifetime)
 	template.MaxPathLen = 1
-	template.PermittedURIDomains = []string{trustDomain}
 	certificate, err := sign(template, template, key.Public(), key)
 	if err != nil {
 		return Authority{}, fmt.Errorf("making a root: %w", err)
@@ -57,16 +58,9 @@ func (a Authority) Intermediate(trustDomain string, serving []string, now time.T
 	if err != nil {
 		return Authority{}, err
 	}
-	template := authorityTemplate("hipaa-operator issuer "+trustDomain, now, end)
+	template := authorityTemplate("hipaa-operator issuer ", trustDomain, serving)
+	template.NotBefore, template.NotAfter = now.Add(-skew), end
 	template.MaxPathLenZero = true
-	template.PermittedURIDomains = []string{trustDomain}
-	template.PermittedDNSDomains = serving
-	// No address and no mailbox at all.
-	template.ExcludedIPRanges = []*net.IPNet{
-		{IP: net.IPv4zero.To4(), Mask: net.CIDRMask(0, 32)},
-		{IP: net.IPv6zero, Mask: net.CIDRMask(0, 128)},
-	}
-	template.PermittedEmailAddresses = []string{"invalid"}
 	certificate, err := sign(template, a.Certificate, key.Public(), a.Key)
 	if err != nil {
 		return Authority{}, fmt.Errorf("making an intermediate: %w", err)
@@ -75,8 +69,8 @@ func (a Authority) Intermediate(trustDomain string, serving []string, now time.T
 }
 
 // ParseRoot reads a root and its key in PEM, as people bring their own. It must be
-// able to do what ours does, for the given trust domain.
-func ParseRoot(certificate, key []byte, trustDomain string) (Authority, error) {
+// able to do what ours does, for the given trust domain and the issuer's own names.
+func ParseRoot(certificate, key []byte, trustDomain string, serving ...string) (Authority, error) {
 	bundle, err := ParseBundle(certificate)
 	if err != nil {
 		return Authority{}, err
@@ -98,7 +92,7 @@ func ParseRoot(certificate, key []byte, trustDomain string) (Authority, error) {
 		return Authority{}, errors.New("reading a root: the key is not that of the certificate")
 	}
 	authority := Authority{Certificate: root, Key: signer}
-	if err := authority.try(trustDomain); err != nil {
+	if err := authority.try(trustDomain, serving); err != nil {
 		return Authority{}, fmt.Errorf("reading a root: what it signs does not verify: %w", err)
 	}
 	return authority, nil
@@ -106,13 +100,13 @@ func ParseRoot(certificate, key []byte, trustDomain string) (Authority, error) {
 
 // try signs through an intermediate and verifies: a root with constraints of other
 // names, usages or lengths is found before anybody trusts it.
-func (a Authority) try(trustDomain string) error {
+func (a Authority) try(trustDomain string, serving []string) error {
 	now := a.Certificate.NotBefore.Add(a.Certificate.NotAfter.Sub(a.Certificate.NotBefore) / 2)
 	id, err := WorkloadID(trustDomain, "try", "try")
 	if err != nil {
 		return err
 	}
-	intermediate, err := a.Intermediate(trustDomain, nil, now, time.Hour)
+	intermediate, err := a.Intermediate(trustDomain, serving, now, time.Hour)
 	if err != nil {
 		return err
 	}
@@ -124,7 +118,17 @@ func (a Authority) try(trustDomain string) error {
 	if err != nil {
 		return err
 	}
-	_, err = Verify(chain, Bundle{a.Certificate}, Acceptance{At: now, Usage: x509.ExtKeyUsageClientAuth})
+	if _, err := Verify(chain, Bundle{a.Certificate}, Acceptance{At: now, Usage: x509.ExtKeyUsageClientAuth}); err != nil || len(serving) == 0 {
+		return err
+	}
+	if chain, err = intermediate.Serving(serving, key.Public(), now, time.Hour); err != nil {
+		return err
+	}
+	between := x509.NewCertPool()
+	between.AddCert(intermediate.Certificate)
+	_, err = chain[0].Verify(x509.VerifyOptions{
+		DNSName: serving[0], Roots: Bundle{a.Certificate}.Pool(), Intermediates: between, CurrentTime: now,
+	})
 	return err
 }
 
@@ -150,15 +154,29 @@ func (a Authority) end(now time.Time, lifetime time.Duration) (time.Time, error)
 	return end, nil
 }
 
-func authorityTemplate(name string, now, end time.Time) *x509.Certificate {
+// nothing is a domain that nobody ever has (RFC 6761). To permit it alone is to permit
+// none, where an empty list would permit all.
+const nothing = "invalid"
+
+// authorityTemplate has the names that an authority may certify: URIs of the trust
+// domain and the given DNS names, no address and no mailbox.
+func authorityTemplate(name, trustDomain string, serving []string) *x509.Certificate {
+	if len(serving) == 0 {
+		serving = []string{nothing}
+	}
 	return &x509.Certificate{
-		Subject:                     pkix.Name{CommonName: name},
-		NotBefore:                   now.Add(-skew),
-		NotAfter:                    end,
+		Subject:                     pkix.Name{CommonName: name + trustDomain},
 		KeyUsage:                    x509.KeyUsageCertSign,
 		BasicConstraintsValid:       true,
 		IsCA:                        true,
-		PermittedDNSDomainsCritical: true,
+		PermittedDNSDomainsCritical: true, // all of them, whatever the field is called
+		PermittedURIDomains:         []string{trustDomain},
+		PermittedDNSDomains:         serving,
+		PermittedEmailAddresses:     []string{nothing},
+		ExcludedIPRanges: []*net.IPNet{
+			{IP: net.IPv4zero.To4(), Mask: net.CIDRMask(0, 32)},
+			{IP: net.IPv6zero, Mask: net.CIDRMask(0, 128)},
+		},
 	}
 }
 

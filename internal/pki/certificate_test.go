@@ -6,6 +6,8 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"errors"
 	"net"
 	"net/url"
@@ -26,7 +28,7 @@ type house struct{ root, intermediate Authority }
 func build(t *testing.T) house {
 	t.Helper()
 	plan := DefaultPlan()
-	root, err := NewRoot(domain, start, plan.Root)
+	root, err := NewRoot(domain, start, plan.Root, "issuer.op.svc")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -229,6 +231,108 @@ func TestConstraintsHoldAgainstAThief(t *testing.T) {
 	}
 }
 
+// Whoever has the root's key, and no intermediate of ours, is bound as well.
+func TestARootNamesNobodyElse(t *testing.T) {
+	h := build(t)
+	template := &x509.Certificate{
+		Subject: pkix.Name{CommonName: "thief"}, NotBefore: start, NotAfter: start.Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+	}
+	key, err := newKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	loose, err := sign(template, h.root.Certificate, key.Public(), h.root.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := map[string]struct {
+		give x509.Certificate
+		good bool
+	}{
+		"one of our domain":              {x509.Certificate{URIs: []*url.URL{{Scheme: "spiffe", Host: domain, Path: "/ns/ehr/sa/a"}}}, true},
+		"one of another domain":          {x509.Certificate{URIs: []*url.URL{{Scheme: "spiffe", Host: "other.local", Path: "/ns/ehr/sa/a"}}}, false},
+		"the issuer's DNS name":          {x509.Certificate{DNSNames: []string{"issuer.op.svc"}}, true},
+		"the API server's":               {x509.Certificate{DNSNames: []string{"kubernetes.default.svc"}}, false},
+		"the issuer's in another domain": {x509.Certificate{DNSNames: []string{"issuer.op.svc.example.org"}}, false},
+		"an IPv4 address":                {x509.Certificate{IPAddresses: []net.IP{net.IPv4(10, 0, 0, 1).To4()}}, false},
+		"an IPv6 address":                {x509.Certificate{IPAddresses: []net.IP{net.ParseIP("fd00::1")}}, false},
+		"a mailbox":                      {x509.Certificate{EmailAddresses: []string{"a@example.org"}}, false},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			test.give.NotBefore, test.give.NotAfter = start, start.Add(time.Hour)
+			leaf, err := sign(&test.give, loose, public(t), key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			between := x509.NewCertPool()
+			between.AddCert(loose)
+			_, err = leaf.Verify(x509.VerifyOptions{Roots: h.bundle().Pool(), Intermediates: between, CurrentTime: start, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
+			if (err == nil) != test.good {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+	for _, authority := range []*x509.Certificate{h.root.Certificate, h.intermediate.Certificate} {
+		if !authority.PermittedDNSDomainsCritical {
+			t.Errorf("a verifier may pass over the constraints of %s", authority.Subject)
+		}
+	}
+}
+
+// A root that people brought may have no constraints. What it signed for other purposes
+// names nobody here.
+func TestTheRuleHoldsUnderARootWithoutConstraints(t *testing.T) {
+	key, err := newKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		Subject: pkix.Name{CommonName: "theirs"}, NotBefore: start, NotAfter: start.Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+	}
+	root, err := sign(template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := named(t, "spiffe://cluster.local/ns/ehr/sa/a")
+	uri := []*url.URL{id.uri()}
+	// A principal, as Active Directory writes it beside the URI.
+	names, err := asn1.Marshal([]asn1.RawValue{
+		{Class: asn1.ClassContextSpecific, Tag: 6, Bytes: []byte(id.String())},
+		{Class: asn1.ClassContextSpecific, Tag: 0, IsCompound: true, Bytes: []byte{6, 1, 42, 0xa0, 3, 12, 1, 'a'}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := map[string]struct {
+		give x509.Certificate
+		want error
+	}{
+		"a workload":       {x509.Certificate{URIs: uri}, nil},
+		"a web server":     {x509.Certificate{DNSNames: []string{"www.example.org"}}, ErrNoIdentity},
+		"both":             {x509.Certificate{URIs: uri, DNSNames: []string{"issuer.op.svc"}}, ErrNoIdentity},
+		"with an address":  {x509.Certificate{URIs: uri, IPAddresses: []net.IP{net.IPv4(10, 0, 0, 1).To4()}}, ErrNoIdentity},
+		"with a mailbox":   {x509.Certificate{URIs: uri, EmailAddresses: []string{"a@example.org"}}, ErrNoIdentity},
+		"with a principal": {x509.Certificate{ExtraExtensions: []pkix.Extension{{Id: alternativeNames, Value: names}}}, ErrNoIdentity},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			test.give.NotBefore, test.give.NotAfter = start, start.Add(time.Hour)
+			test.give.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+			leaf, err := sign(&test.give, root, public(t), key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := Verify([]*x509.Certificate{leaf}, Bundle{root}, Acceptance{At: start, Usage: x509.ExtKeyUsageServerAuth})
+			if !errors.Is(err, test.want) || (err == nil) != (got == id) {
+				t.Errorf("got %v, %v", got, err)
+			}
+		})
+	}
+}
+
 func TestParseRequestTakesOnlyOurKeys(t *testing.T) {
 	_, good, err := NewRequest()
 	if err != nil {
@@ -282,12 +386,18 @@ func TestParseRootTakesWhatCanDoItsWork(t *testing.T) {
 		t.Fatal(err)
 	}
 	foreignCertificate, foreignKey := pem(foreign)
+	mute, err := NewRoot(domain, start, DefaultPlan().Root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	muteCertificate, muteKey := pem(mute)
 	tests := map[string]struct {
 		certificate, key []byte
 		bad              bool
 	}{
 		"ours":                      {certificate: certificate, key: key},
 		"of another trust domain":   {certificate: foreignCertificate, key: foreignKey, bad: true},
+		"one that cannot serve":     {certificate: muteCertificate, key: muteKey, bad: true},
 		"with another's key":        {certificate: certificate, key: otherKey, bad: true},
 		"an intermediate":           {certificate: below, key: belowKey, bad: true},
 		"two of them":               {certificate: append(certificate, foreignCertificate...), key: key, bad: true},
@@ -297,7 +407,7 @@ func TestParseRootTakesWhatCanDoItsWork(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			got, err := ParseRoot(test.certificate, test.key, domain)
+			got, err := ParseRoot(test.certificate, test.key, domain, "issuer.op.svc")
 			if (err != nil) != test.bad {
 				t.Fatalf("got %v, %v", got, err)
 			}

@@ -5,6 +5,7 @@ package pki
 
 import (
 	"crypto/x509"
+	"encoding/asn1"
 	"errors"
 	"fmt"
 	"net/url"
@@ -83,17 +84,35 @@ func ParseID(text string) (ID, error) {
 }
 
 // OfCertificate is whom a certificate speaks of: an X.509-SVID has one URI and no
-// other name that a verifier could take instead.
+// other name that a verifier could take instead. That holds whatever the authorities
+// above it may certify: one that people brought may have no constraints.
 func OfCertificate(certificate *x509.Certificate) (ID, error) {
 	switch {
 	case certificate.IsCA:
 		return ID{}, errors.New("reading an identity: the certificate is one of an authority")
 	case len(certificate.URIs) != 1:
 		return ID{}, fmt.Errorf("reading an identity: the certificate has %d URIs instead of one", len(certificate.URIs))
-	case len(certificate.DNSNames)+len(certificate.IPAddresses)+len(certificate.EmailAddresses) > 0:
+	case len(certificate.DNSNames)+len(certificate.IPAddresses)+len(certificate.EmailAddresses) > 0 || otherNames(certificate):
 		return ID{}, errors.New("reading an identity: the certificate has names beside its URI")
 	}
 	return ParseID(certificate.URIs[0].String())
+}
+
+var alternativeNames = asn1.ObjectIdentifier{2, 5, 29, 17}
+
+// otherNames says whether a certificate has more alternative names than its one URI:
+// crypto/x509 passes over those of kinds that it does not know, such as principals.
+func otherNames(certificate *x509.Certificate) bool {
+	for _, extension := range certificate.Extensions {
+		if !extension.Id.Equal(alternativeNames) {
+			continue
+		}
+		var names []asn1.RawValue
+		if rest, err := asn1.Unmarshal(extension.Value, &names); err != nil || len(rest) > 0 || len(names) != 1 {
+			return true
+		}
+	}
+	return false
 }
 
 // String is the URI.

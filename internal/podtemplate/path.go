@@ -6,7 +6,10 @@ import (
 	"strconv"
 )
 
-var volume = regexp.MustCompile(`^spec\.volumes\[(\d+)\]`)
+var (
+	volume        = regexp.MustCompile(`^spec\.volumes\[(\d+)\]`)
+	initContainer = regexp.MustCompile(`^spec\.initContainers\[(\d+)\]`)
+)
 
 // Path tells where in the object a field of its pod stands. What a claim template
 // brings stands in that template. Empty is the pod as a whole.
@@ -14,6 +17,11 @@ func (t Template) Path(field string) string {
 	if found := volume.FindStringSubmatch(field); found != nil {
 		if i, err := strconv.Atoi(found[1]); err == nil {
 			return t.volumePath(i) + field[len(found[0]):]
+		}
+	}
+	if found := initContainer.FindStringSubmatch(field); found != nil {
+		if i, err := strconv.Atoi(found[1]); err == nil && i >= t.before {
+			return fmt.Sprintf("%s.spec.initContainers[%d]%s", t.path, i-t.before, field[len(found[0]):])
 		}
 	}
 	return under(t.path, field)

@@ -43,6 +43,14 @@ type Template struct {
 	// set is the object where it is a StatefulSet, whose pods have names and claims
 	// of their own.
 	set *appsv1.StatefulSet
+	// before is how many init containers stand in a pod before those of the template.
+	before int
+}
+
+// As is the template of a pod to which admission has put init containers before its own.
+func (t Template) As(pod *corev1.Pod) Template {
+	t.before = max(0, len(pod.Spec.InitContainers)-len(t.spec.Spec.InitContainers))
+	return t
 }
 
 // Of is the template of an object; false where it makes no pods of one.

@@ -168,6 +168,7 @@ func TestThePodOfOtherControllersHasNoName(t *testing.T) {
 func TestPaths(t *testing.T) {
 	set := of(t, statefulSet("db"))
 	job := of(t, &batchv1.CronJob{Spec: batchv1.CronJobSpec{JobTemplate: batchv1.JobTemplateSpec{Spec: batchv1.JobSpec{Template: spec()}}}})
+	proxied := job.As(&corev1.Pod{Spec: corev1.PodSpec{InitContainers: make([]corev1.Container, 1+len(job.Pod().Spec.InitContainers))}})
 	tests := map[string]struct {
 		give Template
 		path string
@@ -182,6 +183,9 @@ func TestPaths(t *testing.T) {
 		"a volume that was added":               {set, "spec.volumes[4]", "spec.template.spec.volumes[3]"},
 		"a number that no list has":             {set, "spec.volumes[99999999999999999999]", "spec.template.spec.volumes[99999999999999999999]"},
 		"a volume where there are no claims":    {job, "spec.volumes[1].hostPath", "spec.jobTemplate.spec.template.spec.volumes[1].hostPath"},
+		"an init container":                     {job, "spec.initContainers[1].image", "spec.jobTemplate.spec.template.spec.initContainers[1].image"},
+		"one behind what admission put first":   {proxied, "spec.initContainers[1].image", "spec.jobTemplate.spec.template.spec.initContainers[0].image"},
+		"what admission put first":              {proxied, "spec.initContainers[0]", "spec.jobTemplate.spec.template.spec.initContainers[0]"},
 		"a field whose name begins like volume": {set, "spec.volumesAttached[0]", "spec.template.spec.volumesAttached[0]"},
 	}
 	for name, tt := range tests {

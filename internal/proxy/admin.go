@@ -36,7 +36,12 @@ func (p *proxy) readyz(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintf(&text, "%s%s %s\n", mark, name, word)
 	}
 	line("certificate", p.certified(), p.certificate)
-	line("configuration", p.current != nil, p.configuration)
+	// A port that does not open keeps a new proxy from being sent callers, and does not
+	// take them from one that serves others already.
+	line("configuration", p.current != nil && p.whole, p.configuration)
+	if silence := p.ways.answering.silence(); silence != nil {
+		line("names", false, silence)
+	}
 	line("in service", !p.ending, nil)
 	if p.current != nil {
 		line("signature", true, p.signature())

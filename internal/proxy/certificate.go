@@ -122,7 +122,7 @@ func (i *Issuer) dial(now func() time.Time) func(ctx context.Context, network, a
 	}
 	upstreams := &resolver.Upstreams{Now: now}
 	upstreams.Use(i.NameServers)
-	out := dial.Out(upstreams.Lookup)
+	out := dial.Out(upstreams.Lookup, nil)
 	return func(ctx context.Context, _, address string) (net.Conn, error) {
 		host, digits, err := net.SplitHostPort(address)
 		if err != nil {

@@ -38,6 +38,7 @@ func Command(now func() time.Time) *cobra.Command {
 			if o.Issuer.Address != "" {
 				o.Certificates = ""
 			}
+			o.Records = c.OutOrStdout()
 			o.Log = slog.New(slog.NewJSONHandler(c.ErrOrStderr(), nil))
 			return Run(c.Context(), o)
 		},

@@ -12,6 +12,7 @@ import (
 	"github.com/hipaa-operator/hipaa-operator/internal/pki"
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/config"
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/directory"
+	"github.com/hipaa-operator/hipaa-operator/internal/proxy/inbound"
 	"github.com/hipaa-operator/hipaa-operator/internal/seal"
 )
 
@@ -52,17 +53,38 @@ func (p *proxy) reconfigure(ctx context.Context) error {
 		p.bad = lies
 		return err
 	}
-	// Opening a port may succeed later, so what fails here is tried again.
+	// Opening a port may succeed later, so what fails here is tried again. What the
+	// configuration takes away, and all of it that can be served, is in force meanwhile.
 	p.taken = nil
-	if err := p.server.Apply(ctx, next); err != nil {
-		return err
+	people := p.people.apply(next)
+	ports := p.server.Apply(ctx, next)
+	if errors.Is(ports, inbound.ErrDrained) {
+		return ports
 	}
-	err = p.ways.apply(ctx, next)
+	err = errors.Join(people, ports, p.ways.apply(ctx, next))
 	p.take(next, opened)
+	p.whole = p.whole || ports == nil
+	p.metrics.unopened.Set(float64(countErrors(err)))
 	if err == nil {
 		p.taken = lies
 	}
 	return err
+}
+
+// countErrors counts what was joined.
+func countErrors(err error) int {
+	joined, many := err.(interface{ Unwrap() []error })
+	switch {
+	case err == nil:
+		return 0
+	case !many:
+		return 1
+	}
+	count := 0
+	for _, one := range joined.Unwrap() {
+		count += countErrors(one)
+	}
+	return count
 }
 
 // find reads the configuration, and its signature where one is asked for.

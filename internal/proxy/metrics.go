@@ -16,11 +16,13 @@ type metrics struct {
 	generation   prometheus.Gauge
 	signed       prometheus.Gauge
 	refused      *prometheus.CounterVec
+	unopened     prometheus.Gauge
 	certificates prometheus.Counter
 	enrolments   *prometheus.CounterVec
 	expiry       prometheus.GaugeFunc
 	calls        *prometheus.CounterVec
 	names        *prometheus.CounterVec
+	silences     prometheus.Counter
 	egress       *prometheus.CounterVec
 }
 
@@ -28,7 +30,7 @@ func newMetrics(registry prometheus.Registerer, expiry func() float64) *metrics 
 	m := &metrics{
 		generation: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "phi_proxy_configuration_generation",
-			Help: "Generation of the PHIWorkload whose configuration is in force; 0 while there is none.",
+			Help: "Generation of the configuration that is in force, which counts its changes; 0 while there is none.",
 		}),
 		signed: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "phi_proxy_configuration_signature_expiry_timestamp_seconds",
@@ -38,6 +40,10 @@ func newMetrics(registry prometheus.Registerer, expiry func() float64) *metrics 
 			Name: "phi_proxy_configuration_refusals_total",
 			Help: "Configurations that were refused, by reason; the one before stayed in force.",
 		}, []string{labelReason}),
+		unopened: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "phi_proxy_configuration_unopened",
+			Help: "Ports and addresses of the configuration in force that cannot be opened; they are tried again, and the others serve.",
+		}),
 		certificates: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "phi_proxy_certificate_failures_total",
 			Help: "Changes of certificate, key or roots that could not be had or taken; those before stayed in use.",
@@ -58,11 +64,15 @@ func newMetrics(registry prometheus.Registerer, expiry func() float64) *metrics 
 			Name: "phi_proxy_names_total",
 			Help: "Questions of the application for names, by what became of them.",
 		}, []string{labelOutcome}),
+		silences: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "phi_proxy_names_failures_total",
+			Help: "Times that answering questions for names ended or could not begin anew; it is tried again.",
+		}),
 		egress: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "phi_proxy_egress_calls_total",
 			Help: "Calls of workloads that asked this gate to be let out, by what became of them.",
 		}, []string{labelOutcome}),
 	}
-	registry.MustRegister(m.generation, m.signed, m.refused, m.certificates, m.enrolments, m.expiry, m.calls, m.names, m.egress)
+	registry.MustRegister(m.generation, m.signed, m.refused, m.unopened, m.certificates, m.enrolments, m.expiry, m.calls, m.names, m.silences, m.egress)
 	return m
 }

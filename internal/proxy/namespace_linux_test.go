@@ -26,6 +26,9 @@ const (
 	inside = "PHI_PROXY_TEST_NETWORK"
 	// outer is an address outside every pod, in that network.
 	outer = "198.51.100.7"
+	// beyond is one of its network that no device has: the vendor's. Loopback leads to it
+	// as well.
+	beyond = "198.51.100.9"
 
 	gateID   = "spiffe://cluster.local/ns/hipaa-operator-system/sa/phi-egress"
 	database = "db.ehr.svc.cluster.local"
@@ -86,7 +89,8 @@ func network(t *testing.T) {
 	host = ""
 }
 
-// cluster answers for names with the outer address, and returns where.
+// cluster answers for names with the outer address, and the vendor's with the one beyond
+// it, and returns where.
 func cluster(t *testing.T) string {
 	t.Helper()
 	packets, err := new(net.ListenConfig).ListenPacket(t.Context(), "udp4", outer+":0")
@@ -96,7 +100,11 @@ func cluster(t *testing.T) string {
 	server := &dns.Server{PacketConn: packets, Handler: dns.HandlerFunc(func(w dns.ResponseWriter, question *dns.Msg) {
 		reply := new(dns.Msg).SetReply(question)
 		if q := question.Question[0]; q.Qtype == dns.TypeA {
-			reply.Answer = []dns.RR{&dns.A{Hdr: dns.RR_Header{Name: q.Name, Rrtype: q.Qtype, Class: q.Qclass, Ttl: 5}, A: net.ParseIP(outer)}}
+			address := outer
+			if q.Name == dns.Fqdn(vendor) {
+				address = beyond
+			}
+			reply.Answer = []dns.RR{&dns.A{Hdr: dns.RR_Header{Name: q.Name, Rrtype: q.Qtype, Class: q.Qclass, Ttl: 5}, A: net.ParseIP(address)}}
 		}
 		_ = w.WriteMsg(reply) // who asked will ask again
 	})}
@@ -156,7 +164,7 @@ func testWorkloadCalled(t *testing.T) {
 	client := run(t, application(t, healthy))
 	client.config.Resolver = &config.Resolver{Upstreams: []string{cluster(t)}}
 	end := config.Outbound{
-		Names: []string{database}, Address: "127.0.0.16", Port: freePort(t), Protocol: config.HTTP,
+		Names: []string{database}, Address: "127.0.0.16", Port: proxytest.FreePort(t), Protocol: config.HTTP,
 		Upstream: fmt.Sprintf("%s:%d", database, server.port), Trust: config.Mutual, To: []config.Peer{{ID: portal}},
 	}
 	client.config.Outbound = []config.Outbound{end}
@@ -186,7 +194,7 @@ func testVendorCalled(t *testing.T) {
 	authority := proxytest.NewAuthority(t, time.Now())
 	template := proxytest.LeafTemplate(t, time.Now())
 	template.DNSNames = []string{vendor}
-	listener, err := tls.Listen("tcp4", outer+":0", &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{*authority.Issue(t, template)}})
+	listener, err := tls.Listen("tcp4", beyond+":0", &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{*authority.Issue(t, template)}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -202,7 +210,7 @@ func testVendorCalled(t *testing.T) {
 
 	gate := run(t, application(t, healthy))
 	gate.config.Inbound, gate.config.Resolver = nil, &config.Resolver{Upstreams: []string{names}}
-	gate.config.Egress = &config.Egress{Listen: freePort(t), Vendors: []config.Vendors{{Names: []string{vendor}, Ports: []int{port}, From: []config.Peer{{ID: api}}}}}
+	gate.config.Egress = &config.Egress{Listen: proxytest.FreePort(t), Vendors: []config.Vendors{{Names: []string{vendor}, Ports: []int{port}, From: []config.Peer{{ID: api}}}}}
 	gate.under(gate.root, gateID)
 	gate.writeConfig()
 	gate.reads(http.StatusOK, "[+]configuration ok\n")

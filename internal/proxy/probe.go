@@ -10,14 +10,94 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/textproto"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/config"
 )
 
-// probePatience is more than any probe should be given.
-const probePatience = 30 * time.Second
+const (
+	// probePatience is more than any probe should be given.
+	probePatience = 30 * time.Second
+	// maxProbeHead is how long the head of an answer may be. Nothing is read of its body.
+	maxProbeHead = 32 << 10
+	// probeAgent is what applications tell probes by that are asked without a name.
+	probeAgent = "kube-probe/phi-proxy"
+)
+
+// asker asks each question of a configuration once at a time: whoever asks it meanwhile
+// hears the same answer. So however often the port is asked, the application is not.
+type asker struct {
+	dial func(ctx context.Context, port int) (net.Conn, error)
+
+	mu      sync.Mutex
+	pending map[string]*asked
+}
+
+// asked is a question that is under way.
+type asked struct {
+	done chan struct{}
+	well bool
+	// hearers wait for the answer; without any it is given up.
+	hearers int
+	stop    context.CancelFunc
+}
+
+// ask reports whether the application is well, or false once the context ends.
+func (a *asker) ask(ctx context.Context, probe *config.Probe) bool {
+	q := a.join(ctx, probe)
+	defer a.leave(probe.Path, q)
+	select {
+	case <-q.done:
+		return q.well
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (a *asker) join(ctx context.Context, probe *config.Probe) *asked {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if q := a.pending[probe.Path]; q != nil {
+		q.hearers++
+		return q
+	}
+	if a.pending == nil {
+		a.pending = map[string]*asked{}
+	}
+	// The end of whoever asked first is not that of the others.
+	alone, stop := context.WithTimeout(context.WithoutCancel(ctx), probePatience)
+	q := &asked{done: make(chan struct{}), hearers: 1, stop: stop}
+	a.pending[probe.Path] = q
+	go func() {
+		q.well = a.put(alone, probe) == nil
+		a.over(probe.Path, q)
+		close(q.done)
+	}()
+	return q
+}
+
+func (a *asker) leave(path string, q *asked) {
+	a.mu.Lock()
+	q.hearers--
+	left := q.hearers > 0
+	a.mu.Unlock()
+	if !left {
+		a.over(path, q)
+	}
+}
+
+// over ends a question; who comes now puts it anew.
+func (a *asker) over(path string, q *asked) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	q.stop()
+	if a.pending[path] == q {
+		delete(a.pending, path)
+	}
+}
 
 // probe asks the application what the kubelet wants to know. Only the verdict goes
 // back: the port is open to the node, and what an application says is not for it.
@@ -25,12 +105,10 @@ func (p *proxy) probe(w http.ResponseWriter, r *http.Request) {
 	p.mu.Lock()
 	current := p.current
 	p.mu.Unlock()
-	ctx, cancel := context.WithTimeout(r.Context(), probePatience)
-	defer cancel()
 	status := http.StatusServiceUnavailable
 	if found := probeAt(current, r.URL.Path); found == nil {
 		status = http.StatusNotFound
-	} else if err := p.ask(ctx, found, r); err == nil {
+	} else if p.probes.ask(r.Context(), found) {
 		status = http.StatusOK
 	}
 	w.WriteHeader(status)
@@ -48,9 +126,9 @@ func probeAt(c *config.Configuration, path string) *config.Probe {
 	return nil
 }
 
-// ask returns nil where the application is well.
-func (p *proxy) ask(ctx context.Context, probe *config.Probe, r *http.Request) error {
-	dial := func(ctx context.Context, _, _ string) (net.Conn, error) { return p.server.Dial(ctx, probe.Port) }
+// put returns nil where the application is well.
+func (a *asker) put(ctx context.Context, probe *config.Probe) error {
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) { return a.dial(ctx, probe.Port) }
 	switch probe.Kind {
 	case config.ProbeTCP:
 		c, err := dial(ctx, "", "")
@@ -61,7 +139,7 @@ func (p *proxy) ask(ctx context.Context, probe *config.Probe, r *http.Request) e
 	case config.ProbeGRPC:
 		return askGRPC(ctx, probe, dial)
 	default:
-		return askHTTP(ctx, probe, r, dial)
+		return askHTTP(ctx, probe, dial)
 	}
 }
 
@@ -69,9 +147,9 @@ type dialer func(ctx context.Context, network, address string) (net.Conn, error)
 
 var errUnwell = errors.New("the application does not say that it is well")
 
-// askHTTP asks as the kubelet does: with the fields of the probe, any certificate is
-// taken, and every status from 200 to 399 is well.
-func askHTTP(ctx context.Context, probe *config.Probe, r *http.Request, dial dialer) error {
+// askHTTP asks as the kubelet does: any certificate is taken, and every status from 200
+// to 399 is well.
+func askHTTP(ctx context.Context, probe *config.Probe, dial dialer) error {
 	scheme := "http"
 	if probe.Scheme == config.SchemeHTTPS {
 		scheme = "https"
@@ -80,12 +158,24 @@ func askHTTP(ctx context.Context, probe *config.Probe, r *http.Request, dial dia
 	if err != nil {
 		return err
 	}
-	req.Header, req.Host = r.Header.Clone(), r.Host
+	req.Header = http.Header{"Accept": {"*/*"}, "User-Agent": {probeAgent}}
+	// The first of a name replaces what stands there otherwise, as with the kubelet.
+	given := http.Header{}
+	for _, f := range probe.Fields {
+		name := textproto.CanonicalMIMEHeaderKey(f.Name)
+		if given.Add(name, f.Value); name == "Host" {
+			req.Host = f.Value
+			continue
+		}
+		req.Header[name] = given[name]
+	}
 	req.Header.Set("Connection", "close")
 	transport := &http.Transport{
-		DialContext:       dial,
-		DisableKeepAlives: true,
-		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}, //nolint:gosec // the application is in the same pod, and the kubelet does not ask for more
+		DialContext:            dial,
+		DisableKeepAlives:      true,
+		DisableCompression:     true,
+		MaxResponseHeaderBytes: maxProbeHead,
+		TLSClientConfig:        &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}, //nolint:gosec // the application is in the same pod, and the kubelet does not ask for more
 	}
 	res, err := transport.RoundTrip(req)
 	if err != nil {
@@ -102,7 +192,7 @@ func askHTTP(ctx context.Context, probe *config.Probe, r *http.Request, dial dia
 func askGRPC(ctx context.Context, probe *config.Probe, dial dialer) error {
 	var protocols http.Protocols
 	protocols.SetUnencryptedHTTP2(true)
-	transport := &http.Transport{DialContext: dial, Protocols: &protocols}
+	transport := &http.Transport{DialContext: dial, Protocols: &protocols, MaxResponseHeaderBytes: maxProbeHead}
 	defer transport.CloseIdleConnections()
 	address := fmt.Sprintf("http://127.0.0.1:%d/grpc.health.v1.Health/Check", probe.Port)
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(healthRequest(probe.Service)))

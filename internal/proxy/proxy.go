@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -22,6 +23,7 @@ import (
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/config"
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/identity"
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/inbound"
+	"github.com/hipaa-operator/hipaa-operator/internal/proxy/users"
 )
 
 // Options say where a proxy finds what it needs.
@@ -56,6 +58,8 @@ type Options struct {
 	Drain time.Duration
 	Now   func() time.Time
 	Log   *slog.Logger
+	// Records takes what happens to users, where the configuration names no file.
+	Records io.Writer
 }
 
 // proxy is one that runs.
@@ -64,7 +68,9 @@ type proxy struct {
 
 	keeper   *keeper
 	server   *inbound.Server
+	people   *people
 	ways     *ways
+	probes   asker
 	registry *prometheus.Registry
 	metrics  *metrics
 
@@ -75,6 +81,8 @@ type proxy struct {
 	// current is in force, signed when the certificate of its signer ends.
 	current *config.Configuration
 	signed  time.Time
+	// whole says that every port of peers of some configuration was open.
+	whole bool
 	// configuration and certificate are what is wrong with them, nil where nothing is.
 	configuration, certificate error
 	ending                     bool
@@ -106,13 +114,16 @@ func newProxy(o Options) (*proxy, error) {
 	}
 	verifier := &identity.Verifier{Source: p.keeper, Now: o.Now, Outage: p.keeper.outage}
 	p.ways = newWays(o, verifier, p.metrics)
+	p.people = newPeople(o, users.NewMetrics(p.registry))
 	p.server = &inbound.Server{
 		Verifier: verifier,
 		Metrics:  inbound.NewMetrics(p.registry),
 		Now:      o.Now,
 		Host:     o.Host,
 		Pod:      o.Pod,
+		Users:    p.people.gate,
 	}
+	p.probes.dial = p.server.Dial
 	return p, nil
 }
 
@@ -136,11 +147,13 @@ func Run(ctx context.Context, o Options) error {
 		}
 		stops = append(stops, stop)
 	}
-	stops = append(stops, p.keep(ctx))
+	stops = append(stops, p.keep(ctx), until(ctx, p.people.gate.Run))
 	tick := time.NewTicker(o.Reload)
 	defer tick.Stop()
 	for {
 		p.load(ctx)
+		p.server.Sweep()
+		p.ways.sweep()
 		select {
 		case <-tick.C:
 		case <-p.keeper.changed:
@@ -158,11 +171,17 @@ func (p *proxy) keep(ctx context.Context) (stop func()) {
 	if p.keeper.run == nil {
 		return func() {}
 	}
-	ctx, cancel := context.WithCancel(ctx)
+	return until(ctx, p.keeper.run)
+}
+
+// until runs something until it is stopped. What is under way at the end needs it still,
+// so the end of the context does not.
+func until(ctx context.Context, run func(context.Context)) (stop func()) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		p.keeper.run(ctx)
+		run(ctx)
 	}()
 	return func() { cancel(); <-ended }
 }

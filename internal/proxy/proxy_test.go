@@ -11,8 +11,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/config"
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/identity"
@@ -46,10 +50,10 @@ var host = "127.0.0.1"
 // run starts a proxy whose directories are empty.
 func run(t testing.TB, application int, changes ...func(*Options)) *running {
 	t.Helper()
-	r := &running{TB: t, root: proxytest.NewAuthority(t, time.Now()), port: freePort(t), ended: make(chan error, 1)}
+	r := &running{TB: t, root: proxytest.NewAuthority(t, time.Now()), port: proxytest.FreePort(t), ended: make(chan error, 1)}
 	r.options = Options{
-		Configuration: t.TempDir(), Unsigned: true, Certificates: t.TempDir(), Host: host, ProbePort: freePort(t), AdminPort: freePort(t),
-		Resolver: fmt.Sprintf("127.0.0.1:%d", freePort(t)),
+		Configuration: t.TempDir(), Unsigned: true, Certificates: t.TempDir(), Host: host, ProbePort: proxytest.FreePort(t), AdminPort: proxytest.FreePort(t),
+		Resolver: fmt.Sprintf("127.0.0.1:%d", proxytest.FreePort(t)),
 		Reload:   5 * time.Millisecond, Drain: 10 * time.Second, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	}
 	r.config = config.Configuration{
@@ -189,16 +193,6 @@ func application(t testing.TB, handler http.HandlerFunc) int {
 	return l.Addr().(*net.TCPAddr).Port //nolint:errcheck // tcp gives nothing else
 }
 
-func freePort(t testing.TB) int {
-	t.Helper()
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port //nolint:errcheck // tcp gives nothing else
-}
-
 func healthy(w http.ResponseWriter, r *http.Request) {
 	if r.RequestURI != "/ready?full" {
 		w.WriteHeader(http.StatusInternalServerError)
@@ -269,6 +263,34 @@ func TestABadConfigurationNeverReplacesAGoodOne(t *testing.T) {
 	})
 }
 
+// A proxy that cannot open all of its ports is not sent callers before it could once; what
+// it serves it serves, and it tries again.
+func TestAPortThatIsTakenIsToldOf(t *testing.T) {
+	r := run(t, application(t, healthy))
+	r.root.Write(t, r.options.Certificates, r.root.Leaf(t, time.Now(), api))
+	taken, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	second := r.config.Inbound[0]
+	second.Name, second.Listen = "second", taken.Addr().(*net.TCPAddr).Port //nolint:errcheck // tcp gives nothing else
+	r.config.Inbound = append([]config.Inbound{second}, r.config.Inbound...)
+	r.writeConfig()
+	r.reads(http.StatusServiceUnavailable, "[-]configuration no: opening port ")
+	if status, err := r.call(); status != http.StatusOK || err != nil {
+		t.Errorf("at the other port a peer hears %d, %v", status, err)
+	}
+	if _, text := r.ask(r.options.AdminPort, "/metrics"); !strings.Contains(text, "phi_proxy_configuration_unopened 1\n") {
+		t.Errorf("nothing is counted:\n%s", text)
+	}
+	_ = taken.Close()
+	r.reads(http.StatusOK, "[+]configuration ok\n")
+	if _, text := r.ask(r.options.AdminPort, "/metrics"); !strings.Contains(text, "phi_proxy_configuration_unopened 0\n") {
+		t.Errorf("something is counted still:\n%s", text)
+	}
+}
+
 func TestCertificatesAreRenewedUnderLoad(t *testing.T) {
 	r := run(t, application(t, healthy))
 	r.root.Write(t, r.options.Certificates, r.root.Leaf(t, time.Now(), api))
@@ -292,7 +314,7 @@ func TestWhoHasNoCertificateSaysWhatTheIssuerWants(t *testing.T) {
 	r := run(t, application(t, healthy), func(o *Options) {
 		o.Certificates = ""
 		o.Issuer = Issuer{
-			Address: fmt.Sprintf("localhost:%d", freePort(t)), Token: filepath.Join(directory, "token"), Roots: filepath.Join(directory, "roots"),
+			Address: fmt.Sprintf("localhost:%d", proxytest.FreePort(t)), Token: filepath.Join(directory, "token"), Roots: filepath.Join(directory, "roots"),
 			After: func(time.Duration) <-chan time.Time { return time.After(time.Millisecond) },
 		}
 	})
@@ -367,6 +389,92 @@ func TestProbesSayWhatTheApplicationSays(t *testing.T) {
 	}
 }
 
+// Whoever asks says nothing to the application, and asks it no more often than the
+// configuration does.
+func TestAProbeSaysWhatIsConfiguredAndNothingElse(t *testing.T) {
+	heard, goOn := make(chan *http.Request, 8), make(chan struct{})
+	port := application(t, func(_ http.ResponseWriter, r *http.Request) {
+		heard <- r
+		<-goOn
+	})
+	r := run(t, port)
+	r.config.Probes = []config.Probe{{
+		Path: "/http/x", Kind: config.ProbeHTTP, Port: port, Target: "/ready?full",
+		Fields: []config.ProbeField{{Name: "Host", Value: "api.example"}, {Name: "X-Why", Value: "a"}, {Name: "x-why", Value: "b"}},
+	}}
+	r.root.Write(t, r.options.Certificates, r.root.Leaf(t, time.Now(), api))
+	r.writeConfig()
+	r.reads(http.StatusOK, "")
+	const times = 8
+	statuses := make(chan int, times)
+	for range times {
+		go func() {
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, fmt.Sprintf("http://127.0.0.1:%d/http/x?query", r.options.ProbePort), strings.NewReader("body"))
+			if err != nil {
+				statuses <- 0
+				return
+			}
+			req.Host = "elsewhere.example"
+			req.Header = http.Header{"Authorization": {"Basic x"}, "Remote-User": {"admin"}, "X-Why": {"c"}}
+			res, err := http.DefaultClient.Do(req)
+			if err != nil {
+				statuses <- 0
+				return
+			}
+			_ = res.Body.Close()
+			statuses <- res.StatusCode
+		}()
+	}
+	got := <-heard
+	want := http.Header{"Accept": {"*/*"}, "User-Agent": {probeAgent}, "X-Why": {"a", "b"}, "Connection": {"close"}}
+	if diff := cmp.Diff(want, got.Header); diff != "" || got.Host != "api.example" || got.Method != http.MethodGet || got.RequestURI != "/ready?full" || got.ContentLength != 0 {
+		t.Errorf("asked %s %s of %s (-want +got):\n%s", got.Method, got.RequestURI, got.Host, diff)
+	}
+	close(goOn)
+	for range times {
+		if status := <-statuses; status != http.StatusOK {
+			t.Errorf("answered %d", status)
+		}
+	}
+}
+
+// Nobody puts a question twice at once, and one that nobody waits for is given up.
+func TestAQuestionIsAskedOnceAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var asked, ended atomic.Int64
+		a := asker{dial: func(ctx context.Context, _ int) (net.Conn, error) {
+			asked.Add(1)
+			<-ctx.Done()
+			ended.Add(1)
+			return nil, ctx.Err()
+		}}
+		probe := &config.Probe{Path: "/tcp/80", Kind: config.ProbeTCP, Port: 80}
+		first, leave := context.WithCancel(t.Context())
+		for _, ctx := range []context.Context{first, t.Context(), t.Context()} {
+			go a.ask(ctx, probe)
+		}
+		synctest.Wait()
+		leave()
+		synctest.Wait()
+		if asked.Load() != 1 || ended.Load() != 0 {
+			t.Errorf("asked %d times, given up %d", asked.Load(), ended.Load())
+		}
+		time.Sleep(probePatience) //nolint:forbidigo // the bubble's clock
+		synctest.Wait()
+		if ended.Load() != 1 {
+			t.Error("it goes on for ever")
+		}
+		alone, leave := context.WithCancel(t.Context())
+		go a.ask(alone, probe)
+		synctest.Wait()
+		leave()
+		synctest.Wait()
+		if asked.Load() != 2 || ended.Load() != 2 || len(a.pending) != 0 {
+			t.Errorf("asked %d times, given up %d, pending %d", asked.Load(), ended.Load(), len(a.pending))
+		}
+	})
+}
+
 func TestAGRPCProbeIsAskedOfTheApplication(t *testing.T) {
 	for name, tc := range map[string]struct {
 		answer, status string
@@ -432,7 +540,7 @@ func TestTheCommandSaysWhatIsWrong(t *testing.T) {
 	}{
 		"no address":                    {[]string{"--pod-address", "here"}, "reading --pod-address"},
 		"no time":                       {[]string{"--reload", "0s"}, "--reload and --drain must be longer than nothing"},
-		"a taken port":                  {[]string{"--unsigned", "--host", "127.0.0.1", "--probe-port", fmt.Sprint(taken), "--admin-port", fmt.Sprint(freePort(t))}, "address already in use"},
+		"a taken port":                  {[]string{"--unsigned", "--host", "127.0.0.1", "--probe-port", fmt.Sprint(taken), "--admin-port", fmt.Sprint(proxytest.FreePort(t))}, "address already in use"},
 		"a stray word":                  {[]string{"now"}, "unknown command"},
 		"a stray flag":                  {[]string{"--open"}, "unknown flag"},
 		"half an issuer":                {[]string{"--issuer", "issuer.op.svc"}, "they must all be set"},

@@ -93,6 +93,17 @@ func signed(t *testing.T, h *house, now func() time.Time) *running {
 	return r
 }
 
+// text is the configuration as it is written. A test that spoils one writes no good one
+// first: the proxy might be quicker.
+func (r *running) text() string {
+	r.Helper()
+	text, err := json.Marshal(r.config)
+	if err != nil {
+		r.Fatal(err)
+	}
+	return string(text)
+}
+
 func (r *running) callAs(certificate *tls.Certificate) (int, error) {
 	verifier := &identity.Verifier{Source: proxytest.NewSource(certificate, r.root), Now: time.Now}
 	transport := &http.Transport{TLSClientConfig: verifier.Client(identity.Policy{TrustDomain: domain}), DisableKeepAlives: true}
@@ -111,24 +122,19 @@ func TestOnlyWhatWasSignedForThisWorkloadIsTaken(t *testing.T) {
 		want, reason string
 	}{
 		"no signature": {func(r *running) {
-			r.writeConfig()
-			if err := os.Remove(filepath.Join(r.options.Configuration, FileSignature)); err != nil {
-				r.Fatal(err)
-			}
+			_ = os.Remove(filepath.Join(r.options.Configuration, FileSignature)) // a proxy that has just started has none
+			r.write(r.text())
 		}, "the configuration is not signed: reading config.sig: no such file or directory", "unsigned"},
 		"no configuration": {func(r *running) {
 			r.file(FileSignature, r.sealed(nil))
 			_ = os.Remove(filepath.Join(r.options.Configuration, FileConfiguration)) // a proxy that has just started has none
 		}, "reading config.json: no such file or directory", "unreadable"},
-		"half a signature": {func(r *running) { r.writeConfig(); r.file(FileSignature, `{"version":1,`) }, "the seal is torn", "torn"},
+		"half a signature": {func(r *running) { r.file(FileSignature, `{"version":1,`); r.write(r.text()) }, "the seal is torn", "torn"},
 		"edited": {func(r *running) {
-			r.writeConfig()
+			seal := r.sealed([]byte(r.text()))
 			r.config.Inbound[0].From[0].ID = "spiffe://cluster.local/ns/thief/sa/*"
-			text, err := json.Marshal(r.config)
-			if err != nil {
-				r.Fatal(err)
-			}
-			r.write(string(text))
+			r.write(r.text())
+			r.file(FileSignature, seal)
 		}, "the payload was edited", "edited"},
 		"signed by another root's signer": {func(r *running) { r.signer = elsewhere.signer(configurations); r.writeConfig() }, "the signer is not trusted", "foreign-signer"},
 		"signed by a workload":            {func(r *running) { r.signer = h.signer(portal); r.writeConfig() }, "the signer is not trusted", "foreign-signer"},

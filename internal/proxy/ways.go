@@ -26,16 +26,16 @@ type ways struct {
 	gate    egress.Gate
 
 	// answers ends the answers to questions for names; nil while there are none.
-	answers func()
-	// port is where the gate serves, 0 while it does not, and shut ends that.
+	answers   func()
+	answering answering
+	// port is where the gate serves, 0 while it does not.
 	port int
-	shut func()
 }
 
 func newWays(o Options, v *identity.Verifier, m *metrics) *ways {
 	upstreams := &resolver.Upstreams{Now: o.Now}
-	out := dial.Out(upstreams.Lookup)
-	return &ways{
+	out := dial.Out(upstreams.Lookup, nil)
+	w := &ways{
 		options: o,
 		calls: outbound.Calls{Verifier: v, Dial: out, Now: o.Now, Observe: func(trust config.Trust, outcome outbound.Outcome) {
 			m.calls.With(prometheus.Labels{labelTrust: string(trust), labelOutcome: string(outcome)}).Inc()
@@ -43,10 +43,16 @@ func newWays(o Options, v *identity.Verifier, m *metrics) *ways {
 		names: resolver.Server{Upstreams: upstreams, Observe: func(outcome resolver.Outcome) {
 			m.names.With(prometheus.Labels{labelOutcome: string(outcome)}).Inc()
 		}},
-		gate: egress.Gate{Verifier: v, Dial: out, Now: o.Now, Observe: func(outcome egress.Outcome) {
+		gate: egress.Gate{Verifier: v, Now: o.Now, Observe: func(outcome egress.Outcome) {
 			m.egress.With(prometheus.Labels{labelOutcome: string(outcome)}).Inc()
 		}},
 	}
+	w.answering = answering{listen: w.listen, serve: w.names.Serve, now: o.Now, failed: func(err error) {
+		m.silences.Inc()
+		o.Log.Error("Questions for names are not answered", "error", err)
+	}}
+	w.gate.Dial = dial.Out(upstreams.Lookup, w.gate.Refuses)
+	return w
 }
 
 // apply lets calls leave by a configuration. What fails may succeed later; the rest is in
@@ -63,26 +69,35 @@ func (w *ways) answer(ctx context.Context, c *config.Configuration) error {
 	if c.Resolver == nil || w.answers != nil {
 		return nil
 	}
-	var listen net.ListenConfig
-	packets, err := listen.ListenPacket(ctx, "udp4", w.options.Resolver)
+	packets, listener, err := w.listen(ctx)
 	if err != nil {
-		return fmt.Errorf("answering questions for names: %w", err)
+		w.answering.fail(err)
+		return err
 	}
-	listener, err := listen.Listen(ctx, "tcp4", w.options.Resolver)
-	if err != nil {
-		_ = packets.Close() // nobody has asked yet
-		return fmt.Errorf("answering questions for names: %w", err)
-	}
+	w.answering.problem.Store(nil)
 	over, stop := context.WithCancel(context.WithoutCancel(ctx))
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		if err := w.names.Serve(over, packets, listener); err != nil {
-			w.options.Log.Error("Questions for names are not answered any more", "error", err)
-		}
+		w.answering.run(over, packets, listener)
 	}()
 	w.answers = func() { stop(); <-ended }
 	return nil
+}
+
+// listen opens where questions for names come.
+func (w *ways) listen(ctx context.Context) (net.PacketConn, net.Listener, error) {
+	var listen net.ListenConfig
+	packets, err := listen.ListenPacket(ctx, "udp4", w.options.Resolver)
+	if err != nil {
+		return nil, nil, fmt.Errorf("answering questions for names: %w", err)
+	}
+	listener, err := listen.Listen(ctx, "tcp4", w.options.Resolver)
+	if err != nil {
+		_ = packets.Close() // nobody has asked yet
+		return nil, nil, fmt.Errorf("answering questions for names: %w", err)
+	}
+	return packets, listener, nil
 }
 
 // open serves the gate where a configuration says, and nowhere else.
@@ -94,9 +109,9 @@ func (w *ways) open(ctx context.Context, c *config.Configuration) error {
 	if port == w.port {
 		return nil
 	}
-	if w.shut != nil {
-		w.shut()
-		w.shut, w.port = nil, 0
+	if w.port != 0 {
+		w.gate.Close()
+		w.port = 0
 	}
 	if port == 0 {
 		return nil
@@ -105,19 +120,20 @@ func (w *ways) open(ctx context.Context, c *config.Configuration) error {
 	if err != nil {
 		return fmt.Errorf("opening the gate: %w", err)
 	}
-	over, stop := context.WithCancel(context.WithoutCancel(ctx))
-	ended := make(chan struct{})
-	go func() { defer close(ended); w.gate.Serve(over, listener) }()
-	w.port, w.shut = port, func() { stop(); <-ended }
+	w.gate.Open(listener)
+	w.port = port
 	return nil
+}
+
+// sweep ends what has lasted for too long.
+func (w *ways) sweep() {
+	w.calls.Sweep()
+	w.gate.Sweep()
 }
 
 // end takes no more calls, and waits for those there are until the context ends. Names
 // are answered to the last.
 func (w *ways) end(ctx context.Context) {
-	if w.shut != nil {
-		w.shut()
-	}
 	w.gate.Shutdown(ctx)
 	w.calls.Shutdown(ctx)
 	if w.answers != nil {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -27,7 +28,7 @@ import (
 // OwnedKinds are the kinds that controls may own objects of. Orphans are looked
 // for among them; a control that owns another kind adds it here.
 func OwnedKinds() []client.ObjectList {
-	return []client.ObjectList{&networkingv1.NetworkPolicyList{}}
+	return []client.ObjectList{&networkingv1.NetworkPolicyList{}, &corev1.ConfigMapList{}}
 }
 
 // Corrector holds owned objects to what controls want. It is safe for
@@ -240,6 +241,12 @@ func (c *correction) write(ctx context.Context, desired *unstructured.Unstructur
 	applied, err := apply.Object(ctx, c.Client, desired)
 	if err != nil {
 		return found, err
+	}
+	if desired != c.desired && len(differences(c.desired, applied)) > 0 {
+		// What was said to be empty is the operator's now, and goes.
+		if applied, err = apply.Object(ctx, c.Client, c.desired); err != nil {
+			return found, err
+		}
 	}
 	if left := differences(c.desired, applied); len(left) > 0 {
 		return found, fmt.Errorf("applying had no effect on %s", left[0].path)

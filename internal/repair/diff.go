@@ -131,13 +131,21 @@ func isNothing(v any) bool {
 
 // closing returns the desired object with every field that must not be there
 // said to be empty, so that applying it takes the field from whoever set it.
-// Only lists can be said to be empty.
+// Only lists can be said to be empty, and texts of maps: those are there still, but
+// go with the next time that they are not applied.
 func closing(desired *unstructured.Unstructured, differing []difference) *unstructured.Unstructured {
 	closed := desired.DeepCopy()
 	for _, d := range differing {
-		if _, isList := d.found.([]any); isList && isNothing(d.want) {
-			// The path leads through maps of the desired object, where it leads at all.
-			_ = unstructured.SetNestedSlice(closed.Object, []any{}, d.fields...)
+		// The path leads through maps of the desired object, where it leads at all.
+		switch d.found.(type) {
+		case []any:
+			if isNothing(d.want) {
+				_ = unstructured.SetNestedSlice(closed.Object, []any{}, d.fields...)
+			}
+		case string:
+			if d.want == nil {
+				_ = unstructured.SetNestedField(closed.Object, "", d.fields...)
+			}
 		}
 	}
 	return closed

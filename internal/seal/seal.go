@@ -139,11 +139,12 @@ type Expectation struct {
 type Opened struct {
 	// Generation is that of the payload.
 	Generation int64
-	// SignedUntil is when the signer's certificate ends.
-	SignedUntil time.Time
+	// SignedFrom and SignedUntil are when the signer's certificate begins and ends.
+	SignedFrom, SignedUntil time.Time
 }
 
-// Open says whether a payload is what was sealed for whoever expects it.
+// Open says whether a payload is what was sealed for whoever expects it. Where it is not
+// but all else is in order, what the seal says stands beside ErrEdited.
 func Open(payload, seal []byte, expect Expectation) (Opened, error) {
 	if len(payload) > MaxPayload {
 		return Opened{}, fmt.Errorf("opening a seal: the payload is %w: %d bytes, %d are possible", ErrTooLarge, len(payload), MaxPayload)
@@ -166,10 +167,11 @@ func Open(payload, seal []byte, expect Expectation) (Opened, error) {
 	if err := expect.compare(read.statement()); err != nil {
 		return Opened{}, fmt.Errorf("opening a seal: %w", err)
 	}
+	opened := Opened{Generation: read.Generation, SignedFrom: leaf.NotBefore, SignedUntil: leaf.NotAfter}
 	if digest := sha256.Sum256(payload); string(digest[:]) != string(read.Digest) {
-		return Opened{}, fmt.Errorf("opening a seal: %w", ErrEdited)
+		return opened, fmt.Errorf("opening a seal: %w", ErrEdited)
 	}
-	return Opened{Generation: read.Generation, SignedUntil: leaf.NotAfter}, nil
+	return opened, nil
 }
 
 // parse reads a seal: every field, no other, once.

@@ -173,6 +173,10 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 			if !errors.Is(err, test.want) {
 				t.Fatalf("got %v, %v", got, err)
 			}
+			// What was signed for us is told also where only the payload is another.
+			if told := got.Generation > 0; told != (err == nil || errors.Is(err, ErrEdited)) {
+				t.Errorf("it tells %+v with %v", got, err)
+			}
 			if err == nil && (got.Generation < 7 || got.SignedUntil != end) {
 				t.Errorf("got %+v", got)
 			}

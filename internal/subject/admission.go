@@ -24,6 +24,12 @@ func (l *Loader) AtAdmission(ctx context.Context, sc *Scene, w *hipaav1.PHIWorkl
 	if needs.Has(control.FlowPeers) {
 		world.note(control.FlowPeers, l.flowPeers(ctx, world, workloadsOf(sc, w)))
 	}
+	if needs.Has(control.Vendors) {
+		world.note(control.Vendors, l.vendors(ctx, world, w, l.get))
+	}
+	if needs.Has(control.Proxies) {
+		world.note(control.Proxies, l.proxy(ctx, world))
+	}
 	if needs.Has(control.NetworkPolicies) {
 		world.note(control.NetworkPolicies, l.networkPolicies(ctx, world, sc.Namespace.Name))
 	}

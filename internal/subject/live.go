@@ -2,6 +2,7 @@ package subject
 
 import (
 	"context"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -36,6 +37,10 @@ func (l *Loader) Subject(ctx context.Context, sc *Scene, w *hipaav1.PHIWorkload,
 		world.note(control.FlowPeers, l.flowPeers(ctx, world, workloadsOf(sc, w)))
 		world.noteAbsent(w)
 	}
+	if needs.Has(control.Proxies) {
+		world.note(control.Proxies, l.proxy(ctx, world))
+		world.note(control.Proxies, l.parties(ctx, world, w))
+	}
 	l.surroundings(ctx, sc, world, w, needs)
 	return subject, nil
 }
@@ -50,6 +55,9 @@ func (l *Loader) surroundings(ctx context.Context, sc *Scene, world *world, w *h
 	}
 	if needs.Has(control.Identities) {
 		world.note(control.Identities, l.identities(ctx, sc, &control.Subject{Workload: w, World: world.World}, world.Pods...))
+	}
+	if needs.Has(control.Vendors) {
+		world.note(control.Vendors, l.vendors(ctx, world, w, l.cached))
 	}
 	if needs.Has(control.Settings) {
 		world.note(control.Settings, l.settings(ctx, world, sc.Namespace.Name, world.Pods...))
@@ -71,26 +79,28 @@ func (l *Loader) surroundings(ctx context.Context, sc *Scene, world *world, w *h
 	}
 }
 
-// pods reads the workload's pods that have not finished. Finished pods hold no
-// open door and no process.
+// pods reads the workload's pods that have not finished.
 func (l *Loader) pods(ctx context.Context, world *world, w *hipaav1.PHIWorkload) error {
 	if w == nil {
 		return nil
 	}
+	var err error
+	world.Pods, err = l.podsOf(ctx, w)
+	return err
+}
+
+// podsOf are the pods of a workload that have not finished, sorted by name. Finished
+// pods hold no open door and no process.
+func (l *Loader) podsOf(ctx context.Context, w *hipaav1.PHIWorkload) ([]*corev1.Pod, error) {
 	selector, err := metav1.LabelSelectorAsSelector(&w.Spec.Selector)
 	if err != nil {
-		return nil //nolint:nilerr // the API server lets no such selector in; nothing is selected
+		return nil, nil //nolint:nilerr // the API server lets no such selector in; nothing is selected
 	}
 	var pods corev1.PodList
 	if err := l.list(ctx, w.Namespace, &pods, client.MatchingLabelsSelector{Selector: selector}); err != nil {
-		return err
+		return nil, err
 	}
-	for _, pod := range sortedByName(pointers(pods.Items)) {
-		if !Finished(pod) {
-			world.Pods = append(world.Pods, pod)
-		}
-	}
-	return nil
+	return slices.DeleteFunc(sortedByName(pointers(pods.Items)), Finished), nil
 }
 
 // Finished reports whether a pod has run to its end.
@@ -122,11 +132,11 @@ func (l *Loader) exposing(ctx context.Context, world *world, namespace string, w
 			world.Exposing = append(world.Exposing, service)
 		}
 	}
-	var slices discoveryv1.EndpointSliceList
-	if err := l.list(ctx, namespace, &slices); err != nil {
+	var endpoints discoveryv1.EndpointSliceList
+	if err := l.list(ctx, namespace, &endpoints); err != nil {
 		return err
 	}
-	for _, slice := range sortedByName(pointers(slices.Items)) {
+	for _, slice := range sortedByName(pointers(endpoints.Items)) {
 		if !keptByController(slice, selecting) {
 			world.Slices = append(world.Slices, slice)
 		}

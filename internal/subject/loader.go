@@ -42,6 +42,10 @@ type Loader struct {
 	// Secrets tells how API servers store Secrets; without it that is not known. Only live
 	// judgement asks.
 	Secrets func() *control.SecretStorage
+	// Proxy tells, anew each time, what pods get that speaks mutual TLS for them; where the
+	// operator has it and cannot give it yet, a sentence says why. Nil where the operator
+	// has none.
+	Proxy func() (*control.Proxy, error)
 	// kept is nil where every scene is read anew.
 	kept *keptScenes
 }

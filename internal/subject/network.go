@@ -156,12 +156,15 @@ func (l *Loader) resolvers(ctx context.Context, w *world) error {
 	return nil
 }
 
+// dnsPort is where names are resolved.
+const dnsPort = 53
+
 // resolverPorts are the numbers on which the resolver's pods answer. A named
 // target port is 53 by every distribution's convention.
 func resolverPorts(service *corev1.Service) []int32 {
 	var ports []int32
 	for _, port := range service.Spec.Ports {
-		if port.Port != 53 {
+		if port.Port != dnsPort {
 			continue
 		}
 		number := port.TargetPort.IntVal

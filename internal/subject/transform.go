@@ -2,6 +2,7 @@ package subject
 
 import (
 	"crypto/sha256"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -10,6 +11,8 @@ import (
 	"k8s.io/utils/lru"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
 )
 
 // lastApplied is kubectl's copy of what it applied; nothing here reads it.
@@ -88,8 +91,13 @@ type sharedSettings struct{ byDigest *lru.Cache }
 
 // trim leaves of a container its settings, shared, and what it may do.
 func (s sharedSettings) trim(c *corev1.Container) {
-	c.VolumeMounts = nil
-	c.Resources = corev1.ResourceRequirements{}
+	if c.Name != control.ProxyContainer {
+		c.VolumeMounts = slices.DeleteFunc(c.VolumeMounts, func(m corev1.VolumeMount) bool { return !control.IsOfProxy(m) })
+		if len(c.VolumeMounts) == 0 {
+			c.VolumeMounts = nil // and its array
+		}
+		c.Resources = corev1.ResourceRequirements{}
+	}
 	own := &corev1.Container{Env: c.Env, EnvFrom: c.EnvFrom, Command: c.Command, Args: c.Args}
 	encoded, err := own.Marshal()
 	if err != nil {

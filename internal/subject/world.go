@@ -30,6 +30,7 @@ func newWorld(sc *Scene) *world {
 		ConfigMaps:   map[string]*corev1.ConfigMap{},
 		Nodes:        map[string]*corev1.Node{},
 		Agents:       map[string][]*corev1.Pod{},
+		Vendors:      map[string]*hipaav1.Vendor{},
 		Missing:      map[control.Evidence]string{},
 	}}
 	for _, workload := range sc.Workloads {

@@ -15,9 +15,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/enrol"
+	"github.com/hipaa-operator/hipaa-operator/internal/injection"
 	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
 	"github.com/hipaa-operator/hipaa-operator/internal/pki"
+	"github.com/hipaa-operator/hipaa-operator/internal/sealing"
 	"github.com/hipaa-operator/hipaa-operator/test/cluster"
 )
 
@@ -43,7 +46,7 @@ var _ = Describe("The issuer of certificates", Ordered, func() {
 		workload := phitest.Workload("api").Namespace(namespace).Obj()
 		Expect(admin.Create(ctx, workload)).To(Succeed())
 		Eventually(owned(namespace, "hipaa-api")).Should(Succeed())
-		pod = phitest.Pod("api-0").Namespace(namespace).Of(workload).With(mountingToken).Obj()
+		pod = phitest.Pod("api-0").Namespace(namespace).Of(workload).With(proxied(workload)).Obj()
 		run(pod)
 		Eventually(func(g Gomega) {
 			g.Expect(admin.Get(ctx, client.ObjectKeyFromObject(pod), pod)).To(Succeed())
@@ -101,6 +104,37 @@ var _ = Describe("The issuer of certificates", Ordered, func() {
 		refused(manager.Get(ctx, client.ObjectKey{Namespace: system, Name: "hipaa-operator-root"}, &corev1.Secret{}))
 	})
 
+	It("certifies the manager's own pod as signer, and another replica does where one is gone", func() {
+		manager := phitest.Pod("manager-0").Namespace(system).With(mountingToken).With(func(p *corev1.Pod) {
+			p.Spec.ServiceAccountName = cluster.ServiceAccount
+		}).Obj()
+		run(manager)
+		DeferCleanup(func() { Expect(admin.Delete(ctx, manager, client.GracePeriodSeconds(0))).To(Succeed()) })
+		Eventually(func(g Gomega) {
+			g.Expect(admin.Get(ctx, client.ObjectKeyFromObject(manager), manager)).To(Succeed())
+			g.Expect(manager.Status.PodIP).NotTo(BeEmpty())
+		}).Should(Succeed())
+		from := onLoopback("lo:manager", netip.MustParseAddr(manager.Status.PodIP))
+		token := nodeToken(manager, manager.Spec.NodeName)
+		draft := sealing.Draft{Workload: string(pod.UID), Write: func(int64) ([]byte, error) { return []byte("{}"), nil }}
+		for _, r := range []*cluster.IssuerReplica{one, two} {
+			got := enrolled(r, token, from, roots)
+			Expect(got.LastError()).NotTo(HaveOccurred())
+			Expect(got.ID().String()).To(Equal("spiffe://cluster.local/signer/configuration"))
+			sealer, err := sealing.New(got, "cluster.local", wallClock{})
+			Expect(err).NotTo(HaveOccurred())
+			sealed, err := sealer.Seal(draft)
+			Expect(err).NotTo(HaveOccurred())
+			// What one sealed, the next who leads keeps.
+			if draft.Seal != nil {
+				Expect(sealed.Seal).To(Equal(draft.Seal))
+			}
+			draft.Known, draft.Payload, draft.Seal = sealed.Generation, sealed.Payload, sealed.Seal
+		}
+		// Stolen, it is worth nothing.
+		Expect(enrolled(two, token, address, roots).Ready()).To(MatchError(ContainSubstring("does not come from its address")))
+	})
+
 	It("goes on with one replica, and the next one signs under the same root", func() {
 		one.Stop()
 		token := nodeToken(pod, pod.Spec.NodeName)
@@ -139,6 +173,16 @@ func mountingToken(pod *corev1.Pod) {
 			ServiceAccountToken: &corev1.ServiceAccountTokenProjection{Audience: enrol.Audience, Path: "token"},
 		}}},
 	}})
+}
+
+// proxied puts the proxy into a pod, with its token, as admission does.
+func proxied(w *hipaav1.PHIWorkload) func(*corev1.Pod) {
+	plan := &injection.Plan{
+		UID: string(w.UID), Generation: 1, Image: "phi-proxy:1", ConfigMap: "hipaa-" + w.Name,
+		Issuer: "hipaa-operator-issuer." + system + ".svc", Audience: enrol.Audience, Roots: "roots",
+		NameServers: []netip.AddrPort{netip.MustParseAddrPort("10.96.0.10:53")},
+	}
+	return plan.Apply
 }
 
 // minted asks for the token that a kubelet would mount into a pod for its proxy.

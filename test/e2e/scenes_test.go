@@ -19,6 +19,7 @@ import (
 
 // unstaged are the breaks that nothing can stage, and why.
 var unstaged = map[string]string{
+	"a workload that plaintext still reaches":                 "the operator here has no proxy to give: the specs of controllers/phiworkload open and close the ports",
 	"a network plugin that drops nothing":                     "no part of the operator probes the network yet, so nothing could see it",
 	"a certificate of the operator's webhooks that has ended": "with one the API server asks the operator nothing, and no object comes in; a unit test reads one",
 	"nobody answers for the workload":                         "the schema of PHIWorkload asks for an owner",

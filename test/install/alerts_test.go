@@ -163,6 +163,9 @@ var closed = map[string][]string{
 	"stage":   {"", string(hipaav1.StagePreviewing), string(hipaav1.StageEnforced)},
 	"reply":   {control.Unclear.String(), control.OldRefused.String(), control.OldAccepted.String(), control.Closed.String(), control.Turned.String(), control.Rejected.String(), control.Answered.String()},
 	"answer":  {string(hipaav1.UndeclaredPodsDeny), string(hipaav1.UndeclaredPodsWarn), string(hipaav1.UndeclaredPodsAllow)},
+	"state": {
+		hipaav1.ReasonInForce, "Ending", hipaav1.ReasonNoAgreement, hipaav1.ReasonNotYetEffective, hipaav1.ReasonClausesMissing, hipaav1.ReasonExpired,
+	},
 	"result": {
 		string(metrics.AdmissionAllowed), string(metrics.AdmissionWarned), string(metrics.AdmissionDenied), string(metrics.AdmissionMutated), string(metrics.AdmissionError),
 		string(metrics.IssuerAddress),

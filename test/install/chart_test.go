@@ -71,6 +71,10 @@ func TestTheChartInstallsWhatKustomizeInstalls(t *testing.T) {
 			give: []string{"--set", "createNamespace=true,issuer.enabled=true"},
 			want: append(build(t, "default"), build(t, "issuer")...),
 		},
+		"with proxies, config/proxy": {
+			give: []string{"--set", "createNamespace=true,proxy.enabled=true"},
+			want: build(t, "proxy"),
+		},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -82,7 +86,7 @@ func TestTheChartInstallsWhatKustomizeInstalls(t *testing.T) {
 }
 
 func TestTheChartMovesToAnyNamespace(t *testing.T) {
-	out, err := tool("helm", "template", "hipaa-operator", chart, "--namespace", "safeguards", "--set", "createNamespace=true,certManager.enabled=true,prometheus.enabled=true,issuer.enabled=true")
+	out, err := tool("helm", "template", "hipaa-operator", chart, "--namespace", "safeguards", "--set", "createNamespace=true,certManager.enabled=true,prometheus.enabled=true,proxy.enabled=true")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -128,7 +128,7 @@ func TestRightsOfPeople(t *testing.T) {
 		"viewers read what is declared": {
 			role:       "hipaa-operator-view",
 			aggregated: []string{"view"},
-			may:        []string{"get phiworkloads", "list controlexceptions", "watch complianceprofiles"},
+			may:        []string{"get phiworkloads", "list controlexceptions", "watch complianceprofiles", "get vendors"},
 			mayNot:     []string{"update phiworkloads", "create controlexceptions", "approve controlexceptions"},
 		},
 		"editors declare and ask, and never write a verdict or an approval": {
@@ -138,6 +138,7 @@ func TestRightsOfPeople(t *testing.T) {
 			mayNot: []string{
 				"update phiworkloads/status", "patch phiworkloads/status", "update controlexceptions/status", "patch controlexceptions/status",
 				"approve controlexceptions", "release complianceprofiles", "weaken complianceprofiles", "update complianceprofiles", "patch phiworkloads/finalizers",
+				"create vendors", "update vendors", "weaken vendors",
 			},
 		},
 		"approvers decide, and do not ask": {
@@ -148,7 +149,12 @@ func TestRightsOfPeople(t *testing.T) {
 		"the security team writes profiles and releases, and approves nothing": {
 			role:   "hipaa-operator-security-team",
 			may:    []string{"create complianceprofiles", "patch complianceprofiles", "delete complianceprofiles", "release complianceprofiles", "weaken complianceprofiles"},
-			mayNot: []string{"approve controlexceptions", "update controlexceptions/status", "patch phiworkloads/status", "update complianceprofiles/status"},
+			mayNot: []string{"approve controlexceptions", "update controlexceptions/status", "patch phiworkloads/status", "update complianceprofiles/status", "weaken vendors"},
+		},
+		"the privacy officer declares vendors, and decides about nothing else": {
+			role:   "hipaa-operator-privacy-officer",
+			may:    []string{"create vendors", "patch vendors", "delete vendors", "weaken vendors", "list phiworkloads"},
+			mayNot: []string{"update vendors/status", "approve controlexceptions", "weaken complianceprofiles", "release complianceprofiles", "update phiworkloads"},
 		},
 	}
 	roles := map[string]*rbacv1.ClusterRole{}
@@ -212,6 +218,9 @@ func TestOnlyTheNamedRolesAreAggregatedOrApprove(t *testing.T) {
 		if grants(role, "release complianceprofiles") && role.Name != "hipaa-operator-security-team" {
 			t.Errorf("ClusterRole %s releases", role.Name)
 		}
+		if grants(role, "weaken vendors") && role.Name != "hipaa-operator-privacy-officer" {
+			t.Errorf("ClusterRole %s declares vendors", role.Name)
+		}
 	}
 }
 
@@ -243,7 +252,7 @@ func TestEveryBindingLeadsFromTheManagerToARoleThatExists(t *testing.T) {
 	for role := range known {
 		forPeople := slices.Contains([]string{
 			"ClusterRole hipaa-operator-view", "ClusterRole hipaa-operator-edit", "ClusterRole hipaa-operator-approver",
-			"ClusterRole hipaa-operator-security-team", "ClusterRole hipaa-operator-metrics-reader",
+			"ClusterRole hipaa-operator-security-team", "ClusterRole hipaa-operator-privacy-officer", "ClusterRole hipaa-operator-metrics-reader",
 		}, role)
 		if forPeople == bound[role] {
 			t.Errorf("%s: for people %t, bound by the installation %t", role, forPeople, bound[role])

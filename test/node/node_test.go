@@ -37,7 +37,7 @@ var _ = Describe("The node", func() {
 		d := deployment(namespace(nil), "web", 2)
 		d.Spec.Template.Spec.InitContainers = []corev1.Container{sidecar, waits}
 		for _, pod := range available(d) {
-			for _, port := range []string{control, helper} {
+			for _, port := range []string{orders, helper} {
 				Expect(request(net.JoinHostPort(pod.Status.PodIP, port), "/", nil)).To(Equal(pod.Name))
 			}
 		}
@@ -91,7 +91,7 @@ var _ = Describe("The node", func() {
 	It("lets a pod under restricted be its own resolver and listen on low ports", func() {
 		in := namespace(map[string]string{"pod-security.kubernetes.io/enforce": "restricted"})
 		restricted := func(name string) *corev1.Pod {
-			pod := peer(in, name, "-listen", "80,"+control, "-resolve", "127.0.0.7")
+			pod := peer(in, name, "-listen", "80,"+orders, "-resolve", "127.0.0.7")
 			pod.Spec.DNSPolicy = corev1.DNSNone
 			pod.Spec.DNSConfig = &corev1.PodDNSConfig{Nameservers: []string{"127.0.0.1"}}
 			pod.Spec.SecurityContext = &corev1.PodSecurityContext{
@@ -123,7 +123,7 @@ var _ = Describe("The node", func() {
 		tree := GinkgoT().TempDir()
 		Expect(os.CopyFS(filepath.Join(tree, "opt", "peer"), os.DirFS(filepath.Dir(peerProgram)))).To(Succeed())
 		Expect(os.Symlink("opt/peer/peer", filepath.Join(tree, "start"))).To(Succeed())
-		importImage("--name", "localcluster.local/tree:1", "--rootfs", tree, "--user", "65532", "--entrypoint", "/start -listen 9091,"+control)
+		importImage("--name", "localcluster.local/tree:1", "--rootfs", tree, "--user", "65532", "--entrypoint", "/start -listen 9091,"+orders)
 		pod := peer(namespace(nil), "tree")
 		pod.Spec.Containers[0].Image = "localcluster.local/tree:1"
 		pod.Spec.SecurityContext = &corev1.PodSecurityContext{RunAsNonRoot: ptr.To(true)}
@@ -134,7 +134,7 @@ var _ = Describe("The node", func() {
 	It("shows what a container logs and runs commands in it", func() {
 		in := namespace(nil)
 		pod := running(peer(in, "web"))
-		Expect(kubectl("exec", "-n", in, pod.Name, "--", "/peer", "-get", "127.0.0.1:"+control)).To(BeEmpty())
+		Expect(kubectl("exec", "-n", in, pod.Name, "--", "/peer", "-get", "127.0.0.1:"+orders)).To(BeEmpty())
 		failing := peer(in, "failing", "-listen", "not-a-port")
 		Expect(admin.Create(ctx, failing)).To(Succeed())
 		Eventually(func() (string, error) { return kubectl("logs", "-n", in, failing.Name) }).Should(ContainSubstring("not-a-port"))

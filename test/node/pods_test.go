@@ -15,8 +15,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// control is the port on which a peer takes orders, and answers like on any other.
-const control = "8080"
+// orders is the port on which a peer takes orders, and answers like on any other.
+const orders = "8080"
 
 // podSpec is a pod with one peer.
 func podSpec(args ...string) corev1.PodSpec {
@@ -29,7 +29,7 @@ func podSpec(args ...string) corev1.PodSpec {
 func peerContainer(name string, args ...string) corev1.Container {
 	return corev1.Container{
 		Name: name, Image: peerImage, ImagePullPolicy: corev1.PullNever, Args: args,
-		ReadinessProbe: probeOf(control),
+		ReadinessProbe: probeOf(orders),
 	}
 }
 
@@ -70,12 +70,12 @@ func peer(namespace, name string, args ...string) *corev1.Pod {
 
 // asks lets a pod ask an address, and returns what that answers.
 func asks(from *corev1.Pod, address string) (string, error) {
-	return request(net.JoinHostPort(from.Status.PodIP, control), "/ask", url.Values{"to": {address}})
+	return request(net.JoinHostPort(from.Status.PodIP, orders), "/ask", url.Values{"to": {address}})
 }
 
 // resolves lets a pod look a name up.
 func resolves(from *corev1.Pod, name string) ([]string, error) {
-	text, err := request(net.JoinHostPort(from.Status.PodIP, control), "/lookup", url.Values{"name": {name}})
+	text, err := request(net.JoinHostPort(from.Status.PodIP, orders), "/lookup", url.Values{"name": {name}})
 	return strings.Fields(text), err
 }
 

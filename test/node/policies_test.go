@@ -16,6 +16,30 @@ import (
 	"k8s.io/utils/ptr"
 )
 
+// enforcePolicies starts the agent by which the node drops what policies forbid, until the
+// spec or its container ends.
+func enforcePolicies() {
+	GinkgoHelper()
+	agent := exec.CommandContext(ctx, os.Getenv(tool), "policies")
+	agent.Stdout, agent.Stderr = GinkgoWriter, GinkgoWriter
+	Expect(agent.Start()).To(Succeed())
+	DeferCleanup(func() {
+		Expect(agent.Process.Signal(syscall.SIGTERM)).To(Succeed())
+		Expect(agent.Wait()).To(Succeed())
+		By("taking every rule away when the agent goes")
+		Expect(exec.CommandContext(ctx, "nft", "list", "table", "inet", "localcluster-policies").Run()).NotTo(Succeed())
+	})
+}
+
+// A dropped packet has no answer; a refused one would have one at once, and so would a broken name.
+func isCutOff(from *corev1.Pod, address string) {
+	GinkgoHelper()
+	Eventually(func() error {
+		_, err := asks(from, address)
+		return err
+	}).Should(MatchError(ContainSubstring("deadline exceeded")))
+}
+
 var _ = Describe("Network policies", Ordered, func() {
 	var (
 		in, other              string
@@ -25,7 +49,7 @@ var _ = Describe("Network policies", Ordered, func() {
 
 	BeforeAll(func() {
 		in, other = namespace(nil), namespace(map[string]string{"team": "other"})
-		server := peer(in, "web", "-listen", "80,81,82,"+control)
+		server := peer(in, "web", "-listen", "80,81,82,"+orders)
 		server.Spec.Containers[0].Ports = []corev1.ContainerPort{{Name: "http", ContainerPort: 80}}
 		web, friend, neighbour = running(server), running(peer(in, "friend")), running(peer(in, "neighbour"))
 		stranger = running(peer(other, "stranger"))
@@ -35,14 +59,6 @@ var _ = Describe("Network policies", Ordered, func() {
 	reaches := func(from *corev1.Pod, address string) {
 		GinkgoHelper()
 		Eventually(func() (string, error) { return asks(from, address) }).ShouldNot(BeEmpty())
-	}
-	// A dropped packet has no answer; a refused one would have one at once, and so would a broken name.
-	isCutOff := func(from *corev1.Pod, address string) {
-		GinkgoHelper()
-		Eventually(func() error {
-			_, err := asks(from, address)
-			return err
-		}).Should(MatchError(ContainSubstring("deadline exceeded")))
 	}
 	apply := func(name string, spec networkingv1.NetworkPolicySpec) *networkingv1.NetworkPolicy {
 		GinkgoHelper()
@@ -62,23 +78,13 @@ var _ = Describe("Network policies", Ordered, func() {
 	})
 
 	Context("with an agent that enforces them", Ordered, func() {
-		BeforeAll(func() {
-			agent := exec.CommandContext(ctx, os.Getenv(tool), "policies")
-			agent.Stdout, agent.Stderr = GinkgoWriter, GinkgoWriter
-			Expect(agent.Start()).To(Succeed())
-			DeferCleanup(func() {
-				Expect(agent.Process.Signal(syscall.SIGTERM)).To(Succeed())
-				Expect(agent.Wait()).To(Succeed())
-				By("taking every rule away when the agent goes")
-				Expect(exec.CommandContext(ctx, "nft", "list", "table", "inet", "localcluster-policies").Run()).NotTo(Succeed())
-			})
-		})
+		BeforeAll(enforcePolicies)
 
 		It("drop what a default deny does not allow, and let in again what is allowed", func() {
 			reaches(friend, to(web, "80"))
 			apply("deny", denyIngress)
 			isCutOff(friend, to(web, "80"))
-			Expect(request(to(web, control), "/", nil)).To(Equal("web"), "the node itself is always allowed")
+			Expect(request(to(web, orders), "/", nil)).To(Equal("web"), "the node itself is always allowed")
 			Expect(asks(web, "127.0.0.1:80")).To(Equal("web"))
 			apply("friends", networkingv1.NetworkPolicySpec{
 				PodSelector: *labelled("web"),
@@ -152,16 +158,16 @@ var _ = Describe("Network policies", Ordered, func() {
 			})
 			reaches(friend, "web:8000")
 			isCutOff(friend, to(web, "81"))
-			isCutOff(friend, to(neighbour, control))
-			reaches(neighbour, to(friend, control))
+			isCutOff(friend, to(neighbour, orders))
+			reaches(neighbour, to(friend, orders))
 		})
 
 		It("leave a connection alone that was let in before", func() {
-			held, err := request(to(friend, control), "/hold", url.Values{"to": {to(web, "80")}})
+			held, err := request(to(friend, orders), "/hold", url.Values{"to": {to(web, "80")}})
 			Expect(err).NotTo(HaveOccurred())
 			apply("deny", denyIngress)
 			isCutOff(friend, to(web, "80"))
-			Expect(request(to(friend, control), "/held", url.Values{"id": {held}})).To(Equal("web"))
+			Expect(request(to(friend, orders), "/held", url.Values{"id": {held}})).To(Equal("web"))
 		})
 	})
 })

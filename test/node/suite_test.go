@@ -22,6 +22,8 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/hipaa-operator/hipaa-operator/internal/app"
 )
 
 const (
@@ -29,6 +31,8 @@ const (
 	often = 100 * time.Millisecond
 	// tool is the environment's name for hack/localcluster, which runs this suite.
 	tool = "LOCALCLUSTER"
+	// images is the environment's name for the folder of archives that were made before.
+	images = "NODE_IMAGES"
 	// peerImage holds the program of every pod.
 	peerImage = "localcluster.local/peer:1"
 )
@@ -61,15 +65,24 @@ var _ = BeforeSuite(func() {
 	config, err := clientcmd.BuildConfigFromFlags("", os.Getenv("KUBECONFIG"))
 	Expect(err).NotTo(HaveOccurred())
 	config.QPS, config.Burst = 200, 400
-	admin, err = client.New(config, client.Options{})
+	scheme, err := app.Scheme()
+	Expect(err).NotTo(HaveOccurred())
+	admin, err = client.New(config, client.Options{Scheme: scheme})
 	Expect(err).NotTo(HaveOccurred())
 
-	peerProgram = filepath.Join(GinkgoT().TempDir(), "peer")
-	build := exec.CommandContext(ctx, "go", "build", "-o", peerProgram, "./peer")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	succeed(build)
+	peerProgram = program("peer")
 	importImage("--name", peerImage, peerProgram)
 })
+
+// program builds one of the programs that pods run.
+func program(name string) string {
+	GinkgoHelper()
+	file := filepath.Join(GinkgoT().TempDir(), name)
+	build := exec.CommandContext(ctx, "go", "build", "-o", file, "./"+name)
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	succeed(build)
+	return file
+}
 
 // importImage makes an image and gives it to the node.
 func importImage(args ...string) {

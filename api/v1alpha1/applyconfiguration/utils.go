@@ -28,6 +28,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.AccessSubjectApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("AddressableRecord"):
 		return &apiv1alpha1.AddressableRecordApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("Agreement"):
+		return &apiv1alpha1.AgreementApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Approval"):
 		return &apiv1alpha1.ApprovalApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("CloudService"):
@@ -116,6 +118,10 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.PreviewEntryApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ProfileReference"):
 		return &apiv1alpha1.ProfileReferenceApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ProxyParameters"):
+		return &apiv1alpha1.ProxyParametersApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ProxyStatus"):
+		return &apiv1alpha1.ProxyStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ResidencyFailover"):
 		return &apiv1alpha1.ResidencyFailoverApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ResidencyParameters"):
@@ -138,6 +144,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.StorageParametersApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("StorageStatement"):
 		return &apiv1alpha1.StorageStatementApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("Subprocessor"):
+		return &apiv1alpha1.SubprocessorApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("SupportStatement"):
 		return &apiv1alpha1.SupportStatementApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("TaggingParameters"):
@@ -148,8 +156,16 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.UndeclaredCountsApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("UndeclaredIn"):
 		return &apiv1alpha1.UndeclaredInApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("Vendor"):
+		return &apiv1alpha1.VendorApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("VendorHost"):
+		return &apiv1alpha1.VendorHostApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("VendorPeer"):
 		return &apiv1alpha1.VendorPeerApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("VendorSpec"):
+		return &apiv1alpha1.VendorSpecApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("VendorStatus"):
+		return &apiv1alpha1.VendorStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("VulnerabilityParameters"):
 		return &apiv1alpha1.VulnerabilityParametersApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("WorkloadPort"):

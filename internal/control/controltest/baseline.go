@@ -57,7 +57,7 @@ func Baseline(kind control.Kinds) control.Subject {
 		Port("http", 8080).
 		From(phitest.FromWorkload("portal"), phitest.FromGateway("ingress-nginx")).
 		To(phitest.ToWorkload("patient-db"), phitest.ToService("registry", "terminology"), phitest.ToKubernetesAPI(),
-			phitest.ToBlock("198.51.100.0/28", 5432)).
+			phitest.ToBlock("198.51.100.0/28", 5432), phitest.ToVendor("eprescribe")).
 		Obj()
 	s := around(workload, Profile())
 	terminology := phitest.Service("terminology").Namespace("registry").Port("http", 80, intstr.FromInt32(8443)).Obj()
@@ -80,8 +80,8 @@ func Baseline(kind control.Kinds) control.Subject {
 	case control.Services:
 		return s.Of(phitest.Service(WorkloadName).Port("http", 80, intstr.FromString("http")).Obj())
 	case control.Policies:
-		portal := phitest.Peer(nil, phitest.Labels("app", "portal"))
-		return s.Of(phitest.Policy("from-portal").Selecting("app", WorkloadName).Ingress(portal, phitest.TCP(8080)).Obj())
+		terminology := phitest.Peer(phitest.NamespaceNamed("registry"), phitest.Labels("app", "terminology"))
+		return s.Of(phitest.Policy("to-terminology").Selecting("app", WorkloadName).Egress(terminology, phitest.TCP(8443)).Obj())
 	case control.Slices:
 		return s.Of(phitest.Slice("external", "registry-db", "198.51.100.5").Port("postgres", 5432).Obj())
 	case control.Ingresses:
@@ -122,7 +122,7 @@ func Bare(kind control.Kinds) control.Subject {
 	case control.Claims:
 		return s.Of(phitest.Claim("more-data").WithoutClass().Obj())
 	case control.Services:
-		return s.Of(phitest.Service(WorkloadName).Port("http", 80, intstr.FromInt32(8080)).Obj())
+		return s.Of(phitest.Service(WorkloadName).Port("http", 80, intstr.FromString("http")).Obj())
 	case control.Policies:
 		return s.Of(phitest.Policy("closes-everything").Obj())
 	case control.Slices:
@@ -176,6 +176,8 @@ func connection(pod string) *control.Connection {
 // around puts a workload into a namespace with its neighbours.
 func around(workload *hipaav1.PHIWorkload, profile *hipaav1.ComplianceProfile) control.Subject {
 	namespace := phitest.Namespace(phitest.DefaultNamespace).Obj()
+	// As the operator's last pass left it.
+	workload.Status.Proxy = phitest.Workload(workload.Name).Proxied(workload.Name).Obj().Status.Proxy
 	world := &control.World{
 		Claims:    map[string]*corev1.PersistentVolumeClaim{},
 		Volumes:   map[string]*corev1.PersistentVolume{},
@@ -188,6 +190,8 @@ func around(workload *hipaav1.PHIWorkload, profile *hipaav1.ComplianceProfile) c
 	world.ClusterRoles = map[string]*rbacv1.ClusterRole{"cluster-admin": phitest.ClusterAdmin()}
 	world.ClusterBindings = []*rbacv1.ClusterRoleBinding{phitest.ClusterBinding("cluster-admin", "cluster-admin", phitest.GroupSubject("system:masters"))}
 	world.ConfigMaps = map[string]*corev1.ConfigMap{}
+	world.Proxy = phitest.Proxy()
+	world.Vendors = map[string]*hipaav1.Vendor{"eprescribe": phitest.Vendor("eprescribe").Obj()}
 	world.Secrets = &control.SecretStorage{Providers: []string{"kms v2"}, Servers: 1, At: phitest.Epoch}
 	world.Identities = map[string][]string{workload.Name: nil}
 	world.Nodes = map[string]*corev1.Node{phitest.NodeName: phitest.Node(phitest.NodeName).Obj()}
@@ -229,7 +233,6 @@ func Satisfy(catalog []control.Control, s *control.Subject) {
 // to the live pods and claims, and by the policies that it owns. What people declare
 // of their infrastructure is there as well.
 func Protect(catalog []control.Control, s *control.Subject) {
-	declare(catalog, s)
 	s.World.Policies = slices.DeleteFunc(s.World.Policies, isOwned)
 	Admit(catalog, s)
 	for i := range catalog {
@@ -244,7 +247,11 @@ func Protect(catalog []control.Control, s *control.Subject) {
 				c.Default(*s, claim)
 			}
 		}
-		own(c, s)
+	}
+	// Other systems report on pods as they run.
+	declare(catalog, s)
+	for i := range catalog {
+		own(&catalog[i], s)
 	}
 	slices.SortFunc(s.World.Policies, func(a, b *networkingv1.NetworkPolicy) int { return strings.Compare(a.Name, b.Name) })
 }

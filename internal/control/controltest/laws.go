@@ -165,6 +165,9 @@ func evidenced(catalog []control.Control, c *control.Control) (broken complaints
 	}
 	for _, source := range c.Needs.Each() {
 		for _, kind := range c.Judges.Each() {
+			if !c.Admits(kind) {
+				continue
+			}
 			s := Baseline(kind)
 			withhold(&s, source)
 			if d := j.admit(s); len(d.Denied) != 1 || d.Denied[0].Verdict != hipaav1.VerdictUnknown {
@@ -209,12 +212,24 @@ func empty(w *control.World, source control.Evidence) {
 		w.Nodes = nil
 	case control.Agents:
 		w.Agents = nil
+	default:
+		emptySaid(w, source)
+	}
+}
+
+// emptySaid takes away what people and other systems say.
+func emptySaid(w *control.World, source control.Evidence) {
+	switch source {
 	case control.Infrastructure:
 		w.Resources, w.Served = nil, nil
 	case control.Reports:
 		w.Reports, w.Serving = nil, nil
 	case control.SecretsAtRest:
 		w.Secrets = nil
+	case control.Proxies:
+		w.Proxy, w.Parties = nil, nil
+	case control.Vendors:
+		w.Vendors = nil
 	}
 }
 

@@ -57,6 +57,7 @@ type Configuration struct {
 	Resolver *Resolver  `json:"resolver,omitempty"`
 	Outbound []Outbound `json:"outbound,omitempty"`
 	Egress   *Egress    `json:"egress,omitempty"`
+	Users    *Users     `json:"users,omitempty"`
 }
 
 // Workload says whose configuration this is.
@@ -117,8 +118,17 @@ type Probe struct {
 	Target string `json:"target,omitempty"`
 	// Scheme of an HTTP probe is HTTP, also where nothing is set, or HTTPS.
 	Scheme string `json:"scheme,omitempty"`
+	// Fields are what an HTTP probe says beside its target; Host is what it calls the
+	// application. Of what whoever asks says, nothing is passed on.
+	Fields []ProbeField `json:"fields,omitempty"`
 	// Service is what a gRPC probe asks about; the server as a whole where it is empty.
 	Service string `json:"service,omitempty"`
+}
+
+// ProbeField is one field of an HTTP probe.
+type ProbeField struct {
+	Name  string `json:"name"`
+	Value string `json:"value,omitempty"`
 }
 
 // Schemes of HTTP probes.
@@ -147,9 +157,11 @@ type Limits struct {
 
 // Bounds of the lists and numbers of a configuration.
 const (
-	maxInbound     = 64
-	maxPeers       = 1024
-	maxProbes      = 64
+	maxInbound = 64
+	maxPeers   = 1024
+	maxProbes  = 64
+	// MaxProbeFields is how many fields a probe may have.
+	MaxProbeFields = 16
 	maxText        = 2048
 	maxConnections = 1 << 20
 	minHead        = 4 << 10
@@ -216,6 +228,9 @@ func (i *Inbound) Admits(id string) bool { return admits(i.From, id) }
 func admits(peers []Peer, id string) bool {
 	return slices.ContainsFunc(peers, func(p Peer) bool { return p.matches(id) })
 }
+
+// IsOne reports whether this is one identity, and not all of a namespace.
+func (p Peer) IsOne() bool { return !strings.HasSuffix(p.ID, "*") }
 
 // matches compares texts: a peer that is valid and an identity that was read each have
 // one spelling, and this is asked of every request.

@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -127,7 +128,9 @@ func TestWhatIsWrongIsNamedWithItsRemedy(t *testing.T) {
 		"a probe of another kind":      {`"kind": "TCP"`, `"kind": "exec"`, "probes[1].kind: is none of HTTP, TCP, GRPC; set one of them"},
 		"a probe of a broken path":     {`/healthz?full`, `/a b`, "probes[0].target: is no path; set the one that the application serves"},
 		"a probe of another scheme":    {`"HTTPS"`, `"https"`, "probes[0].scheme: is neither HTTP nor HTTPS; set one of them"},
-		"a TCP probe with a path":      {`"port": 5432}`, `"port": 5432, "target": "/"}`, "probes[1].target: is of HTTP probes only; remove target and scheme"},
+		"a probe with a torn field":    {`"scheme": "HTTPS"`, `"scheme": "HTTPS", "fields": [{"name": "X-Why", "value": "a\r\nb"}]`, "probes[0].fields[0]: is no field of HTTP; set a name of letters, digits and dashes, and a value without control characters"},
+		"a probe with many fields":     {`"scheme": "HTTPS"`, `"scheme": "HTTPS", "fields": [` + strings.Repeat(`{"name": "a"}, `, MaxProbeFields) + `{"name": "a"}]`, "probes[0].fields: has 17 fields; keep at most 16"},
+		"a TCP probe with a path":      {`"port": 5432}`, `"port": 5432, "target": "/"}`, "probes[1].target: is of HTTP probes only; remove target, scheme and fields"},
 		"a TCP probe of a service":     {`"port": 5432}`, `"port": 5432, "service": "a"}`, "probes[1].service: is of gRPC probes only, and short; remove it"},
 		"no name server":               {`["10.96.0.10:53"]`, `[]`, "resolver.upstreams: has 0 name servers; set 1 to 8"},
 		"a name server by name":        {`10.96.0.10:53`, `kube-dns:53`, "resolver.upstreams[0]: is no address with a port; set one such as 10.96.0.10:53"},
@@ -219,6 +222,7 @@ func TestLimitsHaveDefaults(t *testing.T) {
 // admits nobody outside its trust domain.
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(whole))
+	f.Add([]byte(withUsers))
 	f.Add([]byte(`{"version":2}`))
 	f.Add([]byte(strings.ReplaceAll(whole, "spiffe://cluster.local", "spiffe://")))
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -243,4 +247,17 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestNetworksThatAGateRefuses(t *testing.T) {
+	for give, wanted := range map[string]bool{
+		"10.96.0.0/12": true, "fd00:10::/64": true, "192.0.2.1/32": true,
+		"10.96.0.1/12": false, "10.96.0.0": false, "::ffff:10.0.0.0/104": false, "fe80::%eth0/64": false, "": false,
+	} {
+		var bad complaints
+		(&Egress{Listen: 15443, Refuse: []string{give}}).validate(&bad, "cluster.local")
+		if err := errors.Join(bad.list...); (err == nil) != wanted || err != nil && err.Error() != "egress.refuse[0]: is no network; set one such as 10.96.0.0/12 or fd00:10::/64" {
+			t.Errorf("%q: %v", give, err)
+		}
+	}
 }

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 )
 
@@ -10,6 +11,10 @@ type Egress struct {
 	// Listen is the port at which proxies ask.
 	Listen  int       `json:"listen"`
 	Vendors []Vendors `json:"vendors"`
+	// Refuse are networks to which no call is let out whatever names lead there, as
+	// prefixes: those of the cluster's nodes, pods and Services. The gate's own addresses,
+	// loopback, link-local ones and the metadata of clouds are refused always.
+	Refuse []string `json:"refuse,omitempty"`
 }
 
 // Vendors are hosts and ports that some workloads may call.
@@ -25,6 +30,7 @@ type Vendors struct {
 const (
 	maxVendors     = 4096
 	maxVendorPorts = 16
+	maxRefused     = 256
 )
 
 // Admits reports whether the identity may call these hosts.
@@ -40,6 +46,7 @@ func (e *Egress) validate(bad *complaints, domain string) {
 		return
 	}
 	bad.port("egress.listen", e.Listen)
+	e.validateRefuse(bad)
 	if len(e.Vendors) > maxVendors {
 		bad.add("egress.vendors", "has %d entries; keep at most %d", len(e.Vendors), maxVendors)
 		return
@@ -60,5 +67,17 @@ func (e *Egress) validate(bad *complaints, domain string) {
 			bad.add(field+".from", "has %d identities; set 1 to %d", len(v.From), maxPeers)
 		}
 		validatePeers(bad, field+".from", v.From, domain)
+	}
+}
+
+func (e *Egress) validateRefuse(bad *complaints) {
+	if len(e.Refuse) > maxRefused {
+		bad.add("egress.refuse", "has %d networks; keep at most %d", len(e.Refuse), maxRefused)
+		return
+	}
+	for i, text := range e.Refuse {
+		if prefix, err := netip.ParsePrefix(text); err != nil || prefix != prefix.Masked() || prefix.Addr().Is4In6() {
+			bad.add(fmt.Sprintf("egress.refuse[%d]", i), "is no network; set one such as 10.96.0.0/12 or fd00:10::/64")
+		}
 	}
 }

@@ -30,17 +30,13 @@ func (c *Configuration) Validate() error {
 		bad.add("tls.minVersion", "is neither %s nor %s; set one of them", TLS13, TLS12)
 	}
 	bad.span("outageGrace", c.OutageGrace, maxGrace)
-	if c.Refusal.Control == "" || len(c.Refusal.Control) > 63 || !isPlain(c.Refusal.Control) {
-		bad.add("refusal.control", "names no control; set its name")
-	}
-	if c.Refusal.Citation == "" || len(c.Refusal.Citation) > 127 || !isPlain(c.Refusal.Citation) {
-		bad.add("refusal.citation", "cites nothing; set the paragraph")
-	}
+	c.Refusal.validate(&bad, "refusal")
 	c.validateInbound(&bad)
 	c.validateProbes(&bad)
 	c.Resolver.validate(&bad)
 	c.validateOutbound(&bad)
 	c.Egress.validate(&bad, c.TrustDomain)
+	c.validateUsers(&bad)
 	return errors.Join(bad.list...)
 }
 
@@ -127,9 +123,10 @@ func (p *Probe) validate(bad *complaints, field string) {
 		if p.Scheme != "" && p.Scheme != SchemeHTTP && p.Scheme != SchemeHTTPS {
 			bad.add(field+".scheme", "is neither %s nor %s; set one of them", SchemeHTTP, SchemeHTTPS)
 		}
+		p.validateFields(bad, field)
 	case ProbeTCP, ProbeGRPC:
-		if p.Target != "" || p.Scheme != "" {
-			bad.add(field+".target", "is of HTTP probes only; remove target and scheme")
+		if p.Target != "" || p.Scheme != "" || len(p.Fields) > 0 {
+			bad.add(field+".target", "is of HTTP probes only; remove target, scheme and fields")
 		}
 	default:
 		bad.add(field+".kind", "is none of %s, %s, %s; set one of them", ProbeHTTP, ProbeTCP, ProbeGRPC)
@@ -137,6 +134,26 @@ func (p *Probe) validate(bad *complaints, field string) {
 	if p.Service != "" && p.Kind != ProbeGRPC || len(p.Service) > maxText {
 		bad.add(field+".service", "is of gRPC probes only, and short; remove it")
 	}
+}
+
+// validateFields is of HTTP probes.
+func (p *Probe) validateFields(bad *complaints, field string) {
+	if len(p.Fields) > MaxProbeFields {
+		bad.add(field+".fields", "has %d fields; keep at most %d", len(p.Fields), MaxProbeFields)
+		return
+	}
+	for n, f := range p.Fields {
+		if !f.IsSound() {
+			bad.add(fmt.Sprintf("%s.fields[%d]", field, n), "is no field of HTTP; set a name of letters, digits and dashes, and a value without control characters")
+		}
+	}
+}
+
+// IsSound reports whether the field can stand in a request.
+func (f ProbeField) IsSound() bool {
+	name := func(c byte) bool { return 'A' <= c && c <= 'Z' || c != '.' && isDomainByte(c) }
+	value := func(c byte) bool { return ' ' <= c && c < 0x7f }
+	return f.Name != "" && len(f.Name) <= 127 && consistsOf(f.Name, name) && len(f.Value) <= maxText && consistsOf(f.Value, value)
 }
 
 // IsPath reports whether the text can stand in the first line of a request.

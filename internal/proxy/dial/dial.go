@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -30,11 +31,15 @@ const attempt = 4 * time.Second
 // KeepAlive finds out within two minutes that an end has gone.
 var KeepAlive = net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interval: 15 * time.Second, Count: 6}
 
-// Out connects to where names lead outside the pod. Addresses are tried in the order in
-// which they were found.
-func Out(lookup Lookup) Func {
+// Refuses reports whether an address is dialled for nobody. It is asked of every address
+// to which a name leads, and of those of IPv4 that it carries.
+type Refuses func(netip.Addr) bool
+
+// Out connects to where names lead outside the pod, but to no address that is refused
+// beside; nil refuses none. Addresses are tried in the order in which they were found.
+func Out(lookup Lookup, refuses Refuses) Func {
 	return func(ctx context.Context, host string, port uint16) (*net.TCPConn, error) {
-		addresses, err := outside(ctx, lookup, host)
+		addresses, err := outside(ctx, lookup, refuses, host)
 		if err != nil {
 			return nil, err
 		}
@@ -56,7 +61,7 @@ func first(ctx context.Context, addresses []netip.Addr, port uint16) (*net.TCPCo
 	return nil, ErrUnreachable
 }
 
-func outside(ctx context.Context, lookup Lookup, host string) ([]netip.Addr, error) {
+func outside(ctx context.Context, lookup Lookup, refuses Refuses, host string) ([]netip.Addr, error) {
 	if literal, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{literal}, nil
 	}
@@ -66,8 +71,8 @@ func outside(ctx context.Context, lookup Lookup, host string) ([]netip.Addr, err
 	}
 	var outside []netip.Addr
 	for _, a := range found {
-		a = a.Unmap()
-		if !a.IsLoopback() && !a.IsUnspecified() && !a.IsLinkLocalUnicast() && !a.IsMulticast() {
+		refused := func(form netip.Addr) bool { return leadsInside(form) || refuses != nil && refuses(form) }
+		if a = a.Unmap(); !slices.ContainsFunc(forms(a), refused) {
 			outside = append(outside, a)
 		}
 	}

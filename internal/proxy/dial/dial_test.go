@@ -2,6 +2,7 @@ package dial
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"net"
 	"net/netip"
@@ -12,11 +13,20 @@ import (
 func TestNamesLeadOutOfThePodAlone(t *testing.T) {
 	for name, tc := range map[string]struct{ found, want []string }{
 		"outside":                   {[]string{"10.96.7.7", "fd00::7"}, []string{"10.96.7.7", "fd00::7"}},
-		"into the pod":              {[]string{"127.0.0.1", "::1", "::ffff:127.0.0.1"}, nil},
-		"to the node's own service": {[]string{"169.254.169.254", "fe80::1"}, nil},
-		"to nobody in particular":   {[]string{"0.0.0.0", "::"}, nil},
+		"into the pod":              {[]string{"127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1", "0.0.0.1"}, nil},
+		"to the node's own service": {[]string{"169.254.169.254", "fe80::1", "fe80::1%eth0"}, nil},
+		"to the metadata of clouds": {[]string{"fd00:ec2::254", "168.63.129.16", "100.100.100.200", "fd20:ce::254", "192.0.0.192"}, nil},
+		"to nobody in particular":   {[]string{"0.0.0.0", "::", "255.255.255.255"}, nil},
 		"to many at once":           {[]string{"224.0.0.1", "ff02::1"}, nil},
 		"some of each":              {[]string{"127.0.0.1", "10.96.7.7"}, []string{"10.96.7.7"}},
+		"around, by mapping":        {[]string{"::ffff:169.254.169.254", "::ffff:10.7.0.1"}, nil},
+		"around, by NAT64":          {[]string{"64:ff9b::169.254.169.254", "64:ff9b:1::10.7.0.1", "64:ff9b::a07:1"}, nil},
+		"around, by 6to4":           {[]string{"2002:a9fe:a9fe::1", "2002:a07:1::"}, nil},
+		"around, by Teredo":         {[]string{"2001:0:1:2:3:4:5601:5601"}, nil},
+		"around, by ISATAP":         {[]string{"2001:db8::5efe:169.254.169.254", "2001:db8::200:5efe:10.7.0.1"}, nil},
+		"around, as compatible":     {[]string{"::169.254.169.254", "::ffff:0:10.7.0.1"}, nil},
+		"by NAT64 to a vendor":      {[]string{"64:ff9b::192.0.2.1"}, []string{"64:ff9b::c000:201"}},
+		"to what is refused":        {[]string{"10.7.0.1", "10.7.255.255", "10.8.0.1"}, []string{"10.8.0.1"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			lookup := func(context.Context, string) ([]netip.Addr, error) {
@@ -26,7 +36,7 @@ func TestNamesLeadOutOfThePodAlone(t *testing.T) {
 				}
 				return list, nil
 			}
-			found, err := outside(t.Context(), lookup, "db.ehr.svc.cluster.local")
+			found, err := outside(t.Context(), lookup, netip.MustParsePrefix("10.7.0.0/16").Contains, "db.ehr.svc.cluster.local")
 			var got []string
 			for _, a := range found {
 				got = append(got, a.String())
@@ -36,6 +46,33 @@ func TestNamesLeadOutOfThePodAlone(t *testing.T) {
 			}
 		})
 	}
+}
+
+// In whatever form an address is written, what carries a refused one is refused.
+func FuzzForms(f *testing.F) {
+	f.Add([]byte{169, 254, 169, 254}, uint64(0x0064ff9b00000000), uint64(0))
+	f.Add([]byte{10, 0, 0, 1}, uint64(0x20010db800000000), uint64(0x5efe))
+	f.Fuzz(func(t *testing.T, inner []byte, front, back uint64) {
+		if len(inner) != 4 {
+			return
+		}
+		four := netip.AddrFrom4([4]byte(inner))
+		var six [16]byte
+		binary.BigEndian.PutUint64(six[:], front)
+		binary.BigEndian.PutUint64(six[8:], back)
+		copy(six[12:], inner)
+		all := forms(netip.AddrFrom16(six))
+		for _, form := range all {
+			if form.Is4In6() || form.Zone() != "" {
+				t.Errorf("%s is no form by which anything is compared", form)
+			}
+		}
+		for _, prefix := range []string{"64:ff9b::/96", "::/96", "::ffff:0:0/96"} {
+			if netip.MustParsePrefix(prefix).Contains(netip.AddrFrom16(six)) && !slices.Contains(all, four) {
+				t.Errorf("%s hides in %s", four, netip.AddrFrom16(six))
+			}
+		}
+	})
 }
 
 func TestAddressesAreTriedInTheirOrder(t *testing.T) {
@@ -55,7 +92,7 @@ func TestAddressesAreTriedInTheirOrder(t *testing.T) {
 		t.Errorf("nobody answers: %v", err)
 	}
 	// An address of the configuration is dialled without asking anybody.
-	conn, err = Out(nil)(t.Context(), good.String(), at.Port())
+	conn, err = Out(nil, nil)(t.Context(), good.String(), at.Port())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,12 +9,15 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/config"
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/dial"
+	"github.com/hipaa-operator/hipaa-operator/internal/proxy/door"
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/hello"
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/identity"
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/splice"
@@ -41,6 +44,8 @@ const (
 	Misnamed Outcome = "misnamed"
 	// Full was one too many.
 	Full Outcome = "full"
+	// Expired was let out until the certificate of who called counted no more.
+	Expired Outcome = "expired"
 )
 
 const (
@@ -48,6 +53,8 @@ const (
 	setup = 15 * time.Second
 	// maxOpen is how many calls are open at once.
 	maxOpen = 10_000
+	// maxWaiting is how many may prove themselves at once.
+	maxWaiting = 512
 )
 
 // Gate is where calls leave the cluster. Until Apply has been called none does.
@@ -64,14 +71,18 @@ type Gate struct {
 	rules atomic.Pointer[rules]
 
 	mu   sync.Mutex
-	open map[*passage]struct{}
-	wait sync.WaitGroup
+	door *door.Door
 }
 
 // rules are who may call whom.
 type rules struct {
 	policy  identity.Policy
 	vendors []config.Vendors
+	refused []netip.Prefix
+}
+
+func (r *rules) refuses(a netip.Addr) bool {
+	return slices.ContainsFunc(r.refused, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
 func (r *rules) allows(id string, d Destination) bool {
@@ -100,13 +111,8 @@ func (r *rules) knows(id string) bool {
 type passage struct {
 	caller string
 	to     Destination
-	conn   net.Conn
-	end    context.CancelFunc
-}
-
-func (p *passage) cut() {
-	p.end()
-	_ = p.conn.Close() // whoever reads from it sees that
+	// at is the address that was reached; the zero one before.
+	at netip.Addr
 }
 
 // Apply lets calls out by a configuration from now on. Calls end that it does not allow
@@ -116,95 +122,86 @@ func (g *Gate) Apply(c *config.Configuration) {
 	r.policy.Protocols = []string{Protocol}
 	if c.Egress != nil {
 		r.vendors = c.Egress.Vendors
+		for _, text := range c.Egress.Refuse {
+			r.refused = append(r.refused, netip.MustParsePrefix(text)) // Parse has accepted it
+		}
 	}
 	r.policy.Admit = r.knows
 	g.rules.Store(r)
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for p := range g.open {
-		if p.to.Host != "" && !r.allows(p.caller, p.to) {
-			p.cut()
-		}
-	}
-}
-
-// Serve lets calls out that come by a listener, until that is closed or the context
-// ends. Calls go on.
-func (g *Gate) Serve(ctx context.Context, listener net.Listener) {
-	stop := context.AfterFunc(ctx, func() {
-		_ = listener.Close() // Accept says so
-	})
-	defer stop()
-	for {
-		conn, err := listener.Accept()
-		if errors.Is(err, net.ErrClosed) {
-			return
-		}
-		if err != nil {
-			// There are no descriptors, or the caller has gone: others may come later.
-			select {
-			case <-time.After(acceptPause):
-			case <-ctx.Done():
-			}
-			continue
-		}
-		// The end of the listener is not that of its calls.
-		of, end := context.WithCancel(context.WithoutCancel(ctx))
-		p := &passage{conn: conn, end: end}
-		if !g.enter(p) {
-			p.cut()
-			continue
-		}
-		g.wait.Go(func() {
-			defer g.leave(p)
-			g.pass(of, p)
+	if d := g.current(); d != nil {
+		d.Cut(func(v *door.Visit) bool {
+			p, known := v.Guest.(*passage)
+			return known && p.to.Host != "" && (!r.allows(p.caller, p.to) || p.at.IsValid() && r.refuses(p.at))
 		})
 	}
 }
 
-// Shutdown waits for the calls there are until the context ends; then they are cut.
-// Nobody serves any more.
+// Refuses reports whether no call is let out to an address: one of the gate's own, or of
+// a network that the configuration names.
+func (g *Gate) Refuses(a netip.Addr) bool {
+	if r := g.rules.Load(); r == nil || r.refuses(a) {
+		return true
+	}
+	own, err := net.InterfaceAddrs()
+	return err != nil || slices.ContainsFunc(own, func(o net.Addr) bool {
+		prefix, err := netip.ParsePrefix(o.String())
+		return err == nil && prefix.Addr().Unmap() == a
+	})
+}
+
+// Open lets calls out that come by a listener from now on, until Close or Shutdown.
+func (g *Gate) Open(l net.Listener) {
+	d := door.Open(l, door.Bounds{Most: maxOpen}, door.Options{Serve: g.pass, Now: g.Now, Waiting: maxWaiting, Turned: g.turned, Lapsed: g.lapsed})
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.door = d
+}
+
+func (g *Gate) current() *door.Door {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.door
+}
+
+// turned tells of who is not let in, or cut.
+func (g *Gate) turned(reason door.Reason) {
+	if reason == door.Expired {
+		g.observe(Expired)
+		return
+	}
+	g.observe(Full)
+}
+
+func (g *Gate) lapsed(id string, ended time.Time) bool {
+	return g.Verifier.Lapsed(id, ended, g.rules.Load().policy.Grace)
+}
+
+// Sweep ends the calls of those whose certificates count no more. It is to be called
+// every few seconds.
+func (g *Gate) Sweep() {
+	if d := g.current(); d != nil {
+		d.Sweep()
+	}
+}
+
+// Close lets nobody out any more, and ends the calls there are.
+func (g *Gate) Close() {
+	if d := g.current(); d != nil {
+		d.Close()
+	}
+}
+
+// Shutdown takes no more calls, and waits for those there are until the context ends;
+// then they are cut.
 func (g *Gate) Shutdown(ctx context.Context) {
-	ended := make(chan struct{})
-	go func() { g.wait.Wait(); close(ended) }()
-	select {
-	case <-ended:
-	case <-ctx.Done():
-		g.cut()
-		<-ended
+	d := g.current()
+	if d == nil {
+		return
 	}
-}
-
-// acceptPause is how long nobody is accepted after that failed.
-const acceptPause = 5 * time.Millisecond
-
-func (g *Gate) enter(p *passage) bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if len(g.open) >= maxOpen {
-		g.observe(Full)
-		return false
-	}
-	if g.open == nil {
-		g.open = map[*passage]struct{}{}
-	}
-	g.open[p] = struct{}{}
-	return true
-}
-
-func (g *Gate) leave(p *passage) {
-	p.cut()
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	delete(g.open, p)
-}
-
-func (g *Gate) cut() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for p := range g.open {
-		p.cut()
-	}
+	d.Shut()
+	d.Wait(ctx)
+	d.Close()
+	d.Wait(context.WithoutCancel(ctx)) // what is cut ends soon
 }
 
 func (g *Gate) observe(outcome Outcome) {
@@ -214,80 +211,95 @@ func (g *Gate) observe(outcome Outcome) {
 }
 
 // pass carries one call, or refuses it.
-func (g *Gate) pass(ctx context.Context, p *passage) {
-	ctx, stop := context.WithTimeout(ctx, 2*setup)
+func (g *Gate) pass(v *door.Visit) {
+	ctx, stop := context.WithTimeout(context.Background(), 2*setup)
 	defer stop()
-	caller, outcome := g.meet(ctx, p)
-	if caller == nil {
-		g.observe(outcome)
+	p := &passage{}
+	if !v.Note(func() bool { v.Guest = p; return true }) || !v.Hold(stop) {
 		return
 	}
-	server, answer, outcome := g.leadOut(ctx, p)
+	caller, outcome := g.meet(ctx, v, p)
+	if caller == nil {
+		if outcome != "" {
+			g.observe(outcome)
+		}
+		return
+	}
+	server, answer, outcome := g.leadOut(ctx, v, p)
 	if _, err := caller.Write([]byte{answer}); server == nil || err != nil {
 		g.observe(outcome)
-		if server != nil {
-			_ = server.Close() // nobody uses it
-		}
 		return
 	}
 	name, words, err := hello.Read(caller)
 	if err != nil || name != p.to.Host || caller.SetDeadline(time.Time{}) != nil {
 		g.observe(Misnamed)
-		_ = server.Close() // nobody uses it
 		return
 	}
 	g.observe(Carried)
 	if _, err := server.Write(words); err != nil {
-		_ = server.Close() // nobody uses it
 		return
 	}
 	splice.Join(caller, server)
 }
 
-// meet finds out who calls, and whom the caller means.
-func (g *Gate) meet(ctx context.Context, p *passage) (*tls.Conn, Outcome) {
+// meet finds out who calls, and whom the caller means. No outcome means that there was
+// no room, which the door has told.
+func (g *Gate) meet(ctx context.Context, v *door.Visit, p *passage) (*tls.Conn, Outcome) {
 	r := g.rules.Load()
-	if r == nil || p.conn.SetDeadline(g.Now().Add(2*setup)) != nil {
+	if r == nil || v.Conn.SetDeadline(g.Now().Add(2*setup)) != nil {
 		return nil, Unproved
 	}
-	caller := tls.Server(p.conn, g.Verifier.Server(r.policy))
+	caller := tls.Server(v.Conn, g.Verifier.Server(r.policy))
 	if err := caller.HandshakeContext(ctx); err != nil || caller.ConnectionState().NegotiatedProtocol != Protocol {
 		return nil, Unproved
 	}
-	id, err := identity.Peer(caller.ConnectionState(), r.policy.TrustDomain)
+	state := caller.ConnectionState()
+	id, err := identity.Peer(state, r.policy.TrustDomain)
 	if err != nil {
 		return nil, Unproved
+	}
+	v.Prove(door.Proof{ID: id, End: state.PeerCertificates[0].NotAfter})
+	if !v.Meet(id) {
+		return nil, ""
 	}
 	to, err := readLine(caller)
 	if err != nil {
 		return nil, Garbled
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	p.caller, p.to = id, to
+	if !v.Note(func() bool { p.caller, p.to = id, to; return true }) {
+		return nil, Undeclared
+	}
 	return caller, ""
 }
 
 // leadOut connects to whom the caller means; nil where it does not, and the answer says
 // why.
-func (g *Gate) leadOut(ctx context.Context, p *passage) (server *net.TCPConn, answer byte, outcome Outcome) {
+func (g *Gate) leadOut(ctx context.Context, v *door.Visit, p *passage) (server *net.TCPConn, answer byte, outcome Outcome) {
 	if !g.rules.Load().allows(p.caller, p.to) {
 		return nil, no, Undeclared
 	}
-	server, err := g.Dial(ctx, p.to.Host, p.to.Port)
+	reached, err := g.Dial(ctx, p.to.Host, p.to.Port)
 	switch {
 	case errors.Is(err, dial.ErrNoAddress):
 		return nil, unresolved, Unresolved
 	case err != nil:
 		return nil, unreachable, Unreachable
 	}
+	// The end of the call is the server's as well, also while it is asked for TLS.
+	at := reached.RemoteAddr().(*net.TCPAddr).AddrPort().Addr().Unmap() //nolint:errcheck // tcp has nothing else
+	noted := v.Note(func() bool {
+		p.at = at
+		return !g.rules.Load().refuses(at)
+	})
+	if !v.Hold(func() { _ = reached.Close() }) || !noted {
+		return nil, no, Undeclared
+	}
 	if p.to.Way == Postgres {
-		if err := g.askPostgres(server); err != nil {
-			_ = server.Close() // nobody uses it
+		if err := g.askPostgres(reached); err != nil {
 			return nil, unreachable, Unreachable
 		}
 	}
-	return server, yes, Carried
+	return reached, yes, Carried
 }
 
 func (g *Gate) askPostgres(server net.Conn) error {

@@ -7,8 +7,11 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/netip"
+	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -67,17 +70,20 @@ func FuzzReadLine(f *testing.F) {
 // scene is a gate with one vendor, and what became of its calls.
 type scene struct {
 	authority *proxytest.Authority
+	gate      *Gate
 	address   string
 
+	late     atomic.Int64
 	mu       sync.Mutex
 	outcomes []Outcome
+	told     int
 	noted    chan struct{}
 }
 
 func newScene(t *testing.T) *scene {
 	t.Helper()
 	now := time.Now()
-	s := &scene{authority: proxytest.NewAuthority(t, now), noted: make(chan struct{}, 64)}
+	s := &scene{authority: proxytest.NewAuthority(t, now), noted: make(chan struct{}, 4*maxWaiting)}
 	vendor, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -91,9 +97,10 @@ func newScene(t *testing.T) *scene {
 			go func() { _, _ = io.Copy(conn, conn); _ = conn.Close() }()
 		}
 	}()
+	clock := func() time.Time { return time.Now().Add(time.Duration(s.late.Load())) }
 	gate := &Gate{
-		Verifier: &identity.Verifier{Source: proxytest.NewSource(s.authority.Leaf(t, now, gateID), s.authority), Now: time.Now},
-		Now:      time.Now,
+		Verifier: &identity.Verifier{Source: proxytest.NewSource(s.authority.Leaf(t, now, gateID), s.authority), Now: clock},
+		Now:      clock,
 		Dial: func(ctx context.Context, _ string, _ uint16) (*net.TCPConn, error) {
 			conn, err := new(net.Dialer).DialContext(ctx, "tcp", vendor.Addr().String())
 			tcp, _ := conn.(*net.TCPConn) // as Dial says of tcp
@@ -114,13 +121,12 @@ func newScene(t *testing.T) *scene {
 		t.Fatal(err)
 	}
 	s.address = listener.Addr().String()
-	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan struct{})
-	go func() { gate.Serve(ctx, listener); close(ended) }()
+	s.gate = gate
+	gate.Open(listener)
 	t.Cleanup(func() {
-		stop()
 		_ = vendor.Close()
-		<-ended
+		ctx, stop := context.WithCancel(context.Background())
+		stop()
 		gate.Shutdown(ctx)
 	})
 	return s
@@ -151,7 +157,8 @@ func (s *scene) outcome(t *testing.T) Outcome {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.outcomes[len(s.outcomes)-1]
+	s.told++
+	return s.outcomes[s.told-1]
 }
 
 func TestWhatAGateRefuses(t *testing.T) {
@@ -217,5 +224,109 @@ func TestNobodyElseComesToAGate(t *testing.T) {
 				t.Errorf("the outcome is %q, want %q", got, Unproved)
 			}
 		})
+	}
+}
+
+// Who is silent before it has proved who it is keeps nobody else out.
+func TestSilentCallersGiveWay(t *testing.T) {
+	s := newScene(t)
+	var first net.Conn
+	for range maxWaiting + 1 {
+		conn, err := net.Dial("tcp4", s.address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = conn.Close() })
+		if first == nil {
+			first = conn
+		}
+	}
+	for s.outcome(t) != Full {
+		// Those who are cut are told of as well.
+	}
+	if err := first.SetReadDeadline(time.Now().Add(setup)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := first.Read(make([]byte, 1)); errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error("the oldest stays")
+	}
+	if conn, err := s.as(t, workload, Protocol); err != nil {
+		t.Errorf("somebody who speaks is not let in: %v", err)
+	} else if _, err := io.WriteString(conn, "tls api.vendor.example:443\n"); err != nil {
+		t.Error(err)
+	} else if answer, err := bufio.NewReader(conn).ReadByte(); err != nil || answer != yes {
+		t.Errorf("the gate answers %q, %v", answer, err)
+	}
+}
+
+// Nobody is let out for longer than what it proved itself by.
+func TestACallEndsWithItsCertificate(t *testing.T) {
+	s := newScene(t)
+	conn, err := s.as(t, workload, Protocol)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(conn, "tls api.vendor.example:443\n"); err != nil {
+		t.Fatal(err)
+	}
+	if answer, err := bufio.NewReader(conn).ReadByte(); err != nil || answer != yes {
+		t.Fatalf("the gate answers %q, %v", answer, err)
+	}
+	s.late.Store(int64(24 * time.Hour))
+	s.gate.Sweep()
+	if _, err := conn.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("the call hears %v", err)
+	}
+	if got := s.outcome(t); got != Expired {
+		t.Errorf("the outcome is %q, want %q", got, Expired)
+	}
+}
+
+func TestWhatAGateDialsForNobody(t *testing.T) {
+	var gate Gate
+	vendor, inside, own := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("10.7.0.1"), netip.MustParseAddr("127.0.0.1")
+	if !gate.Refuses(vendor) {
+		t.Error("a gate without a configuration dials")
+	}
+	gate.Apply(&config.Configuration{TrustDomain: "cluster.local", Egress: &config.Egress{Refuse: []string{"10.0.0.0/8"}}})
+	for address, want := range map[netip.Addr]bool{vendor: false, inside: true, own: true} {
+		if got := gate.Refuses(address); got != want {
+			t.Errorf("%s is refused: %t", address, got)
+		}
+	}
+}
+
+// A network that is refused from now on ends the calls that lead there.
+func TestARefusalEndsTheCallsThatLeadThere(t *testing.T) {
+	s := newScene(t)
+	conn, err := s.as(t, workload, Protocol)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(conn, "tls api.vendor.example:443\n"); err != nil {
+		t.Fatal(err)
+	}
+	if answer, err := bufio.NewReader(conn).ReadByte(); err != nil || answer != yes {
+		t.Fatalf("the gate answers %q, %v", answer, err)
+	}
+	s.gate.Apply(&config.Configuration{TrustDomain: "cluster.local", Egress: &config.Egress{
+		Vendors: []config.Vendors{{Names: []string{host}, Ports: []int{443}, From: []config.Peer{{ID: workload}}}},
+		Refuse:  []string{"127.0.0.0/8"},
+	}})
+	if _, err := conn.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("the call hears %v", err)
+	}
+}
+
+// A gate that moves to another port, or is one no more, ends its calls.
+func TestACloseEndsTheCalls(t *testing.T) {
+	s := newScene(t)
+	conn, err := s.as(t, workload, Protocol)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.gate.Close()
+	if _, err := conn.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("the call hears %v", err)
 	}
 }

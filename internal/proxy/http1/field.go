@@ -59,7 +59,10 @@ var printable = func() (table [256]bool) {
 // so a name means what it means with either; misspelt says that it was written with _.
 func kindOf(name []byte) (k kind, misspelt bool) {
 	if len(name) > maxKnown {
-		return prefixKind(name), false
+		if beginsClaim(name) {
+			k = claim
+		}
+		return k, false
 	}
 	var spelled [maxKnown]byte
 	for i, c := range name {
@@ -84,33 +87,15 @@ func kindOf(name []byte) (k kind, misspelt bool) {
 		k = expect
 	case "keep-alive", "proxy-connection", "te", "proxy-authenticate", "proxy-authorization", "http2-settings":
 		k = hop
-	case "forwarded", "x-real-ip", "true-client-ip", "client-ip", "x-client-ip", "x-cluster-client-ip", "x-original-forwarded-for",
-		"x-original-url", "x-rewrite-url", "x-original-host", "x-host", "x-http-host-override",
-		"remote-user", "x-remote-user", "x-remote-group", "x-webauth-user", "x-authenticated-user", "x-authenticated-userid",
-		"client-cert", "client-cert-chain", "x-client-cert", "x-client-dn", "x-client-verify", "x-spiffe-id":
-		k = claim
 	case "authorization", "cookie", "set-cookie", "content-type", "content-encoding", "content-range", "cache-control",
 		"max-forwards", "range", "trailer", "age", "date", "expires", "location", "retry-after", "vary", "warning", "pragma", "www-authenticate":
 		k = headOnly
 	default:
-		k = prefixKind(known)
-	}
-	return k, misspelt
-}
-
-// claims are the beginnings of names that only a proxy may use.
-var claims = [...]string{"x-forwarded-", "x-remote-", "x-auth-request-", "x-ssl-", "ssl-client-", "x-phi-", "x-envoy-"}
-
-func prefixKind(name []byte) kind {
-	if len(name) < 6 || lower[name[0]] != 'x' && lower[name[0]] != 's' {
-		return plain
-	}
-	for _, prefix := range claims {
-		if len(name) >= len(prefix) && foldedEqual(name[:len(prefix)], prefix) {
-			return claim
+		if isClaim(known) {
+			k = claim
 		}
 	}
-	return plain
+	return k, misspelt
 }
 
 // foldedEqual compares a token to one in lower case, with _ for -.
@@ -179,8 +164,23 @@ func isToken(text []byte) bool {
 	return len(text) > 0
 }
 
-// IsClaim reports whether only a proxy may send a field of this name.
-func IsClaim(name string) bool {
-	k, _ := kindOf([]byte(name))
-	return k == claim
+// SameName reports whether two names are taken for one by applications that hand fields
+// on as variables: case does not count, nor whether it is _ or -.
+func SameName(name []byte, other string) bool {
+	if len(name) != len(other) {
+		return false
+	}
+	for i, c := range name {
+		d := other[i]
+		if c == '_' {
+			c = '-'
+		}
+		if d == '_' {
+			d = '-'
+		}
+		if lower[c] != lower[d] {
+			return false
+		}
+	}
+	return true
 }

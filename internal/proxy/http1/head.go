@@ -25,7 +25,9 @@ const (
 type Head struct {
 	// Fields are what is passed on: without framing, matters of one connection, and
 	// what only a proxy may say.
-	Fields  []Field
+	Fields []Field
+	// Claims are what only a proxy may say, as a caller said it. They are not passed on.
+	Claims  []Field
 	Framing Framing
 	// Length is what Content-Length said; HasLength that it said something.
 	Length    int64
@@ -94,7 +96,9 @@ func (h *Head) take(f Field) *RefusalError {
 		}
 	case plain, headOnly:
 		h.Fields = append(h.Fields, f)
-	case hop, claim:
+	case claim:
+		h.Claims = append(h.Claims, f)
+	case hop:
 	}
 	return nil
 }

@@ -20,7 +20,7 @@ type Request struct {
 // Parse reads a head with its empty line. The request points into it. The error is a
 // *RefusalError.
 func (r *Request) Parse(head []byte) error {
-	*r = Request{Head: Head{Fields: r.Fields[:0]}}
+	*r = Request{Head: Head{Fields: r.Fields[:0], Claims: r.Claims[:0]}}
 	end := bytes.IndexByte(head, '\n')
 	if end < 1 || head[end-1] != '\r' {
 		return errLine

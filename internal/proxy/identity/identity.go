@@ -157,10 +157,17 @@ func (v *Verifier) moment(leaf *x509.Certificate, id string, grace time.Duration
 	if !now.After(leaf.NotAfter) {
 		return now, false, nil
 	}
-	if now.Sub(leaf.NotAfter) < grace && v.Outage != nil && v.known.has(id) && v.Outage() {
-		return leaf.NotAfter, true, nil
+	if v.Lapsed(id, leaf.NotAfter, grace) {
+		return time.Time{}, false, ErrExpired
 	}
-	return time.Time{}, false, ErrExpired
+	return leaf.NotAfter, true, nil
+}
+
+// Lapsed reports whether a certificate that ended then does not count any more: nor does
+// a connection that began while it did.
+func (v *Verifier) Lapsed(id string, ended time.Time, grace time.Duration) bool {
+	late := v.Now().Sub(ended)
+	return late > 0 && (late >= grace || v.Outage == nil || !v.known.has(id) || !v.Outage())
 }
 
 func (v *Verifier) verify(chain []*x509.Certificate, at time.Time, usage x509.ExtKeyUsage) error {

@@ -42,8 +42,9 @@ type appConn struct {
 	raw    syscall.RawConn
 	now    func() time.Time
 	wait   time.Duration
-	set    time.Time // the deadline that is set
-	since  time.Time // when it became idle
+	born   time.Time
+	set    atomic.Int64 // the deadline that is set, as time since it was born: both directions move it
+	since  time.Time    // when it became idle
 	used   bool
 	poke   func(fd uintptr) bool
 	silent bool
@@ -71,10 +72,11 @@ func (c *appConn) extend() error {
 		return nil
 	}
 	end := c.now().Add(c.wait)
-	if end.Sub(c.set) < c.wait/16 {
+	after := int64(end.Sub(c.born))
+	if after-c.set.Load() < int64(c.wait/16) {
 		return nil
 	}
-	c.set = end
+	c.set.Store(after)
 	return c.SetDeadline(end)
 }
 
@@ -192,7 +194,7 @@ func newAppConn(tcp *net.TCPConn, now func() time.Time, wait time.Duration) (*ap
 	if err != nil {
 		return nil, err
 	}
-	c := &appConn{TCPConn: tcp, raw: raw, now: now, wait: wait}
+	c := &appConn{TCPConn: tcp, raw: raw, now: now, born: now(), wait: wait}
 	var one [1]byte
 	c.poke = func(fd uintptr) bool {
 		_, err := syscall.Read(int(fd), one[:])

@@ -5,29 +5,66 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"sync/atomic"
+	"syscall"
 
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/http1"
+	"github.com/hipaa-operator/hipaa-operator/internal/proxy/splice"
+	"github.com/hipaa-operator/hipaa-operator/internal/proxy/users"
 )
 
 // serveHTTP1 serves one connection in one goroutine. While nothing happens on it, it
 // holds no buffers.
 func (c *conn) serveHTTP1() {
 	from := &caller{Conn: c.tls, now: c.port.server.Now, limits: &c.rules.limits}
-	allowed := c.allowed()
 	for {
 		if from.await() != nil {
 			return
 		}
-		c.busy()
-		e := c.rules.exchanges.Get().(*exchange) //nolint:errcheck // the pool holds nothing else
-		e.begin(c, from)
-		again := e.run(allowed)
-		e.end()
-		c.rules.exchanges.Put(e)
-		if !again || !c.rest() {
+		c.visit.Busy()
+		again, tunnel := c.exchange(from)
+		if tunnel != nil {
+			splice.Join(c.tls, tunnel.app)
+			tunnel.guest.end()
+		}
+		if !again || !c.visit.Rest() {
 			return
 		}
 	}
+}
+
+// exchange serves what has come, and reports whether the connection may wait for more. A
+// tunnel is what it goes on with instead.
+func (c *conn) exchange(from *caller) (again bool, on *tunnel) {
+	budget := &c.port.server.exchanges
+	if !budget.Take(c.peer) {
+		c.refuse(from, refuseFull, refuseFull.append(nil, c.rules, false, true))
+		return false, nil
+	}
+	defer budget.Give(c.peer)
+	e := c.rules.exchanges.Get().(*exchange) //nolint:errcheck // the pool holds nothing else
+	defer c.rules.exchanges.Put(e)
+	e.begin(c, from)
+	defer e.end()
+	again = e.run()
+	on, e.joined = e.joined, nil
+	return again, on
+}
+
+// tunnel is the application where a connection goes on without requests, and whose it is.
+type tunnel struct {
+	app   *appConn
+	guest *guest
+}
+
+// refuse answers for the proxy, in these words, and ends the connection.
+func (c *conn) refuse(from *caller, f *refusal, words []byte) {
+	m := c.port.server.Metrics
+	m.refused(f.reason)
+	m.answered(f.status)
+	_, _ = from.Write(words) // the caller may be gone
+	_ = from.CloseWrite()
+	from.linger()
 }
 
 // exchange is a request and its answer, with the memory that they need.
@@ -35,6 +72,8 @@ type exchange struct {
 	conn   *conn
 	caller *caller
 	app    *appConn
+	// joined is there where the connection goes on as a tunnel.
+	joined *tunnel
 
 	in, up            http1.Reader
 	req               http1.Request
@@ -42,6 +81,15 @@ type exchange struct {
 	request, response http1.Body
 	last              bool // nothing may follow on the connection to the application
 	answering         bool // what is in out is for the caller
+
+	// guest is the user of the request, remote that of one that outlasts the exchange, and
+	// asked what is asked about them. For a cut, open is the connection to the application, and ended
+	// says that the session is over.
+	guest  users.Visit
+	remote *guest
+	asked  users.Call
+	open   atomic.Pointer[appConn]
+	ended  atomic.Bool
 
 	inBuf, upBuf, out []byte
 	// stream is where the answer goes where the request came by HTTP/2.
@@ -66,7 +114,10 @@ func (e *exchange) begin(c *conn, from *caller) {
 
 // end lets go of everything but the memory.
 func (e *exchange) end() {
+	e.part()
 	e.drop()
+	e.ended.Store(false)
+	e.remote, e.asked = nil, users.Call{}
 	e.conn, e.caller, e.stream, e.streamed, e.answering = nil, nil, nil, nil, false
 	e.in.Reset(nil, nil)
 	e.up.Reset(nil, nil)
@@ -75,6 +126,7 @@ func (e *exchange) end() {
 // drop closes the connection to the application.
 func (e *exchange) drop() {
 	if e.app != nil {
+		e.open.Store(nil)
 		_ = e.app.Close()
 		e.app = nil
 	}
@@ -82,7 +134,7 @@ func (e *exchange) drop() {
 
 // run serves requests as long as more of them have come already. It reports whether the
 // connection may wait for another one.
-func (e *exchange) run(allowed bool) bool {
+func (e *exchange) run() bool {
 	for {
 		if e.caller.head() != nil {
 			return false
@@ -96,20 +148,29 @@ func (e *exchange) run(allowed bool) bool {
 			e.refuseHead(err)
 			return false
 		}
-		if !allowed {
-			e.refuse(refuseStranger)
-			return false
-		}
-		if !e.forward() {
+		if refused := e.judge(); refused != nil {
+			if !e.deny(refused) {
+				return false
+			}
+		} else if !e.forward() {
 			return false
 		}
 		if e.in.Buffered() == 0 {
 			return true
 		}
-		if e.conn.port.draining.Load() {
+		if e.conn.visit.Leaving() {
 			return false
 		}
 	}
+}
+
+// judge says why a request may not go on to the application, nil where it may. Its head
+// has been read and its peer is known; every request of every protocol comes by here.
+func (e *exchange) judge() *refusal {
+	if e.conn.stranger {
+		return refuseStranger
+	}
+	return e.admit()
 }
 
 // refuseHead answers a head that could not be read.
@@ -123,12 +184,7 @@ func (e *exchange) refuseHead(err error) {
 
 // refuse answers for the proxy. Nothing may have been answered yet.
 func (e *exchange) refuse(f *refusal) {
-	m := e.conn.port.server.Metrics
-	m.refused(f.reason)
-	m.answered(f.status)
-	_, _ = e.caller.Write(f.append(e.out[:0], e.conn.rules, e.req.IsHead)) // the caller may be gone
-	_ = e.caller.CloseWrite()
-	e.caller.linger()
+	e.conn.refuse(e.caller, f, f.append(e.out[:0], e.conn.rules, e.req.IsHead, true))
 }
 
 func isTimeout(err error) bool {
@@ -172,6 +228,10 @@ func (e *exchange) forward() bool {
 	if fault := e.faultOfCaller(); fault != nil {
 		failed = fault
 	}
+	if failed == refuseGone {
+		e.conn.port.server.Metrics.refused(failed.reason)
+		return false
+	}
 	e.refuse(failed)
 	return false
 }
@@ -186,9 +246,12 @@ func (e *exchange) send(whole bool) ([]byte, *refusal) {
 	for fresh := false; ; fresh = true {
 		app, err := rules.app.get(timeOf(rules), fresh)
 		if err != nil {
-			return nil, refuseSilent
+			return nil, e.unreached(err)
 		}
 		e.app = app
+		if !e.hold(app) {
+			return nil, refuseSilent
+		}
 		e.up.Reset((*answerSource)(e), e.upBuf)
 		_, err = app.Write(e.out)
 		if err == nil {
@@ -206,6 +269,17 @@ func (e *exchange) send(whole bool) ([]byte, *refusal) {
 		}
 		e.drop()
 	}
+}
+
+// unreached is what the caller hears where nobody takes the request. An application that
+// ends lets go of the connections that wait, and their callers, who know that this may
+// happen at any moment, ask again elsewhere. So does a connection here that it has
+// answered on: an error would be an answer.
+func (e *exchange) unreached(err error) *refusal {
+	if e.stream == nil && e.conn.served && errors.Is(err, syscall.ECONNREFUSED) {
+		return refuseGone
+	}
+	return refuseSilent
 }
 
 func (e *exchange) nextHead() ([]byte, *refusal) {
@@ -270,7 +344,8 @@ func (e *exchange) pass() error {
 func (e *exchange) answer() bool {
 	m := e.conn.port.server.Metrics
 	m.answered(e.res.Status)
-	closing := e.req.Close || e.conn.port.draining.Load()
+	closing := e.req.Close || e.conn.visit.Leaving()
+	e.res.Fields = e.emergency()
 	e.out = e.res.Append(e.out[:0], closing, e.req.Old)
 	e.response.Start(&e.up, &e.res.Head)
 	e.answering = true
@@ -284,16 +359,26 @@ func (e *exchange) answer() bool {
 	if e.flush() != nil {
 		return e.cut()
 	}
+	if e.stream == nil {
+		e.conn.served = true
+	}
 	if !e.settle() {
 		return e.abandon()
 	}
 	if e.res.Close || e.last || e.up.Buffered() > 0 {
 		e.drop()
 	} else {
-		e.conn.rules.app.put(e.app)
-		e.app = nil
+		e.release()
 	}
 	return !closing
+}
+
+// release lets the connection to the application wait for other requests.
+func (e *exchange) release() {
+	e.guest.End() // from here on a cut would be of somebody else's request
+	e.open.Store(nil)
+	e.conn.rules.app.put(e.app)
+	e.app = nil
 }
 
 // copyAnswer passes the body of the answer on.
@@ -323,10 +408,10 @@ func (e *exchange) copyAnswer(chunks bool) error {
 // cut ends both connections with a reset: half an answer must not look whole, and
 // libraries take an end without a farewell for one with it.
 func (e *exchange) cut() bool {
-	if tcp, ok := e.conn.raw.(*net.TCPConn); ok {
+	if tcp, ok := e.conn.visit.Conn.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0)
 	}
-	_ = e.conn.raw.Close()
+	_ = e.conn.visit.Conn.Close()
 	return e.abandon()
 }
 

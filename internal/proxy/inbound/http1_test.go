@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -333,6 +334,29 @@ func TestAConnectionThatTheApplicationClosedIsReplaced(t *testing.T) {
 	// What may not be sent twice is answered with an error.
 	if res, _ := say(t, c, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx"); res.StatusCode != http.StatusBadGateway {
 		t.Errorf("answered %d", res.StatusCode)
+	}
+}
+
+// Where an application ends, its callers' connections end as they would without a proxy,
+// so that they ask elsewhere; who comes anew hears why.
+func TestAnApplicationThatEndsEndsItsConnections(t *testing.T) {
+	application := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") }))
+	application.Start()
+	defer application.Close()
+	s := newScene(t, config.HTTP, application.Listener, config.Limits{})
+	used := s.dial(portal)
+	if res, text := say(t, used, "GET / HTTP/1.1\r\nHost: a\r\n\r\n"); res.StatusCode != http.StatusOK || text != "ok" {
+		t.Fatalf("answered %d %q", res.StatusCode, text)
+	}
+	application.Close()
+	if _, err := io.WriteString(used, "GET / HTTP/1.1\r\nHost: a\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if answer, err := io.ReadAll(used); err != nil || len(answer) > 0 {
+		t.Errorf("a connection that was in use hears %q, and ends with %v; want a farewell alone", answer, err)
+	}
+	if res, _ := say(t, s.dial(portal), "GET / HTTP/1.1\r\nHost: a\r\n\r\n"); res.StatusCode != http.StatusBadGateway {
+		t.Errorf("a new connection hears %d", res.StatusCode)
 	}
 }
 

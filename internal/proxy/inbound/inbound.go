@@ -9,6 +9,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"slices"
@@ -17,10 +18,12 @@ import (
 	"time"
 
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/config"
+	"github.com/hipaa-operator/hipaa-operator/internal/proxy/door"
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/identity"
+	"github.com/hipaa-operator/hipaa-operator/internal/proxy/users"
 )
 
-// Server serves the ports of a configuration. All fields but Host and Pod are needed.
+// Server serves the ports of a configuration. All fields but Host, Pod and Users are needed.
 type Server struct {
 	Verifier *identity.Verifier
 	Metrics  *Metrics
@@ -29,81 +32,99 @@ type Server struct {
 	Host string
 	// Pod is the pod's address, for applications that do not listen on loopback.
 	Pod netip.Addr
+	// Users asks who makes a request; nil asks nobody. It has to have the configuration
+	// before Apply has it.
+	Users *users.Gate
+
+	// exchanges are the requests of HTTP that are under way on all ports, and calls those
+	// of gRPC: each peer has its share of them.
+	exchanges, calls door.Budget
 
 	mu      sync.Mutex
 	ports   map[int]*port
 	drained bool
 }
 
+const (
+	// maxExchanges is how many requests are under way at once. Each holds heads, at most
+	// four times as long as the longest that is taken, and pieces of bodies.
+	maxExchanges = 2048
+	// maxCalls is how many calls of gRPC are open at once.
+	maxCalls = 8192
+)
+
 // ErrDrained means that the server was told to end.
 var ErrDrained = errors.New("the proxy is ending")
 
-// Apply serves this configuration from now on. Ports that stay keep their connections,
-// except those of peers that may no longer call; if a new port cannot be opened,
-// nothing changes.
+// Apply serves this configuration from now on. What it takes away goes first and always:
+// ports, and the connections of peers that may no longer call. Then ports are opened, one
+// by one; those that cannot be are told of, the others are served, and the next Apply
+// tries again.
 func (s *Server) Apply(ctx context.Context, c *config.Configuration) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.drained {
 		return ErrDrained
 	}
-	opened := map[int]net.Listener{}
-	for i := range c.Inbound {
-		number := c.Inbound[i].Listen
-		if s.ports[number] != nil {
-			continue
-		}
-		l, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort(s.Host, strconv.Itoa(number)))
-		if err != nil {
-			for _, l := range opened {
-				_ = l.Close()
-			}
-			return fmt.Errorf("opening port %d: %w", number, err)
-		}
-		opened[number] = l
+	if s.ports == nil {
+		s.ports = map[int]*port{}
+		s.exchanges.Bound(maxExchanges)
+		s.calls.Bound(maxCalls)
 	}
-	next := make(map[int]*port, len(c.Inbound))
+	wanted := map[int]*config.Inbound{}
 	for i := range c.Inbound {
-		in := &c.Inbound[i]
-		p := s.ports[in.Listen]
-		if p == nil {
-			p = newPort(s, opened[in.Listen])
-		}
-		p.apply(s.rules(c, in, p.rules.Load()))
-		if l := opened[in.Listen]; l != nil {
-			go p.accept()
-		}
-		next[in.Listen] = p
+		wanted[c.Inbound[i].Listen] = &c.Inbound[i]
 	}
 	for number, p := range s.ports {
-		if next[number] == nil {
-			p.close()
+		if in := wanted[number]; in != nil {
+			p.apply(s.rules(c, in, p.rules.Load()))
+			continue
 		}
+		p.close()
+		delete(s.ports, number)
 	}
-	s.ports = next
-	return nil
+	var failures []error
+	for i := range c.Inbound {
+		in := &c.Inbound[i]
+		if s.ports[in.Listen] != nil {
+			continue
+		}
+		l, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort(s.Host, strconv.Itoa(in.Listen)))
+		if err != nil {
+			failures = append(failures, fmt.Errorf("opening port %d: %w", in.Listen, err))
+			continue
+		}
+		s.ports[in.Listen] = newPort(s, l, s.rules(c, in, nil))
+	}
+	return errors.Join(failures...)
 }
 
 // Drain accepts nobody any more, lets what is under way finish, and cuts it when the
 // context ends.
 func (s *Server) Drain(ctx context.Context) {
-	s.mu.Lock()
-	s.drained = true
-	var all []*port
-	for _, p := range s.ports {
-		all = append(all, p)
-	}
-	s.mu.Unlock()
+	all := s.all(true)
 	for _, p := range all {
-		p.drain()
+		p.door.Drain()
 	}
 	for _, p := range all {
-		select {
-		case <-p.empty():
-		case <-ctx.Done():
-		}
+		p.door.Wait(ctx)
 		p.close()
 	}
+}
+
+// Sweep cuts who has been here for too long. It is to be called every few seconds.
+func (s *Server) Sweep() {
+	for _, p := range s.all(false) {
+		p.door.Sweep()
+	}
+}
+
+// all are the ports there are, for the last time where the server drains.
+func (s *Server) all(drain bool) []*port {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.drained = s.drained || drain
+	return slices.Collect(maps.Values(s.ports))
 }
 
 // rules are what one port goes by. They never change; a new configuration makes new ones.
@@ -116,6 +137,8 @@ type rules struct {
 	tls     *tls.Config
 	app     *application
 	streams *streams
+	// users asks for users; nil where the configuration does not.
+	users *users.Gate
 	// exchanges are reused with their buffers.
 	exchanges *sync.Pool
 }
@@ -139,6 +162,9 @@ func (s *Server) rules(c *config.Configuration, in *config.Inbound, before *rule
 	} else {
 		r.app = &application{port: in.Forward, pod: s.Pod, now: s.Now}
 	}
+	if c.Users != nil && in.Protocol != config.TCP {
+		r.users = s.Users
+	}
 	size := r.limits.HeadBytes
 	r.exchanges = &sync.Pool{New: func() any { return newExchange(size) }}
 	if in.Protocol != config.TCP {
@@ -147,9 +173,10 @@ func (s *Server) rules(c *config.Configuration, in *config.Inbound, before *rule
 	return r
 }
 
-// sameService reports whether connections may stay: only who may call has changed.
+// sameService reports whether connections may stay: only who may call has changed. What
+// was begun without a user does not go on where one is asked for.
 func (r *rules) sameService(other *rules) bool {
-	return r.in.Protocol == other.in.Protocol && r.in.Forward == other.in.Forward && r.domain == other.domain
+	return r.users == other.users && r.in.Name == other.in.Name && r.in.Protocol == other.in.Protocol && r.in.Forward == other.in.Forward && r.domain == other.domain
 }
 
 // sameRules reports whether a connection would be served alike.

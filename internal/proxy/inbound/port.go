@@ -1,15 +1,14 @@
 package inbound
 
 import (
-	"container/list"
 	"crypto/tls"
 	"errors"
 	"net"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/config"
+	"github.com/hipaa-operator/hipaa-operator/internal/proxy/door"
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/identity"
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/splice"
 )
@@ -19,201 +18,112 @@ const (
 	// maxHandshakes is how many may be under way on one port. The oldest goes when one
 	// more comes: who is slow on purpose loses to who is not.
 	maxHandshakes = 512
-	acceptPause   = 100 * time.Millisecond
 )
 
-// port is one listener with its connections.
+// port is one door with what it goes by.
 type port struct {
-	server   *Server
-	listener net.Listener
-	rules    atomic.Pointer[rules]
-	draining atomic.Bool
-
-	mu          sync.Mutex
-	conns       map[*conn]struct{}
-	handshaking *list.List // of *conn, the oldest first
-	gone        chan struct{}
+	server *Server
+	door   *door.Door
+	rules  atomic.Pointer[rules]
 }
 
 // conn is one connection of a caller.
 type conn struct {
 	port  *port
-	raw   net.Conn
+	visit *door.Visit
 	tls   *tls.Conn
 	rules *rules
-	// peer is empty until the handshake is over.
-	peer    string
-	waiting *list.Element
-	// idle says that no request is under way.
-	idle atomic.Bool
-	// finish ends the connection after what is under way; nil means at any time.
-	finish func()
+	// peer is empty until the handshake is over. A stranger is one that may not call.
+	peer     string
+	stranger bool
+	// served says that the application has answered on this connection of HTTP/1.1.
+	served bool
 }
 
-func newPort(s *Server, l net.Listener) *port {
-	return &port{server: s, listener: l, conns: map[*conn]struct{}{}, handshaking: list.New()}
+func newPort(s *Server, l net.Listener, r *rules) *port {
+	p := &port{server: s}
+	p.rules.Store(r)
+	p.door = door.Open(l, r.bounds(), door.Options{
+		Serve: p.serve, Now: s.Now, Waiting: maxHandshakes,
+		Turned: func(reason door.Reason) { s.Metrics.refused(string(reason)) },
+		Lapsed: func(id string, ended time.Time) bool { return s.Verifier.Lapsed(id, ended, p.rules.Load().grace) },
+	})
+	return p
+}
+
+// bounds are how many may be in.
+func (r *rules) bounds() door.Bounds {
+	return door.Bounds{Most: r.limits.Connections, Alone: len(r.in.From) == 1 && r.in.From[0].IsOne()}
 }
 
 // apply changes the rules, and closes what they no longer allow.
 func (p *port) apply(r *rules) {
 	before := p.rules.Load()
-	if before != nil && before.sameRules(r) {
+	if before.sameRules(r) {
 		return
 	}
 	p.rules.Store(r)
-	if before == nil {
-		return
-	}
+	p.door.Bound(r.bounds())
 	if before.app != r.app {
 		before.app.close()
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for c := range p.conns {
-		if !c.rules.sameService(r) || c.peer != "" && !r.in.Admits(c.peer) {
-			p.server.Metrics.refused(reasonWithdrawn)
-			_ = c.raw.Close()
+	p.door.Cut(func(v *door.Visit) bool {
+		c, known := v.Guest.(*conn)
+		if !known || c.rules.sameService(r) && (c.peer == "" || r.in.Admits(c.peer)) {
+			return false
 		}
-	}
-}
-
-// accept runs until the listener closes.
-func (p *port) accept() {
-	for {
-		raw, err := p.listener.Accept()
-		if errors.Is(err, net.ErrClosed) {
-			return
-		}
-		if err != nil {
-			// Most likely there are no descriptors left; others give theirs back.
-			<-time.After(acceptPause)
-			continue
-		}
-		if c := p.admit(raw); c != nil {
-			go c.serve()
-		}
-	}
-}
-
-// admit takes a connection in, if there is room.
-func (p *port) admit(raw net.Conn) *conn {
-	c := &conn{port: p, raw: raw, rules: p.rules.Load()}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.draining.Load() || len(p.conns) >= c.rules.limits.Connections {
-		p.server.Metrics.refused(reasonCrowded)
-		_ = raw.Close()
-		return nil
-	}
-	if p.handshaking.Len() >= maxHandshakes {
-		oldest := p.handshaking.Remove(p.handshaking.Front()).(*conn) //nolint:errcheck // the list holds nothing else
-		oldest.waiting = nil
-		p.server.Metrics.refused(reasonCrowded)
-		_ = oldest.raw.Close()
-	}
-	p.conns[c] = struct{}{}
-	c.waiting = p.handshaking.PushBack(c)
-	p.server.Metrics.connections.Inc()
-	return c
-}
-
-// known takes note of who calls. It reports whether the connection may go on, by the
-// rules of this moment.
-func (p *port) known(c *conn, peer string) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.shaken(c)
-	c.peer = peer
-	c.idle.Store(true)
-	return c.rules.sameService(p.rules.Load()) && !p.draining.Load()
-}
-
-func (p *port) shaken(c *conn) {
-	if c.waiting != nil {
-		p.handshaking.Remove(c.waiting)
-		c.waiting = nil
-	}
-}
-
-// allowed reports whether the peer may call, by the rules of this moment.
-func (c *conn) allowed() bool { return c.port.rules.Load().in.Admits(c.peer) }
-
-func (p *port) forget(c *conn) {
-	if c.tls != nil && c.peer != "" {
-		_ = c.tls.Close() // with a farewell, unless it was cut
-	}
-	_ = c.raw.Close()
-	p.server.Metrics.connections.Dec()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.shaken(c)
-	delete(p.conns, c)
-	if len(p.conns) == 0 && p.gone != nil {
-		close(p.gone)
-		p.gone = nil
-	}
-}
-
-// busy says that a request is under way.
-func (c *conn) busy() { c.idle.Store(false) }
-
-// rest says that none is. It reports false where the connection is to end instead: a
-// drain that comes later sees that it is idle.
-func (c *conn) rest() bool {
-	c.idle.Store(true)
-	return !c.port.draining.Load()
-}
-
-// drain stops listening, and ends connections that nothing happens on.
-func (p *port) drain() {
-	_ = p.listener.Close()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.draining.Store(true)
-	for c := range p.conns {
-		switch {
-		case c.finish != nil:
-			c.finish()
-		case c.peer == "" || c.idle.Load():
-			_ = c.raw.Close()
-		}
-	}
-}
-
-// empty is closed once no connection is left.
-func (p *port) empty() <-chan struct{} {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if len(p.conns) == 0 {
-		done := make(chan struct{})
-		close(done)
-		return done
-	}
-	if p.gone == nil {
-		p.gone = make(chan struct{})
-	}
-	return p.gone
+		p.server.Metrics.refused(reasonWithdrawn)
+		return true
+	})
 }
 
 // close ends everything at once.
 func (p *port) close() {
-	_ = p.listener.Close()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.draining.Store(true)
-	for c := range p.conns {
-		_ = c.raw.Close()
-	}
+	p.door.Close()
 	p.rules.Load().app.close()
 }
 
-func (c *conn) serve() {
-	defer c.port.forget(c)
-	m := c.port.server.Metrics
+// known takes note of who calls. What it returns is why the connection may not go on, by
+// the rules of this moment.
+func (c *conn) known(peer string) error {
+	noted := c.visit.Note(func() bool {
+		c.peer = peer
+		now := c.port.rules.Load()
+		c.stranger = !now.in.Admits(peer)
+		return c.rules.sameService(now)
+	})
+	if !noted {
+		return errWithdrawn
+	}
+	var met bool
+	if c.stranger {
+		met = c.visit.MeetStranger(c.port.server.Now().Add(time.Duration(c.rules.limits.HeadTimeout)))
+	} else {
+		met = c.visit.Meet(peer)
+	}
+	if !met {
+		return errTurned
+	}
+	c.visit.Rest()
+	return nil
+}
+
+func (p *port) serve(v *door.Visit) {
+	m := p.server.Metrics
+	m.connections.Inc()
+	defer m.connections.Dec()
+	c := &conn{port: p, visit: v}
+	v.Note(func() bool {
+		c.rules, v.Guest = p.rules.Load(), c
+		return true
+	})
 	if err := c.handshake(); err != nil {
-		m.refused(handshakeReason(err))
+		if !errors.Is(err, errTurned) {
+			m.refused(handshakeReason(err))
+		}
 		return
 	}
+	defer func() { _ = c.tls.Close() }() // with a farewell, unless it was cut
 	m.handshakes.Inc()
 	switch {
 	case c.rules.in.Protocol == config.TCP:
@@ -227,24 +137,35 @@ func (c *conn) serve() {
 	}
 }
 
-var errWithdrawn = errors.New("the port changed during the handshake")
+var (
+	errWithdrawn = errors.New("the port changed during the handshake")
+	// errTurned means that the door let the caller in no further, and has counted it.
+	errTurned = errors.New("there is no room for the caller")
+)
 
 func (c *conn) handshake() error {
-	if err := c.raw.SetDeadline(c.port.server.Now().Add(handshakeTimeout)); err != nil {
+	raw := c.visit.Conn
+	if err := raw.SetDeadline(c.port.server.Now().Add(handshakeTimeout)); err != nil {
 		return err
 	}
-	c.tls = tls.Server(c.raw, c.rules.tls)
+	c.tls = tls.Server(raw, c.rules.tls)
 	if err := c.tls.Handshake(); err != nil { //nolint:noctx // the deadline ends it without a goroutine that waits
 		return err
 	}
-	peer, err := identity.Peer(c.tls.ConnectionState(), c.rules.domain)
+	state := c.tls.ConnectionState()
+	peer, err := identity.Peer(state, c.rules.domain)
 	if err != nil {
 		return err
 	}
-	if !c.port.known(c, peer) {
-		return errWithdrawn
+	proof := door.Proof{ID: peer, End: state.PeerCertificates[0].NotAfter}
+	if own := c.port.server.Verifier.Source.Certificate(); own != nil {
+		proof.Own = own.Leaf.NotAfter
 	}
-	return c.raw.SetDeadline(time.Time{})
+	c.visit.Prove(proof)
+	if err := c.known(peer); err != nil {
+		return err
+	}
+	return raw.SetDeadline(time.Time{})
 }
 
 // handshakeReason names in one word why a handshake failed.
@@ -268,7 +189,7 @@ func handshakeReason(err error) string {
 
 // serveTCP passes bytes: PostgreSQL, MySQL, Redis speak to their peers as ever.
 func (c *conn) serveTCP() {
-	if !c.allowed() {
+	if c.stranger {
 		c.port.server.Metrics.refused(reasonNotAllowed)
 		return
 	}
@@ -278,6 +199,6 @@ func (c *conn) serveTCP() {
 		return
 	}
 	defer app.Close()
-	c.busy()
+	c.visit.Busy()
 	splice.Join(c.tls, app)
 }

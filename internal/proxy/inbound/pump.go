@@ -8,7 +8,6 @@ import (
 
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/config"
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/http1"
-	"github.com/hipaa-operator/hipaa-operator/internal/proxy/splice"
 )
 
 // lateBody is how long the rest of a request may take once it is answered.
@@ -80,9 +79,10 @@ func (e *exchange) settle() bool {
 	}
 }
 
-// tunnel goes on with WebSocket until one side ends it.
+// tunnel lets the connection go on with WebSocket. It needs none of our buffers then.
 func (e *exchange) tunnel() {
 	e.conn.port.server.Metrics.answered(e.res.Status)
+	e.res.Fields = e.emergency()
 	e.out = e.res.Append(e.out[:0], false, false)
 	e.out = append(e.out, e.up.Rest()...)
 	if e.flush() != nil || e.caller.forever() != nil || e.app.forever() != nil {
@@ -93,5 +93,6 @@ func (e *exchange) tunnel() {
 			return
 		}
 	}
-	splice.Join(e.conn.tls, e.app)
+	e.joined = &tunnel{app: e.app, guest: e.remote}
+	e.app, e.remote = nil, nil
 }

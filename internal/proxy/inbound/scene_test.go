@@ -42,7 +42,7 @@ func newScene(tb testing.TB, protocol config.Protocol, application net.Listener,
 	tb.Helper()
 	root := proxytest.NewAuthority(tb, time.Now())
 	verifier := &identity.Verifier{Source: proxytest.NewSource(root.Leaf(tb, time.Now(), api), root), Now: time.Now}
-	s := &scene{TB: tb, root: root, port: freePort(tb)}
+	s := &scene{TB: tb, root: root, port: proxytest.FreePort(tb)}
 	s.server = &Server{Verifier: verifier, Metrics: NewMetrics(prometheus.NewRegistry()), Now: time.Now, Host: "127.0.0.1"}
 	s.config = config.Configuration{
 		TrustDomain: domain,
@@ -179,13 +179,6 @@ func listen(tb testing.TB, address string) net.Listener {
 func portOf(tb testing.TB, l net.Listener) int {
 	tb.Helper()
 	return l.Addr().(*net.TCPAddr).Port //nolint:errcheck // tcp gives nothing else
-}
-
-func freePort(tb testing.TB) int {
-	tb.Helper()
-	l := listen(tb, "127.0.0.1:0")
-	defer l.Close()
-	return portOf(tb, l)
 }
 
 // web is an application of HTTP/1.1.

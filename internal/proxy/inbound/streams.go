@@ -18,9 +18,14 @@ import (
 )
 
 const (
-	maxStreams   = 250
-	pingAfter    = time.Minute
-	pingPatience = 15 * time.Second
+	maxStreams = 250
+	// What callers may send before anybody reads it: on a connection, on one of its
+	// streams, and at the least that HTTP/2 knows.
+	connectionBytes = 512 << 10
+	streamBytes     = 128 << 10
+	leastBytes      = 64 << 10
+	pingAfter       = time.Minute
+	pingPatience    = 15 * time.Second
 )
 
 // streams serve HTTP/2 on one port: to an application of HTTP/1.1 by translation, to
@@ -62,11 +67,7 @@ func newGRPC(r *rules) http.Handler {
 		Rewrite: func(pr *httputil.ProxyRequest) {
 			pr.Out.URL.Scheme, pr.Out.URL.Host = "http", "application"
 			pr.Out.Host = pr.In.Host
-			for name := range pr.Out.Header {
-				if http1.IsClaim(name) {
-					delete(pr.Out.Header, name)
-				}
-			}
+			strip(r.users, pr.In, pr.Out.Header)
 		},
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) {
 			refuseSilent.write(w, r)
@@ -78,24 +79,13 @@ func newGRPC(r *rules) http.Handler {
 // be told to finish alone.
 func (s *streams) serve(c *conn) {
 	l := &single{conn: c.tls, taken: make(chan struct{}), closed: make(chan struct{}), ended: make(chan struct{})}
-	var only http.Protocols
-	only.SetHTTP2(true)
-	server := &http.Server{
-		Handler:           &stream{streams: s, conn: c, allowed: c.allowed()},
-		Protocols:         &only,
-		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams, SendPingTimeout: pingAfter, PingTimeout: pingPatience, WriteByteTimeout: grace},
-		ReadHeaderTimeout: time.Duration(s.rules.limits.HeadTimeout),
-		IdleTimeout:       time.Duration(s.rules.limits.IdleTimeout),
-		MaxHeaderBytes:    s.rules.limits.HeadBytes,
-		ErrorLog:          silence,
-		ConnState: func(_ net.Conn, state http.ConnState) {
-			if state == http.StateClosed {
-				close(l.ended)
-			}
-		},
+	server := s.server(c)
+	server.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateClosed {
+			close(l.ended)
+		}
 	}
-	finish := func() { go func() { _ = server.Shutdown(context.Background()) }() }
-	if !c.finishBy(finish) {
+	if !c.visit.FinishBy(func() { go func() { _ = server.Shutdown(context.Background()) }() }) {
 		return
 	}
 	go func() {
@@ -108,6 +98,29 @@ func (s *streams) serve(c *conn) {
 		<-l.ended // a server that shuts down leaves its connection to finish
 	default:
 		close(l.ended) // it was told to end before it began
+	}
+}
+
+// server is that of one connection. A stranger gets one stream, and hears in its answer
+// that the connection ends.
+func (s *streams) server(c *conn) *http.Server {
+	most := &http.HTTP2Config{
+		MaxConcurrentStreams: maxStreams, MaxReceiveBufferPerConnection: connectionBytes, MaxReceiveBufferPerStream: streamBytes,
+		SendPingTimeout: pingAfter, PingTimeout: pingPatience, WriteByteTimeout: grace,
+	}
+	if c.stranger {
+		most.MaxConcurrentStreams, most.MaxReceiveBufferPerConnection, most.MaxReceiveBufferPerStream = 1, leastBytes, leastBytes
+	}
+	var only http.Protocols
+	only.SetHTTP2(true)
+	return &http.Server{
+		Handler:           &stream{streams: s, conn: c},
+		Protocols:         &only,
+		HTTP2:             most,
+		ReadHeaderTimeout: time.Duration(s.rules.limits.HeadTimeout),
+		IdleTimeout:       time.Duration(s.rules.limits.IdleTimeout),
+		MaxHeaderBytes:    s.rules.limits.HeadBytes,
+		ErrorLog:          silence,
 	}
 }
 
@@ -141,56 +154,94 @@ func (l *single) Close() error {
 // Addr is that of the connection.
 func (l *single) Addr() net.Addr { return l.conn.LocalAddr() }
 
-// finishBy says how the connection ends once what is under way is done. It reports
-// false where it is to end already.
-func (c *conn) finishBy(finish func()) bool {
-	c.port.mu.Lock()
-	defer c.port.mu.Unlock()
-	c.finish = finish
-	return !c.port.draining.Load()
-}
-
 // stream answers the requests of one connection.
 type stream struct {
 	*streams
-	conn    *conn
-	allowed bool
+	conn *conn
 }
 
-// ServeHTTP serves one request. Every request is written down as HTTP/1.1 and read by
-// the same strict parser as those that come so: what HTTP/2 can say and HTTP/1.1 cannot
-// is refused here, not understood differently behind.
+// ServeHTTP serves one request. It holds its share of a budget until its stream has
+// ended: a caller that does not read answers has them in our memory.
 func (s *stream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	e := s.rules.exchanges.Get().(*exchange) //nolint:errcheck // the pool holds nothing else
-	defer s.rules.exchanges.Put(e)
-	e.conn = s.conn
-	defer e.end()
-	m := s.conn.port.server.Metrics
-	refuse := func(f *refusal) {
-		m.refused(f.reason)
-		m.answered(f.status)
-		f.write(w, s.rules)
+	server := s.conn.port.server
+	budget, serve := &server.exchanges, s.translated
+	if s.grpc != nil {
+		budget, serve = &server.calls, s.called
 	}
+	o := newOutlet(w, &s.rules.limits, server.Metrics)
+	if !budget.Take(s.conn.peer) {
+		server.Metrics.refused(refuseFull.reason)
+		o.WriteHeader(refuseFull.status) // a head alone waits for no caller
+		return
+	}
+	defer func() {
+		o.close(server.Now())
+		context.AfterFunc(r.Context(), func() { budget.Give(s.conn.peer) })
+	}()
+	serve(o, r)
+}
+
+// translated serves a request to an application of HTTP/1.1.
+func (s *stream) translated(w *outlet, r *http.Request) {
+	e := s.begin()
+	defer s.end(e)
+	f := e.readStream(r)
+	if f == nil {
+		f = e.translate(w, r, s)
+	}
+	if f != nil {
+		s.refuse(w, f)
+	}
+}
+
+// called serves a call of gRPC. It may last as long as both sides like, so it holds
+// nothing meanwhile but its number among the calls.
+func (s *stream) called(w *outlet, r *http.Request) {
+	e := s.begin()
+	guest, r := s.guest(r)
+	defer guest.end()
+	e.remote = guest
+	f := e.readStream(r)
+	s.end(e)
+	if f != nil {
+		s.refuse(w, f)
+		return
+	}
+	guest.prepare(w, r)
+	s.grpc.ServeHTTP(w, r)
+}
+
+func (s *stream) begin() *exchange {
+	e := s.rules.exchanges.Get().(*exchange) //nolint:errcheck // the pool holds nothing else
+	e.conn = s.conn
+	return e
+}
+
+func (s *stream) end(e *exchange) {
+	e.end()
+	s.rules.exchanges.Put(e)
+}
+
+func (s *stream) refuse(w *outlet, f *refusal) {
+	w.metrics.refused(f.reason)
+	if s.conn.stranger {
+		w.Header().Set("Connection", "close") // in HTTP/2 it becomes GOAWAY
+	}
+	f.write(w, s.rules)
+}
+
+// readStream reads a request, and says why it may not go on. Every request is written
+// down as HTTP/1.1 and read by the same strict parser as those that come so: what HTTP/2
+// can say and HTTP/1.1 cannot is refused here, not understood differently behind.
+func (e *exchange) readStream(r *http.Request) *refusal {
 	head, ok := appendRequest(e.inBuf[:0], r)
 	if !ok {
-		refuse(refusePlain)
-		return
+		return refusePlain
 	}
 	if err := e.req.Parse(head); err != nil {
-		refuse(refusalOf(http1.AsRefusal(err)))
-		return
+		return refusalOf(http1.AsRefusal(err))
 	}
-	if !s.allowed {
-		refuse(refuseStranger)
-		return
-	}
-	if s.grpc != nil {
-		s.grpc.ServeHTTP(&counted{ResponseWriter: w, metrics: m}, r)
-		return
-	}
-	if f := e.translate(w, r); f != nil {
-		refuse(f)
-	}
+	return e.judge()
 }
 
 var refusePlain = &refusal{status: http.StatusBadRequest, reason: "downgrade", text: "the request says what HTTP/1.1 cannot say"}
@@ -209,9 +260,10 @@ func appendRequest(to []byte, r *http.Request) ([]byte, bool) {
 	to = append(to, r.Host...)
 	to = append(to, "\r\n"...)
 	for name, values := range r.Header {
-		switch name {
-		case "Connection", "Transfer-Encoding", "Upgrade", "Keep-Alive", "Proxy-Connection", "Host", "Http2-Settings":
+		if isOfConnection(name) {
 			return nil, false
+		}
+		switch name {
 		case "Content-Length":
 			if len(values) != 1 || values[0] != strconv.FormatInt(r.ContentLength, 10) {
 				return nil, false
@@ -244,15 +296,25 @@ func appendRequest(to []byte, r *http.Request) ([]byte, bool) {
 	return append(to, "\r\n"...), true
 }
 
+// isOfConnection reports whether a field says something of one connection of HTTP/1.1, or
+// could: net/http writes every name in one way, and what goes by names relies on it.
+func isOfConnection(name string) bool {
+	switch name {
+	case "Connection", "Transfer-Encoding", "Upgrade", "Keep-Alive", "Proxy-Connection", "Host", "Http2-Settings":
+		return true
+	}
+	return name != http.CanonicalHeaderKey(name)
+}
+
 // translate asks an application of HTTP/1.1. It returns what to answer instead where
 // nothing was answered.
-func (e *exchange) translate(w http.ResponseWriter, r *http.Request) *refusal {
+func (e *exchange) translate(w http.ResponseWriter, r *http.Request, s *stream) *refusal {
 	e.last = e.req.LastOfConnection()
 	e.out = e.req.Append(e.out[:0])
 	if e.req.Framing != http1.NoBody {
-		e.streamed = &streamedBody{from: r.Body, chunks: e.req.Framing == http1.Chunked}
+		e.streamed = newStreamedBody(w, r, e.req.Framing == http1.Chunked, s)
 	}
-	defer e.stopStream(r)
+	defer e.stopStream()
 	head, failed := e.send(e.streamed == nil)
 	for count := 0; failed == nil; count++ {
 		if err := e.res.Parse(head, &e.req); err != nil || count > maxInterim {
@@ -269,24 +331,34 @@ func (e *exchange) translate(w http.ResponseWriter, r *http.Request) *refusal {
 		}
 		head, failed = e.nextHead()
 	}
-	if e.pumped == nil {
-		return failed
-	}
-	select {
-	case err := <-e.pumped:
-		e.pumped = nil
-		if errors.Is(err, errTorn) {
-			return refuseTorn
-		}
-	default:
+	if fault := e.faultOfStream(); fault != nil {
+		return fault
 	}
 	return failed
 }
 
+// faultOfStream abandons the exchange, and is what the caller hears if the body of its
+// request was the reason.
+func (e *exchange) faultOfStream() *refusal {
+	e.drop()
+	if e.pumped == nil {
+		return nil
+	}
+	e.streamed.stop()
+	err := <-e.pumped
+	e.pumped = nil
+	switch {
+	case errors.Is(err, errTorn):
+		return refuseTorn
+	case errors.Is(err, errSlow):
+		return refuseSlow
+	}
+	return nil
+}
+
 // respond passes the answer on.
 func (e *exchange) respond(w http.ResponseWriter) {
-	e.conn.port.server.Metrics.answered(e.res.Status)
-	copyFields(w.Header(), e.res.Fields)
+	copyFields(w.Header(), e.emergency())
 	if e.res.HasLength {
 		w.Header().Set("Content-Length", strconv.FormatInt(e.res.Length, 10))
 	}
@@ -312,20 +384,13 @@ func (e *exchange) respond(w http.ResponseWriter) {
 	if e.pumped != nil && !e.settle() || e.res.Close || e.last || e.up.Buffered() > 0 {
 		return
 	}
-	e.conn.rules.app.put(e.app)
-	e.app = nil
+	e.release()
 }
 
 func copyFields(to http.Header, fields []http1.Field) {
 	for _, f := range fields {
 		to.Add(string(f.Name), string(f.Value))
 	}
-}
-
-// streamedBody is the body of a request of HTTP/2.
-type streamedBody struct {
-	from   io.Reader
-	chunks bool
 }
 
 var (
@@ -336,69 +401,15 @@ var (
 // pieceBytes is how much of a body is read at once.
 const pieceBytes = 16 << 10
 
-// pass writes the body to an application, which must not wait for the rest where the
-// caller fails.
-func (s *streamedBody) pass(app io.WriteCloser) error {
-	buffer := pumpBuffers.Get().(*pumpBuffer) //nolint:errcheck // the pool holds nothing else
-	defer pumpBuffers.Put(buffer)
-	piece := buffer[config.MaxHead/2 : config.MaxHead/2+pieceBytes]
-	for {
-		n, err := s.from.Read(piece)
-		if n > 0 {
-			out := piece[:n]
-			if s.chunks {
-				out = http1.AppendChunk(buffer[:0], out)
-			}
-			if _, err := app.Write(out); err != nil {
-				return err
-			}
-		}
-		if errors.Is(err, io.EOF) {
-			if s.chunks {
-				_, err = app.Write(http1.AppendLastChunk(buffer[:0], nil))
-				return err
-			}
-			return nil
-		}
-		if err != nil {
-			_ = app.Close()
-			return errTorn
-		}
-	}
-}
-
 // stopStream waits for whoever reads the request's body: the stream ends with the handler.
-func (e *exchange) stopStream(r *http.Request) {
-	e.streamed = nil
-	if e.pumped == nil {
-		return
-	}
-	if !e.settle() {
+func (e *exchange) stopStream() {
+	if e.pumped != nil && !e.settle() {
 		e.drop()
-		_ = r.Body.Close()
+		e.streamed.stop()
 	}
 	if e.pumped != nil {
 		<-e.pumped //nolint:errcheck // the answer is given, whatever became of the body
 		e.pumped = nil
 	}
+	e.streamed = nil
 }
-
-// counted tells the metrics how a request of gRPC was answered.
-type counted struct {
-	http.ResponseWriter
-
-	metrics *Metrics
-	told    bool
-}
-
-// WriteHeader counts the first status that is final.
-func (c *counted) WriteHeader(status int) {
-	if !c.told && status >= 200 {
-		c.told = true
-		c.metrics.answered(status)
-	}
-	c.ResponseWriter.WriteHeader(status)
-}
-
-// Unwrap lets trailers and flushes through.
-func (c *counted) Unwrap() http.ResponseWriter { return c.ResponseWriter }

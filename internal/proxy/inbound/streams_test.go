@@ -33,21 +33,26 @@ type raw2 struct {
 
 func newRaw2(t testing.TB, s *scene) *raw2 {
 	t.Helper()
-	c := s.dial(portal, "h2")
+	return newRaw2As(t, s, portal)
+}
+
+func newRaw2As(t testing.TB, s *scene, id string, settings ...http2.Setting) *raw2 {
+	t.Helper()
+	c := s.dial(id, "h2")
 	if _, err := io.WriteString(c, http2.ClientPreface); err != nil {
 		t.Fatal(err)
 	}
 	r := &raw2{TB: t, conn: c, framer: http2.NewFramer(c, c), next: 1}
 	r.framer.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
 	r.encoder = hpack.NewEncoder(&r.heads)
-	if err := r.framer.WriteSettings(); err != nil {
+	if err := r.framer.WriteSettings(settings...); err != nil {
 		t.Fatal(err)
 	}
 	return r
 }
 
-// ask sends a request and says how it ends: with a status, or "reset".
-func (r *raw2) ask(body string, fields ...string) string {
+// head begins a stream.
+func (r *raw2) head(last bool, fields ...string) {
 	r.Helper()
 	r.heads.Reset()
 	for i := 0; i < len(fields); i += 2 {
@@ -57,14 +62,25 @@ func (r *raw2) ask(body string, fields ...string) string {
 	}
 	id := r.next
 	r.next += 2
-	if err := r.framer.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: r.heads.Bytes(), EndHeaders: true, EndStream: body == ""}); err != nil {
+	if err := r.framer.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: r.heads.Bytes(), EndHeaders: true, EndStream: last}); err != nil {
 		r.Fatal(err)
 	}
+}
+
+// ask sends a request and says how it ends: with a status, or "reset".
+func (r *raw2) ask(body string, fields ...string) string {
+	r.Helper()
+	r.head(body == "", fields...)
 	if body != "" {
-		if err := r.framer.WriteData(id, true, []byte(body)); err != nil {
+		if err := r.framer.WriteData(r.next-2, true, []byte(body)); err != nil {
 			r.Fatal(err)
 		}
 	}
+	return r.status(r.next - 2)
+}
+
+// status waits for how a stream is answered.
+func (r *raw2) status(id uint32) string {
 	for {
 		frame, err := r.framer.ReadFrame()
 		if err != nil {
@@ -156,6 +172,7 @@ func FuzzDowngrade(f *testing.F) {
 	f.Add("GET", "/a?b", "a", "Foo", "bar", int64(0))
 	f.Add("GET", "/", "a ", "Foo", "bar", int64(0))
 	f.Add("POST", "/", "a:1", "Transfer-Encoding", "chunked", int64(-1))
+	f.Add("0", "/", "0", "TrAnsfeR-EnCoding", "Chunked", int64(0))
 	f.Add("GET / HTTP/1.1\r\nX: ", "/\r\n", "a\r\nb: c", "a: b\r\nc", "d\r\n\r\nGET / HTTP/1.1", int64(3))
 	f.Fuzz(func(t *testing.T, method, target, host, name, value string, length int64) {
 		give := &http.Request{Method: method, RequestURI: target, Host: host, Header: http.Header{name: {value}}, ContentLength: length}

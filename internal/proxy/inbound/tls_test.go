@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -19,6 +20,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/config"
+	"github.com/hipaa-operator/hipaa-operator/internal/proxy/door"
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/proxytest"
 )
 
@@ -121,6 +123,32 @@ func TestAnApplicationThatShunsLoopbackIsFound(t *testing.T) {
 	}
 }
 
+// The body of a request goes to the application while its answer comes: both move the
+// deadline.
+func TestBothDirectionsMoveTheDeadline(t *testing.T) {
+	var jumps atomic.Int64
+	now := func() time.Time { return time.Now().Add(time.Duration(jumps.Add(1)) * time.Second) }
+	a := &application{port: portOf(t, raw(t, func(c net.Conn) { _, _ = io.Copy(c, c) })), now: now}
+	c, err := a.get(16*time.Second, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	const times = 100
+	go func() {
+		for range times {
+			_, _ = c.Write([]byte("x"))
+		}
+	}()
+	for n := 0; n < times; {
+		more, err := c.Read(make([]byte, times))
+		if err != nil {
+			t.Fatal(err)
+		}
+		n += more
+	}
+}
+
 func TestAConnectionThatWaitsTooLongIsNotUsed(t *testing.T) {
 	now := time.Now()
 	a := &application{port: portOf(t, raw(t, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })), now: func() time.Time { return now }}
@@ -182,23 +210,87 @@ func TestAChangeClosesWhatItNoLongerAllows(t *testing.T) {
 	}
 }
 
-func TestAPortThatCannotBeOpenedChangesNothing(t *testing.T) {
+// A port that cannot be opened keeps nothing else of a change from counting.
+func TestAPortThatCannotBeOpenedHoldsNothingElseUp(t *testing.T) {
 	s := newScene(t, config.HTTP, web(t, echo), config.Limits{})
-	free, taken := freePort(t), listen(t, "127.0.0.1:0")
+	s.config.Inbound[0].From = []config.Peer{{ID: portal}, {ID: stranger}}
+	old := s.config.Inbound[0]
+	old.Name, old.Listen = "old", proxytest.FreePort(t)
+	s.config.Inbound = append(s.config.Inbound, old)
+	s.apply()
+	const get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+	goes := s.dial(stranger)
+	say(t, goes, get)
+	free, taken := proxytest.FreePort(t), listen(t, "127.0.0.1:0")
 	next := s.config
-	next.Inbound = []config.Inbound{
-		{Name: "a", Listen: free, Forward: 1, Protocol: config.TCP},
-		{Name: "b", Listen: portOf(t, taken), Forward: 1, Protocol: config.TCP},
-	}
+	next.Inbound = []config.Inbound{s.config.Inbound[0], old, old}
+	next.Inbound[0].From = []config.Peer{{ID: portal}}
+	next.Inbound[1].Listen, next.Inbound[2].Listen = portOf(t, taken), free
 	if err := s.server.Apply(t.Context(), &next); !errors.Is(err, syscall.EADDRINUSE) {
 		t.Errorf("Apply() = %v", err)
 	}
-	if res, _ := say(t, s.dial(portal), "GET / HTTP/1.1\r\nHost: a\r\n\r\n"); res.StatusCode != http.StatusOK {
-		t.Errorf("what was served before says %d", res.StatusCode)
+	ends(t, goes)
+	open := func(port int) bool {
+		c, err := new(net.Dialer).DialContext(t.Context(), "tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err == nil {
+			_ = c.Close()
+		}
+		return err == nil
 	}
-	if c, err := new(net.Dialer).DialContext(t.Context(), "tcp", fmt.Sprintf("127.0.0.1:%d", free)); err == nil {
-		_ = c.Close()
-		t.Error("half of the change is in force")
+	if !s.taken(stranger, http.StatusForbidden) || !s.taken(portal, http.StatusOK) || open(old.Listen) || !open(free) {
+		t.Error("what is narrowed is not, or what can be served is not")
+	}
+	_ = taken.Close()
+	if err := s.server.Apply(t.Context(), &next); err != nil || !open(next.Inbound[1].Listen) {
+		t.Errorf("once the port is free: %v", err)
+	}
+}
+
+// No connection lives longer than what its peer proved itself by.
+func TestAConnectionEndsWithItsCertificate(t *testing.T) {
+	for name, tc := range map[string]struct {
+		grace  config.Duration
+		outage bool
+		stays  bool
+	}{
+		"no grace":                {0, true, false},
+		"a grace without outage":  {config.Duration(72 * time.Hour), false, false},
+		"an outage":               {config.Duration(72 * time.Hour), true, true},
+		"an outage beyond it all": {config.Duration(time.Minute), true, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var late atomic.Int64
+			now := func() time.Time { return time.Now().Add(time.Duration(late.Load())) }
+			s := newScene(t, config.TCP, database(t), config.Limits{})
+			s.server.Now, s.server.Verifier.Now = now, now
+			s.server.Verifier.Outage = func() bool { return tc.outage }
+			s.config.OutageGrace = tc.grace
+			s.config.Inbound[0].Listen = proxytest.FreePort(t)
+			s.port = s.config.Inbound[0].Listen
+			s.apply()
+			c := s.dial(portal)
+			from := bufio.NewReader(c)
+			if _, err := from.ReadString('|'); err != nil {
+				t.Fatal(err)
+			}
+			late.Store(int64(22 * time.Hour))
+			s.server.Sweep()
+			alive := func() bool {
+				_, err := io.WriteString(c, "|")
+				if err == nil {
+					_, err = from.ReadString('|')
+				}
+				return err == nil
+			}
+			if !alive() {
+				t.Error("it ends before its certificate")
+			}
+			late.Store(int64(24 * time.Hour))
+			s.server.Sweep()
+			if alive() != tc.stays || !tc.stays && s.refusals(string(door.Expired)) != 1 {
+				t.Errorf("after its end it is alive: %t, %v were told of", !tc.stays, s.refusals(string(door.Expired)))
+			}
+		})
 	}
 }
 
@@ -293,21 +385,74 @@ func TestHandshakesThatNeverEndPushEachOtherOut(t *testing.T) {
 	}
 }
 
+// taken reports whether somebody is let in and answered with this status.
+func (s *scene) taken(id string, status int) bool {
+	c, err := (&tls.Dialer{Config: s.tls(id)}).DialContext(s.Context(), "tcp", s.address())
+	if err != nil {
+		return false
+	}
+	s.Cleanup(func() { _ = c.Close() })
+	// A caller of TLS 1.3 hears that there is no room when it reads.
+	if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: a\r\n\r\n"); err != nil {
+		return false
+	}
+	res, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		return false
+	}
+	_ = res.Body.Close()
+	return res.StatusCode == status
+}
+
 func TestConnectionsAreLimited(t *testing.T) {
 	s := newScene(t, config.HTTP, web(t, echo), config.Limits{Connections: 2})
 	one, _ := s.dial(portal), s.dial(portal)
-	if c, err := (&tls.Dialer{Config: s.tls(portal)}).DialContext(t.Context(), "tcp", s.address()); err == nil {
-		_ = c.Close()
+	if s.taken(portal, http.StatusOK) {
 		t.Error("a third one is taken")
 	}
 	_ = one.Close()
-	eventually(t, "room", func() bool {
-		c, err := (&tls.Dialer{Config: s.tls(portal)}).DialContext(t.Context(), "tcp", s.address())
-		if err == nil {
-			_ = c.Close()
-		}
-		return err == nil
-	})
+	eventually(t, "room", func() bool { return s.taken(portal, http.StatusOK) })
+}
+
+// Nobody may come so often that others may not.
+func TestOnePeerDoesNotTakeThePort(t *testing.T) {
+	const other = "spiffe://cluster.local/ns/ehr/sa/other"
+	s := newScene(t, config.HTTP, web(t, echo), config.Limits{Connections: 4})
+	s.config.Inbound[0].From = []config.Peer{{ID: portal}, {ID: other}}
+	s.apply()
+	for range 4 {
+		s.dial(portal)
+	}
+	eventually(t, "the count", func() bool { return s.refusals(string(door.Crowded)) == 2 })
+	if !s.taken(other, http.StatusOK) {
+		t.Error("one caller that holds connections keeps the other out")
+	}
+}
+
+// Strangers who stay keep neither peers out nor other strangers from hearing why.
+func TestStrangersTakeNoPlace(t *testing.T) {
+	var late atomic.Int64
+	s := newScene(t, config.HTTP, web(t, echo), config.Limits{Connections: 2})
+	s.server.Now = func() time.Time { return time.Now().Add(time.Duration(late.Load())) }
+	s.config.Inbound[0].Listen = proxytest.FreePort(t)
+	s.port = s.config.Inbound[0].Listen
+	s.apply()
+	var silent []net.Conn
+	for range 70 {
+		silent = append(silent, s.dial(stranger))
+	}
+	if !s.taken(portal, http.StatusOK) || !s.taken(stranger, http.StatusForbidden) {
+		t.Error("strangers who are silent keep others out")
+	}
+	ends(t, silent[0])
+	late.Store(int64(11 * time.Second))
+	s.server.Sweep()
+	for _, c := range silent {
+		ends(t, c)
+	}
+	if s.refusals(string(door.Overdue)) == 0 {
+		t.Error("nobody was in for too long")
+	}
 }
 
 // Idle connections hold a goroutine and what crypto/tls keeps, and no buffer of ours.

@@ -7,11 +7,11 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"sync"
 	"time"
 
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/config"
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/dial"
+	"github.com/hipaa-operator/hipaa-operator/internal/proxy/door"
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/identity"
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/splice"
 )
@@ -31,46 +31,17 @@ type call struct {
 	// peer is the proxy that answered; empty where there is none, and before. Host is whom
 	// a vendor's caller names.
 	peer, host string
-
-	stop context.CancelFunc
-	mu   sync.Mutex
-	conn []net.Conn
-	over bool
-}
-
-// hold makes cut close a connection too. Where cut was first it is closed at once.
-func (c *call) hold(conn net.Conn) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.over {
-		_ = conn.Close() // nobody waits for it
-		return false
-	}
-	c.conn = append(c.conn, conn)
-	return true
-}
-
-// cut ends the call at once.
-func (c *call) cut() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.over = true
-	c.stop()
-	for _, conn := range c.conn {
-		_ = conn.Close() // whoever reads from it sees that
-	}
 }
 
 // take carries one connection, or refuses it.
-func (e *end) take(conn *net.TCPConn) {
+func (e *end) take(v *door.Visit) {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
-	c := &call{stop: stop}
-	defer func() { _ = conn.Close() }() // it has been closed where it was carried
-	if !c.hold(conn) || !e.admit(c, conn) {
+	conn, isTCP := v.Conn.(*net.TCPConn) // nothing else is listened for
+	c := &call{}
+	if !isTCP || !v.Hold(stop) || !e.admit(v, c) {
 		return
 	}
-	defer e.leave(c)
 	_ = conn.SetKeepAliveConfig(dial.KeepAlive) // without it an end that has gone is found out later
 
 	first, outcome := e.calls.listenTo(conn, c.target)
@@ -79,8 +50,8 @@ func (e *end) take(conn *net.TCPConn) {
 		e.calls.refuse(conn, c.target, first.protocol, outcome)
 		return
 	}
-	server, outcome := e.calls.connect(ctx, c.target, first)
-	if server == nil || !c.hold(server) || !e.meet(c, server, first.means.Host) {
+	server, outcome := e.calls.connect(ctx, v, c.target, first)
+	if server == nil || !e.meet(v, server, first.means.Host) {
 		if outcome == Carried {
 			outcome = Refused // the configuration has changed meanwhile
 		}
@@ -95,46 +66,36 @@ func (e *end) take(conn *net.TCPConn) {
 	splice.Join(conn, server)
 }
 
-// admit lets a call in that comes from this pod while there is room.
-func (e *end) admit(c *call, conn *net.TCPConn) bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	c.target = e.target
-	if e.over {
-		return false
-	}
-	from, err := netip.ParseAddrPort(conn.RemoteAddr().String())
+// admit lets a call in that comes from this pod.
+func (e *end) admit(v *door.Visit, c *call) bool {
+	stays := v.Note(func() bool {
+		c.target, v.Guest = e.target.Load(), c
+		return true
+	})
+	from, err := netip.ParseAddrPort(v.Conn.RemoteAddr().String())
 	if err != nil || !from.Addr().Unmap().IsLoopback() {
 		e.calls.observe(c.target.Trust, Foreign)
 		return false
 	}
-	if len(e.open) >= c.target.limit() {
-		e.calls.observe(c.target.Trust, Full)
-		return false
-	}
-	e.open[c] = struct{}{}
-	return true
+	return stays
 }
 
 // meet notes who has answered, if that is still whom the configuration names.
-func (e *end) meet(c *call, server splice.Conn, host string) bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
+func (e *end) meet(v *door.Visit, server splice.Conn, host string) bool {
+	c, _ := v.Guest.(*call) // as admit wrote
+	peer := ""
 	if secured, is := server.(*tls.Conn); is {
-		peer, err := identity.Peer(secured.ConnectionState(), c.target.policy.TrustDomain)
-		if err != nil {
+		state := secured.ConnectionState()
+		var err error
+		if peer, err = identity.Peer(state, c.target.policy.TrustDomain); err != nil {
 			return false
 		}
-		c.peer = peer
+		v.Prove(door.Proof{ID: peer, End: state.PeerCertificates[0].NotAfter})
 	}
-	c.host = host
-	return c.still(e.target)
-}
-
-func (e *end) leave(c *call) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	delete(e.open, c)
+	return v.Note(func() bool {
+		c.peer, c.host = peer, host
+		return c.still(e.target.Load())
+	})
 }
 
 func (c *Calls) observe(trust config.Trust, outcome Outcome) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/config"
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/dial"
+	"github.com/hipaa-operator/hipaa-operator/internal/proxy/door"
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/egress"
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/hello"
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/identity"
@@ -17,10 +18,10 @@ import (
 )
 
 // connect reaches who was meant; nil where it does not, and the outcome says why.
-func (c *Calls) connect(ctx context.Context, t *target, first opening) (splice.Conn, Outcome) {
+func (c *Calls) connect(ctx context.Context, v *door.Visit, t *target, first opening) (splice.Conn, Outcome) {
 	ctx, stop := context.WithTimeout(ctx, setup)
 	defer stop()
-	conn, err := c.reach(ctx, t, first)
+	conn, err := c.reach(ctx, v, t, first)
 	switch {
 	case err == nil:
 		return conn, Carried
@@ -35,7 +36,7 @@ func (c *Calls) connect(ctx context.Context, t *target, first opening) (splice.C
 	}
 }
 
-func (c *Calls) reach(ctx context.Context, t *target, first opening) (splice.Conn, error) {
+func (c *Calls) reach(ctx context.Context, v *door.Visit, t *target, first opening) (splice.Conn, error) {
 	host, port, protocol := t.host, t.port, first.protocol
 	switch {
 	case t.direct():
@@ -46,6 +47,10 @@ func (c *Calls) reach(ctx context.Context, t *target, first opening) (splice.Con
 	conn, err := c.Dial(ctx, host, port)
 	if err != nil {
 		return nil, fmt.Errorf("calling: %w", err)
+	}
+	// Whatever comes now may take long, and a cut must not wait for it.
+	if !v.Hold(func() { _ = conn.Close() }) {
+		return nil, net.ErrClosed
 	}
 	if t.Trust == config.Plain {
 		return conn, nil

@@ -12,10 +12,12 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/config"
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/dial"
+	"github.com/hipaa-operator/hipaa-operator/internal/proxy/door"
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/identity"
 )
 
@@ -45,6 +47,8 @@ const (
 	// Refused reached somebody who did not prove to be whom the configuration names, or
 	// who refused this proxy.
 	Refused Outcome = "refused"
+	// Expired was carried until the certificate of who answered counted no more.
+	Expired Outcome = "expired"
 )
 
 // Calls listens on every address that the configuration has for somebody who is called.
@@ -62,20 +66,13 @@ type Calls struct {
 	mu   sync.Mutex
 	ends map[netip.AddrPort]*end
 	done bool
-	wait sync.WaitGroup
 }
 
 // end is one address that the application calls.
 type end struct {
-	listener *net.TCPListener
-	calls    *Calls
-	closed   chan struct{}
-
-	mu     sync.Mutex
-	target *target
-	open   map[*call]struct{}
-	// over says that nobody is carried any more, also who was accepted before.
-	over bool
+	calls  *Calls
+	door   *door.Door
+	target atomic.Pointer[target]
 }
 
 // target is to whom an end leads.
@@ -97,11 +94,12 @@ func targetOf(c *config.Configuration, out *config.Outbound) *target {
 // maxOpen is how many calls one end has open where nothing is set.
 const maxOpen = 10_000
 
-func (t *target) limit() int {
+// bounds are for the pod alone: whoever else calls is turned away.
+func (t *target) bounds() door.Bounds {
 	if t.Connections > 0 {
-		return t.Connections
+		return door.Bounds{Most: t.Connections, Alone: true}
 	}
-	return maxOpen
+	return door.Bounds{Most: maxOpen, Alone: true}
 }
 
 // still reports whether a call may go on under another target.
@@ -136,17 +134,18 @@ func (c *Calls) Apply(configuration *config.Configuration) error {
 		at := netip.AddrPortFrom(netip.MustParseAddr(out.Address), uint16(out.Port)) //nolint:gosec // Parse has accepted it
 		wanted[at] = targetOf(configuration, out)
 	}
+	// What is taken away goes first, whatever cannot be opened.
 	for at, e := range c.ends {
-		if wanted[at] == nil {
-			e.deaf()
-			e.cut()
-			delete(c.ends, at)
+		if t := wanted[at]; t != nil {
+			e.lead(t)
+			continue
 		}
+		e.door.Close()
+		delete(c.ends, at)
 	}
 	var failures []error
 	for _, at := range sorted(wanted) {
-		if e := c.ends[at]; e != nil {
-			e.lead(wanted[at])
+		if c.ends[at] != nil {
 			continue
 		}
 		e, err := c.listen(at, wanted[at])
@@ -173,59 +172,44 @@ func (c *Calls) listen(at netip.AddrPort, t *target) (*end, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listening on %s for %s: %w; where the application has this port itself, give the Service that it calls another one", at, t.Upstream, err)
 	}
-	e := &end{listener: listener, calls: c, closed: make(chan struct{}), target: t, open: map[*call]struct{}{}}
-	c.wait.Go(e.serve)
+	e := &end{calls: c}
+	e.target.Store(t)
+	e.door = door.Open(listener, t.bounds(), door.Options{Serve: e.take, Now: c.Now, Turned: e.turned, Lapsed: e.lapsed})
 	return e, nil
+}
+
+// turned tells of who is not let in, or cut.
+func (e *end) turned(reason door.Reason) {
+	outcome := Full
+	if reason == door.Expired {
+		outcome = Expired
+	}
+	e.calls.observe(e.target.Load().Trust, outcome)
+}
+
+func (e *end) lapsed(id string, ended time.Time) bool {
+	return e.calls.Verifier.Lapsed(id, ended, e.target.Load().policy.Grace)
 }
 
 // lead changes to whom an end leads.
 func (e *end) lead(t *target) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.target = t
-	for call := range e.open {
-		if !call.still(t) {
-			call.cut()
-		}
+	e.target.Store(t)
+	e.door.Bound(t.bounds())
+	e.door.Cut(func(v *door.Visit) bool {
+		c, known := v.Guest.(*call)
+		return known && !c.still(t)
+	})
+}
+
+// Sweep ends the calls to those whose certificates count no more. It is to be called
+// every few seconds.
+func (c *Calls) Sweep() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, e := range c.ends {
+		e.door.Sweep()
 	}
 }
-
-// deaf takes no more calls.
-func (e *end) deaf() {
-	close(e.closed)
-	_ = e.listener.Close() // it is given up
-}
-
-// cut ends every call.
-func (e *end) cut() {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.over = true
-	for call := range e.open {
-		call.cut()
-	}
-}
-
-func (e *end) serve() {
-	for {
-		conn, err := e.listener.AcceptTCP()
-		if errors.Is(err, net.ErrClosed) {
-			return
-		}
-		if err != nil {
-			// There are no descriptors, or the caller has gone: others may come later.
-			select {
-			case <-time.After(acceptPause):
-			case <-e.closed:
-			}
-			continue
-		}
-		e.calls.wait.Go(func() { e.take(conn) })
-	}
-}
-
-// acceptPause is how long nobody is accepted after that failed.
-const acceptPause = 5 * time.Millisecond
 
 // Shutdown takes no more calls, and waits for those there are until the context ends;
 // then they are cut.
@@ -236,16 +220,11 @@ func (c *Calls) Shutdown(ctx context.Context) {
 	c.ends = nil
 	c.mu.Unlock()
 	for _, e := range ends {
-		e.deaf()
+		e.door.Shut()
 	}
-	ended := make(chan struct{})
-	go func() { c.wait.Wait(); close(ended) }()
-	select {
-	case <-ended:
-	case <-ctx.Done():
-		for _, e := range ends {
-			e.cut()
-		}
-		<-ended
+	for _, e := range ends {
+		e.door.Wait(ctx)
+		e.door.Close()
+		e.door.Wait(context.WithoutCancel(ctx)) // what is cut ends soon
 	}
 }

@@ -5,13 +5,16 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -312,36 +315,69 @@ func TestAChangeEndsTheCallsThatItDoesNotAllow(t *testing.T) {
 	}
 }
 
-// Who was accepted before an end went, and admitted after it, is not carried.
-func TestACallThatWasAcceptedBeforeItsEndWent(t *testing.T) {
+// Who has been called and does not answer is given up with the call.
+func TestACutDoesNotWaitForWhoIsCalled(t *testing.T) {
+	silent, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = silent.Close() }()
+	for name, trust := range map[string]config.Trust{"in its handshake": config.Mutual, "as a server of PostgreSQL": config.Vendor} {
+		t.Run(name, func(t *testing.T) {
+			s := newStage(t)
+			out := s.to(silent.Addr().String(), trust, config.TCP, database)
+			if trust == config.Vendor {
+				out.Upstream, out.To, out.Names = "", nil, []string{host}
+				s.hosts = map[string]string{net.JoinHostPort(host, strconv.Itoa(out.Port)): silent.Addr().String()}
+			}
+			s.apply(out)
+			conn := s.call(out)
+			if trust == config.Vendor {
+				go func() {
+					_, _ = conn.Write([]byte{0, 0, 0, 8, 4, 210, 22, 47})
+					_, _ = io.ReadFull(conn, make([]byte, 1))
+					_ = tls.Client(conn, &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}).HandshakeContext(t.Context())
+				}()
+			}
+			called, err := silent.Accept()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = called.Close() }()
+			s.apply()
+			// Long before anybody's patience ends.
+			if err := called.SetReadDeadline(time.Now().Add(setup / 3)); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.Copy(io.Discard, called); errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Error("the call goes on")
+			}
+		})
+	}
+}
+
+// Nobody is called for longer than what it proved itself by.
+func TestACallEndsWithTheCertificateOfWhoAnswers(t *testing.T) {
+	var late atomic.Int64
 	s := newStage(t)
-	out := s.to(s.upstream(nil), config.Plain, config.TCP)
+	now := func() time.Time { return time.Now().Add(time.Duration(late.Load())) }
+	s.calls.Now, s.calls.Verifier.Now = now, now
+	out := s.to(s.upstream(s.peerOf(database)), config.Mutual, config.TCP, database)
 	s.apply(out)
-	e := s.calls.ends[netip.AddrPortFrom(netip.MustParseAddr(out.Address), uint16(out.Port))]
-	s.apply()
-	listener, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	if err != nil {
-		t.Fatal(err)
+	conn := s.call(out)
+	if answer, err := asks(conn, "hello"); err != nil || answer != "HELLO" {
+		t.Fatalf("before: %q, %v", answer, err)
 	}
-	defer func() { _ = listener.Close() }()
-	app, err := net.Dial("tcp4", listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
+	for _, after := range []time.Duration{22 * time.Hour, 24 * time.Hour} {
+		late.Store(int64(after))
+		s.calls.Sweep()
+		if answer, err := asks(conn, "again"); (err == nil && answer == "AGAIN") != (after < 23*time.Hour) {
+			t.Errorf("after %s: %q, %v", after, answer, err)
+		}
 	}
-	defer func() { _ = app.Close() }()
-	late, err := listener.AcceptTCP()
-	if err != nil {
-		t.Fatal(err)
+	if s.last() != Expired {
+		t.Errorf("the outcome is %q, want %q", s.last(), Expired)
 	}
-	taken := make(chan struct{})
-	go func() { e.take(late); close(taken) }()
-	if err := app.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
-		t.Fatal(err)
-	}
-	if answer, err := asks(app, "hello"); err == nil {
-		t.Errorf("it hears %q", answer)
-	}
-	<-taken
 }
 
 // Where nothing proves who answers, a call does not outlive where it leads.
@@ -372,12 +408,22 @@ func TestAPortThatTheApplicationHasItself(t *testing.T) {
 	}
 	blocked, free := s.to("192.0.2.1:80", config.Plain, config.TCP), s.to(s.upstream(nil), config.Plain, config.TCP)
 	blocked.Port = int(netip.MustParseAddrPort(taken.Addr().String()).Port())
-	both := &config.Configuration{TrustDomain: "cluster.local", Outbound: []config.Outbound{blocked, free}}
+	kept := s.to(s.upstream(s.peerOf(database)), config.Mutual, config.TCP, database, stranger)
+	s.apply(kept)
+	gone := s.call(kept)
+	if answer, err := asks(gone, "hello"); err != nil || answer != "HELLO" {
+		t.Fatalf("before: %q, %v", answer, err)
+	}
+	kept.To = []config.Peer{{ID: stranger}}
+	both := &config.Configuration{TrustDomain: "cluster.local", Outbound: []config.Outbound{blocked, free, kept}}
 	if err := s.calls.Apply(both); err == nil || !strings.Contains(err.Error(), "give the Service that it calls another one") {
 		t.Errorf("Apply() = %v", err)
 	}
 	if answer, err := asks(s.call(free), "hello"); err != nil || answer != "HELLO" {
 		t.Errorf("the other one: %q, %v", answer, err)
+	}
+	if answer, err := asks(gone, "again"); err == nil {
+		t.Errorf("who may not answer any more says %q", answer)
 	}
 	_ = taken.Close()
 	if err := s.calls.Apply(both); err != nil {

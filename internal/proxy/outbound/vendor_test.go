@@ -88,12 +88,10 @@ func (s *stage) through(port int, id string, from string, names ...string) (addr
 		Dial:     s.calls.Dial, Now: time.Now,
 	}
 	gate.Apply(allowing(port, from, names...))
-	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan struct{})
-	go func() { gate.Serve(ctx, listener); close(ended) }()
+	gate.Open(listener)
 	s.t.Cleanup(func() {
+		ctx, stop := context.WithCancel(context.Background())
 		stop()
-		<-ended
 		gate.Shutdown(ctx)
 	})
 	return listener.Addr().String(), gate

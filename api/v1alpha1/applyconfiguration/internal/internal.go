@@ -106,6 +106,40 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: notReasonable
       type:
         scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Agreement
+  map:
+    fields:
+    - name: clauses
+      type:
+        list:
+          elementType:
+            namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.AgreementClause
+          elementRelationship: associative
+    - name: digest
+      type:
+        scalar: string
+    - name: document
+      type:
+        scalar: string
+    - name: effective
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: expires
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: signed
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: subprocessors
+      type:
+        list:
+          elementType:
+            namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Subprocessor
+          elementRelationship: associative
+          keys:
+          - name
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.AgreementClause
+  scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Approval
   map:
     fields:
@@ -916,6 +950,9 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             scalar: string
           elementRelationship: associative
+    - name: proxy
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ProxyStatus
     - name: safeguards
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.SafeguardCounts
@@ -951,6 +988,8 @@ var schemaYAML = typed.YAMLObject(`types:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.TransportProtocol
       default: TCP
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Placement
+  scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.PlaintextAccess
   scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.PlatformParameters
   map:
@@ -1037,6 +1076,39 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: name
       type:
         scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ProxyParameters
+  map:
+    fields:
+    - name: cpu
+      type:
+        namedType: io.k8s.apimachinery.pkg.api.resource.Quantity
+    - name: memory
+      type:
+        namedType: io.k8s.apimachinery.pkg.api.resource.Quantity
+    - name: minimumTLS
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.TLSVersion
+    - name: outageGrace
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ProxyStatus
+  map:
+    fields:
+    - name: configurationGeneration
+      type:
+        scalar: numeric
+    - name: issuerNamespace
+      type:
+        scalar: string
+    - name: plaintext
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.PlaintextAccess
+    - name: serviceAccounts
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ResidencyFailover
   map:
     fields:
@@ -1235,6 +1307,15 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: storageClass
       type:
         scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Subprocessor
+  map:
+    fields:
+    - name: agreement
+      type:
+        scalar: string
+    - name: name
+      type:
+        scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.SupportStatement
   map:
     fields:
@@ -1250,6 +1331,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: version
       type:
         scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.TLSVersion
+  scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.TaggingParameters
   map:
     fields:
@@ -1299,6 +1382,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: edgeProbeMinutes
       type:
         scalar: numeric
+    - name: proxy
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ProxyParameters
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.TransportProtocol
   scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.UndeclaredCounts
@@ -1332,12 +1418,89 @@ var schemaYAML = typed.YAMLObject(`types:
         scalar: numeric
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.UndeclaredPods
   scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Vendor
+  map:
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+    - name: spec
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.VendorSpec
+    - name: status
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.VendorStatus
+      default:
+        observedGeneration: -1
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.VendorHost
+  map:
+    fields:
+    - name: name
+      type:
+        scalar: string
+    - name: port
+      type:
+        scalar: numeric
+      default: 443
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.VendorPeer
   map:
     fields:
     - name: name
       type:
         scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.VendorSpec
+  map:
+    fields:
+    - name: agreement
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Agreement
+    - name: description
+      type:
+        scalar: string
+    - name: hosts
+      type:
+        list:
+          elementType:
+            namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.VendorHost
+          elementRelationship: associative
+          keys:
+          - name
+          - port
+    - name: owner
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Owner
+    - name: receives
+      type:
+        list:
+          elementType:
+            namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.DataClass
+          elementRelationship: associative
+    - name: regions
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.VendorStatus
+  map:
+    fields:
+    - name: conditions
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
+          elementRelationship: associative
+          keys:
+          - type
+    - name: observedGeneration
+      type:
+        scalar: numeric
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Verdict
   scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.VulnerabilityParameters

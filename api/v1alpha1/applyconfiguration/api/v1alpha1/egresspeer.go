@@ -17,9 +17,10 @@ type EgressPeerApplyConfiguration struct {
 	// service is a Service outside the PHI workloads. It becomes its selector and
 	// target ports; one without a selector is a finding.
 	Service *ServicePeerApplyConfiguration `json:"service,omitempty"`
-	// vendor is a third party that the privacy officer has declared. Its egress
-	// stays closed, and condition FlowsResolved says so, until the cluster has a
-	// path for vendors.
+	// vendor is a third party that the privacy officer has declared as a Vendor. A new
+	// one whose agreement does not cover the workload is refused. Its egress stays
+	// closed, and condition FlowsResolved says so, until the cluster has a path for
+	// vendors.
 	Vendor *VendorPeerApplyConfiguration `json:"vendor,omitempty"`
 	// kubernetesAPI is the API server of this cluster.
 	KubernetesAPI *apiv1alpha1.KubernetesAPIPeer `json:"kubernetesAPI,omitempty"`

@@ -35,6 +35,9 @@ type PHIWorkloadStatusApplyConfiguration struct {
 	Safeguards *SafeguardCountsApplyConfiguration `json:"safeguards,omitempty"`
 	// controls has one result per control in force, sorted by id.
 	Controls []ControlResultApplyConfiguration `json:"controls,omitempty"`
+	// proxy says what the proxies of the workload's pods go by. Absent where it has
+	// none.
+	Proxy *ProxyStatusApplyConfiguration `json:"proxy,omitempty"`
 	// drift lists the latest departures from what the operator owns or guards,
 	// newest first; at most 20. The whole history is in events and the audit log.
 	Drift []DriftApplyConfiguration `json:"drift,omitempty"`
@@ -123,6 +126,14 @@ func (b *PHIWorkloadStatusApplyConfiguration) WithControls(values ...*ControlRes
 		}
 		b.Controls = append(b.Controls, *values[i])
 	}
+	return b
+}
+
+// WithProxy sets the Proxy field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Proxy field is set to the value of the last call.
+func (b *PHIWorkloadStatusApplyConfiguration) WithProxy(value *ProxyStatusApplyConfiguration) *PHIWorkloadStatusApplyConfiguration {
+	b.Proxy = value
 	return b
 }
 

@@ -38,6 +38,9 @@ type TransmissionParametersApplyConfiguration struct {
 	// several profiles set it the fewest count; where none does it is 60. What was seen
 	// counts for three times as long.
 	EdgeProbeMinutes *int32 `json:"edgeProbeMinutes,omitempty"`
+	// proxy is how the proxies are that pods of PHI workloads get. Absent means the
+	// defaults of its fields.
+	Proxy *ProxyParametersApplyConfiguration `json:"proxy,omitempty"`
 }
 
 // TransmissionParametersApplyConfiguration constructs a declarative configuration of the TransmissionParameters type for use with
@@ -93,5 +96,13 @@ func (b *TransmissionParametersApplyConfiguration) WithEdgeProbe(value apiv1alph
 // If called multiple times, the EdgeProbeMinutes field is set to the value of the last call.
 func (b *TransmissionParametersApplyConfiguration) WithEdgeProbeMinutes(value int32) *TransmissionParametersApplyConfiguration {
 	b.EdgeProbeMinutes = &value
+	return b
+}
+
+// WithProxy sets the Proxy field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Proxy field is set to the value of the last call.
+func (b *TransmissionParametersApplyConfiguration) WithProxy(value *ProxyParametersApplyConfiguration) *TransmissionParametersApplyConfiguration {
+	b.Proxy = value
 	return b
 }

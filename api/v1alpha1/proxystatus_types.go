@@ -1,0 +1,44 @@
+package v1alpha1
+
+// ProxyStatus says what the proxies of a workload's pods go by.
+type ProxyStatus struct {
+	// configurationGeneration counts the changes of what the proxies are configured by.
+	// It only grows: proxies take no older one.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	ConfigurationGeneration int64 `json:"configurationGeneration,omitempty"`
+
+	// plaintext says whether callers that a policy lets in reach the application's own
+	// ports too.
+	// +required
+	Plaintext PlaintextAccess `json:"plaintext,omitempty"`
+
+	// serviceAccounts are those that the workload's pods run under, sorted; while there
+	// are no pods, those of the last ones. What the proxies of others take for this
+	// workload follows from them.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=253
+	ServiceAccounts []string `json:"serviceAccounts,omitempty"`
+
+	// issuerNamespace is where the proxies get their certificates.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	IssuerNamespace string `json:"issuerNamespace,omitempty"`
+}
+
+// PlaintextAccess says whether plaintext reaches an application.
+//
+// +kubebuilder:validation:Enum=Open;Closed
+type PlaintextAccess string
+
+const (
+	// PlaintextOpen means that policies let declared callers to the application's own
+	// ports: a pod without a proxy lives, or none with one has been seen yet.
+	PlaintextOpen PlaintextAccess = "Open"
+	// PlaintextClosed means that policies let nobody to the application's own ports.
+	PlaintextClosed PlaintextAccess = "Closed"
+)

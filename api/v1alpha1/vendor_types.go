@@ -1,0 +1,232 @@
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// VendorSpec declares a third party that gets PHI from workloads of this cluster: where
+// it is called, what it gets, where it keeps it, and the agreement that lets it.
+type VendorSpec struct {
+	// description says in a sentence what the vendor does.
+	// +required
+	// +kubebuilder:validation:MinLength=10
+	// +kubebuilder:validation:MaxLength=512
+	Description string `json:"description,omitempty"`
+
+	// owner answers for the relation with the vendor.
+	// +required
+	Owner Owner `json:"owner,omitempty,omitzero"`
+
+	// hosts are where the vendor is called, by name and port. Addresses are no hosts: what
+	// is behind one changes hands.
+	// +required
+	// +listType=map
+	// +listMapKey=name
+	// +listMapKey=port
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=32
+	Hosts []VendorHost `json:"hosts,omitempty"`
+
+	// receives are the classes of data that the vendor may get. A workload that handles
+	// another class may not call it.
+	// +required
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	Receives []DataClass `json:"receives,omitempty"`
+
+	// regions are where the vendor keeps and works on the data, in the words of
+	// spec.residency.regions of the profiles. Absent means not stated, which fails where a
+	// profile names regions.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=63
+	// +kubebuilder:validation:items:Pattern=`^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$`
+	Regions []string `json:"regions,omitempty"`
+
+	// agreement is the business associate agreement. Absent means that there is none, and
+	// then no workload may call the vendor.
+	// +optional
+	Agreement *Agreement `json:"agreement,omitempty"`
+}
+
+// VendorHost is a name and a port at which a vendor is called.
+type VendorHost struct {
+	// name is an exact DNS name in lower case, with a dot in it.
+	// +required
+	// +kubebuilder:validation:MinLength=3
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?[.])+[a-z]([-a-z0-9]{0,61}[a-z0-9])$')",message="is no exact DNS name in lower case such as api.vendor.example: no address, no wildcard, no port"
+	Name string `json:"name,omitempty"`
+
+	// port is where TLS is spoken there; 443 unless it says otherwise, and such as 5432 for
+	// PostgreSQL.
+	// +optional
+	// +default=443
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	Port int32 `json:"port,omitempty"`
+}
+
+// Agreement is what a business associate agreement says, as its reader vouches for. It
+// counts from effective until expires, and only with every clause.
+//
+// +kubebuilder:validation:XValidation:rule="self.effective < self.expires",fieldPath=".expires",message="is not after effective: an agreement that is never in force lets nobody call"
+// +kubebuilder:validation:XValidation:rule="self.signed <= self.expires",fieldPath=".signed",message="is after expires"
+type Agreement struct {
+	// document says where it is kept, such as its number in the contract system.
+	// +required
+	// +kubebuilder:validation:MinLength=3
+	// +kubebuilder:validation:MaxLength=253
+	Document string `json:"document,omitempty"`
+
+	// digest identifies the document that was read: "sha256:" and 64 hex digits.
+	// +required
+	// +kubebuilder:validation:MinLength=71
+	// +kubebuilder:validation:MaxLength=71
+	// +kubebuilder:validation:Pattern=`^sha256:[0-9a-f]{64}$`
+	Digest string `json:"digest,omitempty"`
+
+	// signed is when the last party signed it.
+	// +required
+	Signed metav1.Time `json:"signed,omitempty,omitzero"`
+
+	// effective is the first instant at which it counts; it does not before it is signed.
+	// +required
+	Effective metav1.Time `json:"effective,omitempty,omitzero"`
+
+	// expires is the instant from which it no longer counts. One that runs until somebody
+	// gives notice has the day on which it is read again.
+	// +required
+	Expires metav1.Time `json:"expires,omitempty,omitzero"`
+
+	// clauses are those of 45 CFR 164.504(e)(2) and 164.314(a)(2)(i) that the reader has
+	// found in it. One that is not there keeps the agreement from counting.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=13
+	Clauses []AgreementClause `json:"clauses,omitempty"`
+
+	// subprocessors are whom the vendor passes data on to.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=64
+	Subprocessors []Subprocessor `json:"subprocessors,omitempty"`
+}
+
+// Subprocessor is whom a vendor passes data on to.
+type Subprocessor struct {
+	// name of the subprocessor.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name,omitempty"`
+
+	// agreement says how it is known that the same restrictions bind it (45 CFR
+	// 164.502(e)(1)(ii)), such as the number of the vendor's contract with it. Absent means
+	// not known.
+	// +optional
+	// +kubebuilder:validation:MinLength=3
+	// +kubebuilder:validation:MaxLength=253
+	Agreement string `json:"agreement,omitempty"`
+}
+
+// AgreementClause is a clause that the law asks a business associate agreement to have.
+//
+// +kubebuilder:validation:Enum=PermittedUses;NoOtherUse;Safeguards;Reporting;SecurityIncidents;Subcontractors;Access;Amendment;Accounting;DelegatedObligations;BooksForSecretary;ReturnOrDestroy;Termination
+type AgreementClause string
+
+const (
+	// ClausePermittedUses says what the vendor may do with PHI (164.504(e)(2)(i)).
+	ClausePermittedUses AgreementClause = "PermittedUses"
+	// ClauseNoOtherUse says that it does nothing else with it ((ii)(A)).
+	ClauseNoOtherUse AgreementClause = "NoOtherUse"
+	// ClauseSafeguards says that it keeps the Security Rule ((ii)(B), 164.314(a)(2)(i)(A)).
+	ClauseSafeguards AgreementClause = "Safeguards"
+	// ClauseReporting says that it reports other uses, and breaches ((ii)(C)).
+	ClauseReporting AgreementClause = "Reporting"
+	// ClauseSecurityIncidents says that it reports security incidents (164.314(a)(2)(i)(C)).
+	ClauseSecurityIncidents AgreementClause = "SecurityIncidents"
+	// ClauseSubcontractors says that it binds those whom it passes PHI on to ((ii)(D),
+	// 164.314(a)(2)(i)(B)).
+	ClauseSubcontractors AgreementClause = "Subcontractors"
+	// ClauseAccess says that it helps with requests for access ((ii)(E)).
+	ClauseAccess AgreementClause = "Access"
+	// ClauseAmendment says that it helps with amendments ((ii)(F)).
+	ClauseAmendment AgreementClause = "Amendment"
+	// ClauseAccounting says that it helps to account for disclosures ((ii)(G)).
+	ClauseAccounting AgreementClause = "Accounting"
+	// ClauseDelegatedObligations says that what it does in the place of the covered entity it
+	// does as that one must ((ii)(H)).
+	ClauseDelegatedObligations AgreementClause = "DelegatedObligations"
+	// ClauseBooksForSecretary says that it opens its books to the Secretary ((ii)(I)).
+	ClauseBooksForSecretary AgreementClause = "BooksForSecretary"
+	// ClauseReturnOrDestroy says what becomes of PHI at the end ((ii)(J)).
+	ClauseReturnOrDestroy AgreementClause = "ReturnOrDestroy"
+	// ClauseTermination says that it can be ended for a violation ((2)(iii)).
+	ClauseTermination AgreementClause = "Termination"
+)
+
+// AllAgreementClauses are all that the law asks for, in its order.
+var AllAgreementClauses = []AgreementClause{
+	ClausePermittedUses, ClauseNoOtherUse, ClauseSafeguards, ClauseReporting, ClauseSecurityIncidents, ClauseSubcontractors, ClauseAccess,
+	ClauseAmendment, ClauseAccounting, ClauseDelegatedObligations, ClauseBooksForSecretary, ClauseReturnOrDestroy, ClauseTermination,
+}
+
+// VendorStatus says whether the agreement is in force.
+type VendorStatus struct {
+	// observedGeneration is the generation of the spec that this status is about;
+	// -1 until the operator has looked at the object for the first time.
+	// +optional
+	// +kubebuilder:validation:Minimum=-1
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"` //nolint:kubeapilinter // 0 never occurs: -1 before the first pass, then generations from 1
+
+	// conditions follow kstatus: Ready, Reconciling, Stalled, and those of
+	// conditions.go.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=16
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// Vendor is a third party that gets PHI, and the agreement that lets it.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:scope=Cluster,categories=hipaa
+// +kubebuilder:printcolumn:name="Agreement",type=string,JSONPath=`.status.conditions[?(@.type=="AgreementInForce")].reason`
+// +kubebuilder:printcolumn:name="Until",type=string,JSONPath=`.spec.agreement.expires`
+// +kubebuilder:printcolumn:name="Receives",type=string,JSONPath=`.spec.receives`
+// +kubebuilder:printcolumn:name="Owner",type=string,JSONPath=`.spec.owner.team`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Hosts",type=string,priority=1,JSONPath=`.spec.hosts[*].name`
+// +kubebuilder:printcolumn:name="Regions",type=string,priority=1,JSONPath=`.spec.regions`
+// +kubebuilder:printcolumn:name="Document",type=string,priority=1,JSONPath=`.spec.agreement.document`
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 63",message="metadata.name is longer than 63 characters"
+type Vendor struct {
+	metav1.TypeMeta `json:",inline"`
+	// metadata is standard object metadata.
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// spec is what the privacy officer declares.
+	// +required
+	Spec VendorSpec `json:"spec,omitempty,omitzero"`
+
+	// status says whether the agreement is in force.
+	// +optional
+	// +kubebuilder:default={"observedGeneration":-1}
+	Status VendorStatus `json:"status,omitempty,omitzero"` //nolint:kubeapilinter // the default, in the form that controller-gen reads, makes kstatus wait for the first pass
+}
+
+// VendorList is a list of Vendors.
+//
+// +kubebuilder:object:root=true
+type VendorList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []Vendor `json:"items"`
+}

@@ -1,0 +1,78 @@
+package phiworkload
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
+	"github.com/hipaa-operator/hipaa-operator/internal/engine"
+	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
+)
+
+func TestWhatProxiesGoByStaysOnRecord(t *testing.T) {
+	bare := phitest.Pod("web").Obj()
+	proxied := phitest.Pod("api").With(func(p *corev1.Pod) {
+		p.Spec.InitContainers = append(p.Spec.InitContainers, corev1.Container{Name: control.ProxyContainer})
+	}).Obj()
+	before := &hipaav1.ProxyStatus{ConfigurationGeneration: 4, Plaintext: hipaav1.PlaintextClosed, ServiceAccounts: []string{"old"}, IssuerNamespace: "elsewhere"}
+	status := func(generation int64, plaintext hipaav1.PlaintextAccess, namespace string, accounts ...string) *hipaav1.ProxyStatus {
+		return &hipaav1.ProxyStatus{ConfigurationGeneration: generation, Plaintext: plaintext, ServiceAccounts: accounts, IssuerNamespace: namespace}
+	}
+	const home = "hipaa-operator-system"
+	asked := []engine.Owned{{Object: &corev1.ConfigMap{}, Enforce: true}}
+	var many []*corev1.Pod
+	var first []string
+	for i := range 20 {
+		many = append(many, phitest.Pod(fmt.Sprintf("p%02d", i)).Obj())
+		first = append(first, fmt.Sprintf("p%02d", i))
+	}
+	tests := map[string]struct {
+		before  *hipaav1.ProxyStatus
+		pods    []*corev1.Pod
+		owned   []engine.Owned
+		sealed  int64
+		without bool
+		want    *hipaav1.ProxyStatus
+	}{
+		"nobody asks for proxies":                          {pods: []*corev1.Pod{bare}},
+		"sealed for the first time, before there are pods": {owned: asked, sealed: 1, want: status(1, hipaav1.PlaintextOpen, home)},
+		"pods with theirs and without":                     {owned: asked, sealed: 1, pods: []*corev1.Pod{bare, proxied, proxied}, want: status(1, hipaav1.PlaintextOpen, home, "api", "web")},
+		"every pod has its own":                            {owned: asked, before: before, sealed: 5, pods: []*corev1.Pod{proxied}, want: status(5, hipaav1.PlaintextClosed, home, "api")},
+		"all pods gone for a moment":                       {owned: asked, before: before, sealed: 4, want: status(4, hipaav1.PlaintextClosed, home, "old")},
+		"nobody could seal":                                {owned: asked, before: before, pods: []*corev1.Pod{proxied}, want: status(4, hipaav1.PlaintextClosed, home, "api")},
+		"nobody asks any more, while a pod has one":        {before: before, pods: []*corev1.Pod{proxied, bare}, want: status(4, hipaav1.PlaintextOpen, home, "api", "web")},
+		"nobody asks any more, and no pod has one":         {before: before, pods: []*corev1.Pod{bare}},
+		"reported only": {
+			before: before, owned: []engine.Owned{{Object: &corev1.ConfigMap{}}}, pods: []*corev1.Pod{proxied}, want: status(4, hipaav1.PlaintextClosed, home, "api"),
+		},
+		"an operator that lost its proxy, while a pod has one": {before: before, pods: []*corev1.Pod{proxied}, without: true, want: status(4, hipaav1.PlaintextClosed, "elsewhere", "api")},
+		"more ServiceAccounts than are told":                   {owned: asked, sealed: 2, pods: many, want: status(2, hipaav1.PlaintextOpen, home, first[:16]...)},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			s := finished(t)
+			s.workload.Status.Proxy, s.sealed, s.owned = tt.before, tt.sealed, tt.owned
+			s.subject.World.Pods = tt.pods
+			if !tt.without {
+				s.subject.World.Proxy = phitest.Proxy()
+			}
+			if diff := cmp.Diff(tt.want, statusOf(s, nil).Proxy); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// A pass that failed has not seen what it would need to take anything back.
+func TestAPassThatFailedTakesNoProxyBack(t *testing.T) {
+	s := finished(t)
+	s.workload.Status.Proxy = &hipaav1.ProxyStatus{ConfigurationGeneration: 4, Plaintext: hipaav1.PlaintextClosed, IssuerNamespace: "x"}
+	s.progress = judged
+	if got := statusOf(s, nil).Proxy; got == nil || got.ConfigurationGeneration != 4 {
+		t.Errorf("got %+v", got)
+	}
+}

@@ -1,0 +1,121 @@
+package injection
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/utils/ptr"
+
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
+	"github.com/hipaa-operator/hipaa-operator/internal/enrol"
+	"github.com/hipaa-operator/hipaa-operator/internal/proxy/config"
+)
+
+// Defaults of what profiles say about proxies.
+const (
+	defaultGrace  = 72 * time.Hour
+	defaultCPU    = "20m"
+	defaultMemory = "64Mi"
+)
+
+// ConfigMapOf is the name of what configures the proxies of a workload.
+func ConfigMapOf(workload string) string { return "hipaa-" + workload + "-proxy" }
+
+// PlanOf is the plan for the pods of the subject's workload, under its profile. The
+// subject has a workload, and its world a proxy.
+func PlanOf(s *control.Subject) *Plan {
+	proxy, w := s.World.Proxy, s.Workload
+	plan := &Plan{
+		UID: string(w.UID), Generation: 1, Ports: w.Spec.Ports,
+		Image: proxy.Image, Former: proxy.Former, Resources: resourcesOf(s.Profile.Transmission.Proxy), User: proxy.User,
+		Issuer: proxy.Issuer, Audience: enrol.Audience, Roots: proxy.Roots,
+		NameServers: NameServersOf(s), ConfigMap: ConfigMapOf(w.Name),
+		Searches: []string{w.Namespace + ".svc." + proxy.ClusterDomain, "svc." + proxy.ClusterDomain, proxy.ClusterDomain},
+		Options:  []corev1.PodDNSConfigOption{{Name: "ndots", Value: ptr.To("5")}},
+	}
+	if w.Status.Proxy != nil {
+		plan.Generation = w.Status.Proxy.ConfigurationGeneration
+	}
+	return plan
+}
+
+// NameServersOf are whom the proxies of the subject's workload ask for names: those that
+// its profile names by their addresses, or else the cluster's. None means that nobody
+// knows.
+func NameServersOf(s *control.Subject) []netip.AddrPort {
+	var servers []netip.AddrPort
+	for _, server := range s.Profile.Network.DNS {
+		if prefix, err := netip.ParsePrefix(server.CIDR); err == nil && prefix.IsSingleIP() {
+			servers = append(servers, netip.AddrPortFrom(prefix.Addr(), uint16(cmp.Or(server.Port, resolverPort)))) //nolint:gosec // the API server bounds ports
+		}
+	}
+	if len(servers) == 0 {
+		return s.World.Proxy.NameServers
+	}
+	slices.SortFunc(servers, netip.AddrPort.Compare)
+	return slices.Compact(servers)
+}
+
+// resourcesOf are what a proxy asks for, and how much memory it may have.
+func resourcesOf(p *hipaav1.ProxyParameters) corev1.ResourceRequirements {
+	cpu, memory := resource.MustParse(defaultCPU), resource.MustParse(defaultMemory)
+	if p != nil && p.CPU != nil {
+		cpu = p.CPU.DeepCopy()
+	}
+	if p != nil && p.Memory != nil {
+		memory = p.Memory.DeepCopy()
+	}
+	return corev1.ResourceRequirements{
+		Limits:   corev1.ResourceList{corev1.ResourceMemory: memory},
+		Requests: corev1.ResourceList{corev1.ResourceCPU: cpu},
+	}
+}
+
+// SettingsOf are those of the configuration of the subject's workload, under its
+// profile, with the generation that its status tells. Refused callers are told of the
+// safeguard that refused them.
+func SettingsOf(s *control.Subject, refusal config.Refusal) Settings {
+	proxy := s.World.Proxy
+	with := Settings{
+		Generation: 1, TrustDomain: proxy.TrustDomain, ClusterDomain: proxy.ClusterDomain,
+		OutageGrace: config.Duration(defaultGrace), Refusal: refusal,
+		NameServers: NameServersOf(s), Pods: s.World.Pods, Parties: s.World.Parties,
+	}
+	if s.Workload.Status.Proxy != nil {
+		with.Generation = s.Workload.Status.Proxy.ConfigurationGeneration
+	}
+	if p := s.Profile.Transmission.Proxy; p != nil {
+		with.TLS.MinVersion = string(p.MinimumTLS)
+		if p.OutageGrace != nil {
+			with.OutageGrace = config.Duration(p.OutageGrace.Duration)
+		}
+	}
+	return with
+}
+
+// Regenerate writes a configuration that Encode wrote with another generation.
+func Regenerate(encoded []byte, generation int64) ([]byte, error) {
+	c, err := config.Parse(encoded)
+	if err != nil {
+		return nil, err
+	}
+	c.Workload.Generation = generation
+	return Encode(c)
+}
+
+// PortName is by what name a Service leads to the proxy for a port of the subject's
+// workload: as its pods have it, or else as the workload calls it.
+func PortName(s *control.Subject, port *hipaav1.WorkloadPort) string {
+	plan := &Plan{Ports: s.Workload.Spec.Ports}
+	for _, pod := range s.World.Pods {
+		if name := plan.names(pod)[control.ListenPort(port.Port)]; name != "" {
+			return name
+		}
+	}
+	return port.Name
+}
