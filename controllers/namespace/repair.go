@@ -19,7 +19,7 @@ func (r *Reconciler) repair(ctx context.Context, s *scope) error {
 	ruling := engine.Ruling{
 		Effective: s.effective, Stage: s.stage(), Entered: s.scene.Entered(nil), Exceptions: s.scene.Exceptions, Now: s.now,
 	}
-	s.owned = r.Engine.Owned(s.subject, ruling)
+	s.owned, _ = r.Engine.Owned(s.subject, ruling)
 	var err error
 	s.drift, err = r.Corrector.Correct(ctx, repair.Order{
 		Namespace: s.namespace.Name, Owned: s.owned, Settled: r.settled(s),

@@ -35,8 +35,7 @@ func (r *Reconciler) judge(ctx context.Context, s *scope) error {
 	for i := range s.results {
 		s.endsAt(s.results[i].Until)
 	}
-	s.owned = r.Engine.Owned(s.subject, s.ruling)
-	s.unresolved = r.Engine.Unresolved(s.subject, s.ruling)
+	s.owned, s.unresolved = r.Engine.Owned(s.subject, s.ruling)
 	s.overlaps = overlaps(s)
 	s.progress = judged
 	return nil

@@ -57,7 +57,8 @@ func (r *Reconciler) previewOf(ctx context.Context, s *scope) (*hipaav1.Preview,
 		subject  control.Subject
 		workload string
 	}{{s.subject, s.workload.Name}, {s.rest, ""}} {
-		owned := slices.DeleteFunc(r.Engine.Owned(side.subject, ruling), func(o engine.Owned) bool { return !o.Enforce || !closes(o.Object) })
+		owned, _ := r.Engine.Owned(side.subject, ruling)
+		owned = slices.DeleteFunc(owned, func(o engine.Owned) bool { return !o.Enforce || !closes(o.Object) })
 		appear, change, err := r.Corrector.Lacking(ctx, repair.Order{Namespace: s.workload.Namespace, Workload: side.workload, Owned: owned})
 		if err != nil {
 			return nil, fmt.Errorf("previewing: %w", err)

@@ -10,7 +10,7 @@ import (
 	"github.com/hipaa-operator/hipaa-operator/internal/hipaa"
 )
 
-// Control is one safeguard. Check, Mutate, Default, Objects and Unresolved are
+// Control is one safeguard. Check, Mutate, Default and Owns are
 // pure and total: no client, no clock, no log, no panic, whatever the Subject holds.
 type Control struct {
 	// ID is the name in denials, conditions, reports and exceptions; it never
@@ -67,12 +67,10 @@ type Control struct {
 	Keeps func(was, now *corev1.Pod) []Finding
 	// Default fills in a claim at admission. Optional. Idempotent.
 	Default func(Subject, *corev1.PersistentVolumeClaim)
-	// Objects returns what the operator owns for the subject's workload, or for
-	// its namespace where the subject has no workload. Optional.
-	Objects func(Subject) []client.Object
-	// Unresolved says, one sentence each, what the subject's workload declares and
-	// Objects could not turn into anything. It stays closed. Optional.
-	Unresolved func(Subject) []string
+	// Owns returns what the operator owns for the subject's workload, or for its
+	// namespace where the subject has no workload, and says, one sentence each, what the
+	// workload declares and no object could express: it stays closed. Optional.
+	Owns func(Subject) (objects []client.Object, unresolved []string)
 
 	// Backstop is what of Check holds of pods inside the API server while the operator
 	// is gone. Optional.

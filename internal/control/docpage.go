@@ -117,7 +117,7 @@ func acts(c *Control) string {
 	if c.Default != nil {
 		rows = append(rows, "- fills in PersistentVolumeClaims at admission;")
 	}
-	if c.Objects != nil {
+	if c.Owns != nil {
 		rows = append(rows, "- owns objects in the namespace and corrects what departs from them;")
 	}
 	rows = append(rows, "- refuses what violates the control, and reports it live;", replaces(c))

@@ -21,8 +21,9 @@ func marking(id string) control.Control {
 	c.Default = func(_ control.Subject, claim *corev1.PersistentVolumeClaim) {
 		claim.Labels = map[string]string{id: "marked"}
 	}
-	c.Objects = func(control.Subject) []client.Object { return []client.Object{phitest.Policy(id).Obj()} }
-	c.Unresolved = func(control.Subject) []string { return []string{id} }
+	c.Owns = func(control.Subject) ([]client.Object, []string) {
+		return []client.Object{phitest.Policy(id).Obj()}, []string{id}
+	}
 	return c
 }
 
@@ -65,14 +66,15 @@ func TestOnlyWhatIsEnforcedActs(t *testing.T) {
 			if got := claim.Claim.Labels[first] != ""; got != tc.acts {
 				t.Errorf("the claim is filled in: %t, want %t", got, tc.acts)
 			}
+			all, unresolved := e.Owned(s, ruling)
 			var owns []bool
-			for _, owned := range e.Owned(s, ruling) {
+			for _, owned := range all {
 				owns = append(owns, owned.Enforce)
 			}
 			if diff := cmp.Diff(tc.owns, owns); diff != "" {
 				t.Errorf("owned (-want +got):\n%s", diff)
 			}
-			if got := len(e.Unresolved(s, ruling)); got != len(tc.owns) {
+			if got := len(unresolved); got != len(tc.owns) {
 				t.Errorf("tells %d unresolved, want %d", got, len(tc.owns))
 			}
 		})

@@ -19,19 +19,22 @@ type Owned struct {
 }
 
 // Owned lists what the operator owns for the subject's workload, or for its
-// namespace where the subject has none.
-func (e *Engine) Owned(s control.Subject, r Ruling) []Owned {
-	var owned []Owned
+// namespace where the subject has none, and what the workload declares and no such
+// object could express: it stays closed. Both are sorted by control, then in the order
+// of the declaration.
+func (e *Engine) Owned(s control.Subject, r Ruling) (owned []Owned, unresolved []string) {
 	for i := range r.Effective.controls {
 		c := &r.Effective.controls[i]
-		if c.Objects == nil || !r.inForce(i) || r.mode(i) == hipaav1.ModeOff || missingEvidence(s.World, c.Needs) != nil {
+		if c.Owns == nil || !r.inForce(i) || r.mode(i) == hipaav1.ModeOff || missingEvidence(s.World, c.Needs) != nil {
 			continue
 		}
-		for _, o := range c.Objects(s) {
+		objects, closed := c.Owns(s)
+		for _, o := range objects {
 			owned = append(owned, Owned{ControlID: c.ID, Object: o, Enforce: e.enforces(i, &s, r)})
 		}
+		unresolved = append(unresolved, closed...)
 	}
-	return owned
+	return owned, unresolved
 }
 
 // MayPrune reports whether what Owned does not list may be removed: no evidence
@@ -45,19 +48,4 @@ func (r Ruling) MayPrune(w *control.World) bool {
 	}
 	strongest := r.StrongestMode()
 	return strongest == hipaav1.ModeEnforce || strongest == hipaav1.ModeOff
-}
-
-// Unresolved lists what the subject's workload declares and no object that the
-// operator owns could express: it stays closed. Sorted by control, then in the
-// order of the declaration.
-func (e *Engine) Unresolved(s control.Subject, r Ruling) []string {
-	var unresolved []string
-	for i := range r.Effective.controls {
-		c := &r.Effective.controls[i]
-		if c.Unresolved == nil || !r.inForce(i) || r.mode(i) == hipaav1.ModeOff || missingEvidence(s.World, c.Needs) != nil {
-			continue
-		}
-		unresolved = append(unresolved, c.Unresolved(s)...)
-	}
-	return unresolved
 }

@@ -44,15 +44,14 @@ spec:
   selector: {app: patient-api}
   ports: [{name: http, port: 80, targetPort: http}]
 `,
-	Judges:     control.Pods | control.Services | control.Workloads,
-	Needs:      control.Proxies,
-	NeedsLive:  control.FlowPeers,
-	Check:      checkMutualTLS,
-	Mutate:     injectProxy,
-	Lasts:      hasProxies,
-	Keeps:      injection.CheckUpdate,
-	Objects:    proxyConfigurations,
-	Unresolved: unproxiedFlows,
+	Judges:    control.Pods | control.Services | control.Workloads,
+	Needs:     control.Proxies,
+	NeedsLive: control.FlowPeers,
+	Check:     checkMutualTLS,
+	Mutate:    injectProxy,
+	Lasts:     hasProxies,
+	Keeps:     injection.CheckUpdate,
+	Owns:      proxyConfiguration,
 	Breaks: control.Breaks{
 		"the node's network": breaksPod(func(p *corev1.PodSpec) { p.HostNetwork = true }),
 		"a container by the name of the proxy": breaksPod(func(p *corev1.PodSpec) {

@@ -119,35 +119,24 @@ func injectProxy(s control.Subject, pod *corev1.Pod) {
 	injection.PlanOf(&s).Apply(pod)
 }
 
-// proxyConfigurations are what the proxies of the workload are configured by. It is
-// sealed before it is written.
-func proxyConfigurations(s control.Subject) []client.Object {
+// proxyConfiguration is what the proxies of the workload are configured by, sealed
+// before it is written, and what the workload declares and they keep closed. Without a
+// configuration the object has no content, so that what stands stays.
+func proxyConfiguration(s control.Subject) (owned []client.Object, unresolved []string) {
 	if s.World.Proxy == nil || s.Workload == nil {
-		return nil
+		return nil, nil
 	}
-	owned := &corev1.ConfigMap{
+	object := &corev1.ConfigMap{
 		ObjectMeta: metav1.ObjectMeta{Namespace: s.Workload.Namespace, Name: injection.ConfigMapOf(s.Workload.Name), Labels: ownedLabels(&s)},
 	}
-	c, _, err := injection.Configuration(&s, injection.SettingsOf(&s, refusedCallers))
+	c, closed, err := injection.Configuration(&s, injection.SettingsOf(&s, refusedCallers))
 	if err != nil {
-		return []client.Object{owned} // without anything to seal, so that what stands stays; unproxiedFlows says why
+		return []client.Object{object}, []string{"its proxies get no configuration: " + err.Error()}
 	}
 	text, err := injection.Encode(c)
 	if err != nil {
-		return []client.Object{owned}
+		return []client.Object{object}, []string{"its proxies get no configuration: " + err.Error()}
 	}
-	owned.Data = map[string]string{injection.FileConfiguration: string(text)}
-	return []client.Object{owned}
-}
-
-// unproxiedFlows says what the workload declares and its proxies keep closed.
-func unproxiedFlows(s control.Subject) []string {
-	if s.World.Proxy == nil || s.Workload == nil {
-		return nil
-	}
-	_, closed, err := injection.Configuration(&s, injection.SettingsOf(&s, refusedCallers))
-	if err != nil {
-		return []string{"its proxies get no configuration: " + err.Error()}
-	}
-	return closed
+	object.Data = map[string]string{injection.FileConfiguration: string(text)}
+	return []client.Object{object}, closed
 }

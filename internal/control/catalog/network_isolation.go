@@ -70,8 +70,7 @@ spec:
 			return nil
 		}
 	},
-	Objects:    ownedPolicies,
-	Unresolved: unresolvedFlows,
+	Owns: ownedPolicies,
 	Satisfy: func(s *control.Subject) {
 		s.World.Isolation = &control.IsolationResult{Dropped: true, Detail: "a denied connection was dropped and an allowed one passed"}
 	},

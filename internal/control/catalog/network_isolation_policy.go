@@ -28,14 +28,23 @@ const (
 // ownedPolicies are the policy of the workload, or of the namespace where the
 // subject has no workload. Every field is as the API server would default it, so
 // that the live object is equal to the desired one or somebody changed it.
-func ownedPolicies(s control.Subject) []client.Object {
+func ownedPolicies(s control.Subject) (owned []client.Object, unresolved []string) {
 	if s.Workload == nil {
-		return []client.Object{defaultDeny(&s)}
+		return []client.Object{defaultDeny(&s)}, nil
 	}
-	if policy := workloadPolicy(&s, s.Workload); policy != nil && !leftAlone(&s, policy.Name) {
-		return []client.Object{policy}
+	if s.Workload.Name == reservedName {
+		return nil, []string{"metadata.name " + reservedName + " is reserved: the workload gets no policy and stays closed; create it under another name"}
 	}
-	return nil
+	declared := flows.Of(&s, s.Workload)
+	if policy := workloadPolicy(&s, s.Workload, declared); policy != nil && !leftAlone(&s, policy.Name) {
+		owned = []client.Object{policy}
+	}
+	for _, f := range declared.All() {
+		if f.Closed != "" {
+			unresolved = append(unresolved, f.Path+" "+f.Closed)
+		}
+	}
+	return owned, unresolved
 }
 
 func defaultDeny(s *control.Subject) *networkingv1.NetworkPolicy {
@@ -48,7 +57,7 @@ func defaultDeny(s *control.Subject) *networkingv1.NetworkPolicy {
 	return policy
 }
 
-func workloadPolicy(s *control.Subject, w *hipaav1.PHIWorkload) *networkingv1.NetworkPolicy {
+func workloadPolicy(s *control.Subject, w *hipaav1.PHIWorkload, declared flows.Declared) *networkingv1.NetworkPolicy {
 	if w.Name == reservedName || !flows.IsParticular(w) {
 		return nil
 	}
@@ -59,7 +68,6 @@ func workloadPolicy(s *control.Subject, w *hipaav1.PHIWorkload) *networkingv1.Ne
 	}}
 	policy.Spec.PodSelector = *w.Spec.Selector.DeepCopy()
 	policy.Spec.PolicyTypes = bothDirections()
-	declared := flows.Of(s, w)
 	for _, f := range declared.Ingress {
 		if f.Opens() {
 			policy.Spec.Ingress = append(policy.Spec.Ingress, networkingv1.NetworkPolicyIngressRule{From: policyPeers(f.Peers), Ports: policyPorts(f.Ports)})
@@ -126,7 +134,7 @@ func isOwned(s *control.Subject, policy *networkingv1.NetworkPolicy) bool {
 		if policy.Name != ownedPrefix+w.Name {
 			continue
 		}
-		want := workloadPolicy(s, w)
+		want := workloadPolicy(s, w, flows.Of(s, w))
 		if want == nil {
 			return false
 		}
@@ -154,21 +162,4 @@ func judgedWorkloads(s *control.Subject) []*hipaav1.PHIWorkload {
 		list = append(list, byName[name])
 	}
 	return list
-}
-
-// unresolvedFlows says what of the declaration stays closed.
-func unresolvedFlows(s control.Subject) []string {
-	if s.Workload == nil {
-		return nil
-	}
-	if s.Workload.Name == reservedName {
-		return []string{"metadata.name " + reservedName + " is reserved: the workload gets no policy and stays closed; create it under another name"}
-	}
-	var unresolved []string
-	for _, f := range flows.Of(&s, s.Workload).All() {
-		if f.Closed != "" {
-			unresolved = append(unresolved, f.Path+" "+f.Closed)
-		}
-	}
-	return unresolved
 }

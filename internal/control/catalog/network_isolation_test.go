@@ -65,7 +65,7 @@ func dnsPods() control.Resolver {
 
 func policyOf(t *testing.T, s control.Subject) *networkingv1.NetworkPolicy {
 	t.Helper()
-	objects := isolation.Objects(s)
+	objects, _ := isolation.Owns(s)
 	if len(objects) != 1 {
 		t.Fatalf("owns %d objects, want one", len(objects))
 	}
@@ -131,7 +131,7 @@ func TestEveryDeclaredFlowBecomesARule(t *testing.T) {
 		t.Fatalf("writing the policy: %v", err)
 	}
 	controltest.Golden(t, "testdata/policy.yaml", string(got))
-	if unresolved := isolation.Unresolved(everything().subject()); len(unresolved) > 0 {
+	if _, unresolved := isolation.Owns(everything().subject()); len(unresolved) > 0 {
 		t.Errorf("unresolved: %q", unresolved)
 	}
 }
@@ -169,7 +169,8 @@ func TestWhatStaysClosedIsNamed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := town{workloads: []*hipaav1.PHIWorkload{tc.give.Obj()}}.subject()
-			if diff := cmp.Diff(tc.want, isolation.Unresolved(s)); diff != "" {
+			_, got := isolation.Owns(s)
+			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("unresolved (-want +got):\n%s", diff)
 			}
 		})
@@ -180,14 +181,14 @@ func TestWhatStaysClosedIsNamed(t *testing.T) {
 // whole namespace.
 func TestASelectorThatSelectsEverythingOwnsNothing(t *testing.T) {
 	s := town{workloads: []*hipaav1.PHIWorkload{phitest.Workload("all").Port("http", 80).Selecting().Obj()}}.subject()
-	if got := isolation.Objects(s); len(got) > 0 {
+	if got, _ := isolation.Owns(s); len(got) > 0 {
 		t.Errorf("owns %v", got)
 	}
 }
 
 func TestTheReservedNameOwnsNothing(t *testing.T) {
 	s := town{workloads: []*hipaav1.PHIWorkload{phitest.Workload("default-deny").Obj()}}.subject()
-	if got := isolation.Objects(s); len(got) > 0 {
+	if got, _ := isolation.Owns(s); len(got) > 0 {
 		t.Errorf("owns %v, in the place of the policy that closes everything", got)
 	}
 }
@@ -225,11 +226,11 @@ func TestAPolicyThatIsThereIsNotNarrowedByAGap(t *testing.T) {
 			for _, source := range tc.missing {
 				s.World.Missing[source] = "gone"
 			}
-			if got := isolation.Objects(s); len(got) != tc.want {
+			if got, _ := isolation.Owns(s); len(got) != tc.want {
 				t.Errorf("owns %d objects, want %d", len(got), tc.want)
 			}
 			s.Workload = nil
-			if got := isolation.Objects(s); len(got) != 1 {
+			if got, _ := isolation.Owns(s); len(got) != 1 {
 				t.Errorf("the namespace owns %d objects, want its default deny whatever is missing", len(got))
 			}
 		})

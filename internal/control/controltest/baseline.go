@@ -266,13 +266,14 @@ func declare(catalog []control.Control, s *control.Subject) {
 }
 
 func own(c *control.Control, s *control.Subject) {
-	if c.Objects == nil {
+	if c.Owns == nil {
 		return
 	}
 	ofNamespace := *s
 	ofNamespace.Workload = nil
 	for _, subject := range []control.Subject{*s, ofNamespace} {
-		for _, object := range c.Objects(subject) {
+		objects, _ := c.Owns(subject)
+		for _, object := range objects {
 			if policy, is := object.(*networkingv1.NetworkPolicy); is {
 				s.World.Policies = append(s.World.Policies, policy)
 			}

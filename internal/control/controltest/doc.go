@@ -10,7 +10,7 @@
 //  3. Each break is found, refused at admission with the control's ID (unless it
 //     can only be reported) and told live, where it leaves something to look at.
 //  4. Mutate and Default are idempotent and add no violation of another control.
-//  5. Check, Mutate, Default, Objects and Unresolved are total and change nothing
+//  5. Check, Mutate, Default and Owns are total and change nothing
 //     but what Mutate and Default are handed, whatever the subject holds.
 //  6. Without its evidence there is no verdict: Unknown, and refused in Enforce.
 //  7. The denials and the reference page are the golden ones.

@@ -87,11 +87,8 @@ func ask(c *control.Control, s control.Subject) {
 	namespace.Workload = nil
 	for _, subject := range []control.Subject{s, whole, namespace} {
 		c.Check(subject)
-		if c.Objects != nil {
-			c.Objects(subject)
-		}
-		if c.Unresolved != nil {
-			c.Unresolved(subject)
+		if c.Owns != nil {
+			c.Owns(subject)
 		}
 	}
 	if c.Mutate != nil && s.Pod != nil {
