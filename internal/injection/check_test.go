@@ -9,7 +9,6 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
-	"github.com/hipaa-operator/hipaa-operator/internal/proxy/config"
 )
 
 func proxyIn(p *corev1.Pod) *corev1.Container { return &p.Spec.InitContainers[0] }
@@ -142,84 +141,61 @@ func TestWhatTheClusterAddsIsInOrder(t *testing.T) {
 }
 
 func TestServicesThatLeadPastTheProxy(t *testing.T) {
-	service := func(name string, port corev1.ServicePort) *corev1.Service {
-		s := phitest.Service(name).Selecting("app", "api").Obj()
+	service := func(port corev1.ServicePort) *corev1.Service {
+		s := phitest.Service("web").Selecting("app", "api").Obj()
 		s.Spec.Ports = []corev1.ServicePort{port}
 		return s
 	}
-	const found = "spec.containers[0].ports[0] is reached by its number 8080 from Service web, past the proxy"
-	headless := service("web", corev1.ServicePort{Port: 8080})
+	const found = "spec.ports[0].targetPort is 8080, which leads to the application past its proxy"
+	headless := service(corev1.ServicePort{Port: 8080})
 	headless.Spec.ClusterIP = corev1.ClusterIPNone
-	foreign := service("web", corev1.ServicePort{Port: 8080})
-	foreign.Spec.Selector = map[string]string{"app": "other"}
-	elsewhere := service("web", corev1.ServicePort{Port: 8080})
-	elsewhere.Namespace = "lab"
-	bare := service("web", corev1.ServicePort{Port: 8080})
+	bare := service(corev1.ServicePort{Port: 8080})
 	bare.Spec.Selector = nil
+	alias := service(corev1.ServicePort{Port: 8080})
+	alias.Spec.Type = corev1.ServiceTypeExternalName
 	tests := map[string]struct {
 		give *corev1.Service
 		want []string
 	}{
-		"by the number":                  {service("web", corev1.ServicePort{Port: 80, TargetPort: intstr.FromInt32(8080)}), []string{found}},
-		"by its own number":              {service("web", corev1.ServicePort{Port: 8080}), []string{found}},
-		"by the name":                    {service("web", corev1.ServicePort{Port: 8080, TargetPort: intstr.FromString("http")}), nil},
-		"by the number of the proxy":     {service("web", corev1.ServicePort{Port: 80, TargetPort: intstr.FromInt32(18080)}), nil},
-		"to a port that is not declared": {service("web", corev1.ServicePort{Port: 9090}), nil},
-		"by UDP":                         {service("web", corev1.ServicePort{Port: 8080, Protocol: corev1.ProtocolUDP}), nil},
+		"by the number":                  {service(corev1.ServicePort{Port: 80, TargetPort: intstr.FromInt32(8080)}), []string{found}},
+		"by its own number":              {service(corev1.ServicePort{Port: 8080}), []string{found}},
+		"by the name":                    {service(corev1.ServicePort{Port: 8080, TargetPort: intstr.FromString("http")}), nil},
+		"by the number of the proxy":     {service(corev1.ServicePort{Port: 80, TargetPort: intstr.FromInt32(18080)}), nil},
+		"to a port that is not declared": {service(corev1.ServicePort{Port: 9090}), nil},
+		"by UDP":                         {service(corev1.ServicePort{Port: 8080, Protocol: corev1.ProtocolUDP}), nil},
 		"without an address of its own":  {headless, nil},
-		"to other pods":                  {foreign, nil},
-		"in another namespace":           {elsewhere, nil},
 		"to nobody":                      {bare, nil},
+		"to another name":                {alias, nil},
 		"that is not there":              {nil, nil},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			plan := planFor(api().Obj())
-			plan.Services = []*corev1.Service{tt.give}
-			expectFindings(t, tt.want, plan.Check(applied(plan, apiPod().Obj())))
+			expectFindings(t, tt.want, planFor(api().Obj()).CheckService(tt.give, []*corev1.Pod{apiPod().Obj()}))
 		})
 	}
-	t.Run("the remedy, where nothing has a name", func(t *testing.T) {
-		plan := planFor(phitest.Workload("api").Port("8080", 8080).Obj())
-		plan.Services = []*corev1.Service{service("web", corev1.ServicePort{Port: 8080})}
-		findings := plan.Check(applied(plan, phitest.Pod("api").Obj()))
-		if want := "name the port in the container, and by that name in targetPort of the Service"; len(findings) != 1 || findings[0].Remedy != want {
-			t.Errorf("findings %v, want the remedy %q", findings, want)
-		}
-	})
+	digits := phitest.Workload("api").Port("8080", 8080).Obj()
+	remedies := map[string]struct {
+		plan *Plan
+		pods []*corev1.Pod
+		want string
+	}{
+		"as a container calls the port":   {planFor(digits), []*corev1.Pod{apiPod().Obj()}, "name the port: targetPort: http"},
+		"as the workload calls it":        {planFor(api().Obj()), nil, "name the port: targetPort: http"},
+		"where nothing has a name for it": {planFor(digits), []*corev1.Pod{phitest.Pod("api").Obj()}, "name the port in the container, and by that name in targetPort"},
+	}
+	for name, tt := range remedies {
+		t.Run("the remedy, "+name, func(t *testing.T) {
+			findings := tt.plan.CheckService(service(corev1.ServicePort{Port: 8080}), tt.pods)
+			if len(findings) != 1 || findings[0].Remedy != tt.want {
+				t.Errorf("findings %v, want the remedy %q", findings, tt.want)
+			}
+		})
+	}
 }
 
-func TestCallsThatLoopbackHasNoPortFor(t *testing.T) {
-	call := func(port int) config.Outbound {
-		return config.Outbound{Names: []string{"lab.ehr.svc.cluster.local"}, Port: port}
-	}
-	tests := map[string]struct {
-		give []config.Outbound
-		want []string
-	}{
-		"at a port of its own": {[]config.Outbound{call(8080), call(8080)}, []string{
-			"spec.containers[0].ports[0] is 8080, which the proxy needs on loopback for calls to lab.ehr.svc.cluster.local: one of the two does not start",
-		}},
-		"at a port that it only states": {[]config.Outbound{call(9090)}, []string{
-			"spec.containers[0].ports[1] is 9090, which the proxy needs on loopback for calls to lab.ehr.svc.cluster.local: one of the two does not start",
-		}},
-		"at the proxy's": {[]config.Outbound{call(18080)}, []string{
-			" belongs to a PHIWorkload that calls lab.ehr.svc.cluster.local at 18080, where its proxy listens for others",
-		}},
-		"at any other":       {[]config.Outbound{call(80), call(53)}, nil},
-		"at what is no port": {[]config.Outbound{call(0), call(1 << 20), {Port: 8080}}, nil},
-	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			plan := planFor(api().Obj())
-			plan.Calls = tt.give
-			expectFindings(t, tt.want, plan.Check(applied(plan, apiPod().Listens("metrics", 9090).Obj())))
-		})
-	}
-	t.Run("a workload at the proxy's own port", func(t *testing.T) {
-		plan := planFor(phitest.Workload("api").Port("a", 8080).Port("b", 18080).Obj())
-		expectFindings(t, []string{" belongs to a PHIWorkload that declares port 18080, where the proxy listens"}, plan.Check(applied(plan, phitest.Pod("api").Obj())))
-	})
+func TestAPortWhereTheProxyListens(t *testing.T) {
+	plan := planFor(phitest.Workload("api").Port("a", 8080).Port("b", 18080).Obj())
+	expectFindings(t, []string{" belongs to a PHIWorkload that declares port 18080, where the proxy listens"}, plan.Check(applied(plan, phitest.Pod("api").Obj())))
 }
 
 func TestARunningPodIsJudgedByItsTime(t *testing.T) {

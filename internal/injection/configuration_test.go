@@ -185,6 +185,19 @@ func TestConfiguration(t *testing.T) {
 		"a Service by the number of its port": {
 			give: town{workload: calling, parties: services(serviceOf("db", port(5432, intstr.FromInt32(5432))))}, want: []string{inNobody, outDB},
 		},
+		"a Service at a port that the application listens on": {
+			give: town{workload: calling, parties: services(serviceOf("db", port(8080, intstr.FromString("postgres"))))}, want: []string{inNobody},
+			closed: []string{"spec.egress.to[0]: db.ehr.svc.cluster.local is called at 8080, where the application listens itself in the pod: let its Service have another port"},
+		},
+		"a Service at a port that a container states": {
+			give:   town{workload: calling, pods: []*corev1.Pod{apiPod().Listens("metrics", 9090).Obj()}, parties: services(serviceOf("db", port(9090, intstr.FromString("postgres"))))},
+			want:   []string{inNobody},
+			closed: []string{"spec.egress.to[0]: db.ehr.svc.cluster.local is called at 9090, where the application listens itself in the pod: let its Service have another port"},
+		},
+		"a Service at a port that the proxy has": {
+			give: town{workload: calling, parties: services(serviceOf("db", port(18080, intstr.FromString("postgres"))))}, want: []string{inNobody},
+			closed: []string{"spec.egress.to[0]: db.ehr.svc.cluster.local is called at 18080, where the proxy listens for others in the pod: let its Service have another port"},
+		},
 		"a Service at another port": {
 			give: town{workload: calling, parties: services(serviceOf("db", port(80, intstr.FromString("postgres"))))},
 			want: []string{inNobody, "out db.ehr.svc.cluster.local:80 > db.ehr.svc.cluster.local:80 TCP Mutual [ehr/sa/db]"},

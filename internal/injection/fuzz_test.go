@@ -122,10 +122,9 @@ func TestRandomPods(t *testing.T) {
 func expectTotal(t *testing.T, pod *corev1.Pod) {
 	t.Helper()
 	plan := planFor(api().Port("web", 80).Port("8080", 55536).Obj())
-	plan.Services = []*corev1.Service{serviceOf("api", port(8080, intstr.FromInt32(8080)))}
-	plan.Calls = []config.Outbound{{Names: []string{"db"}, Port: 80}}
 	before := pod.DeepCopy()
 	plan.Check(pod)
+	plan.CheckService(serviceOf("api", port(8080, intstr.FromInt32(8080))), []*corev1.Pod{pod})
 	running := plan.Running(pod)
 	running.Check(pod)
 	probes := probesOf([]*corev1.Pod{pod})

@@ -191,7 +191,6 @@ func (a *realApplication) describe(t *testing.T, text *strings.Builder, w *hipaa
 		t.Errorf("the proxy refuses the configuration: %v", err)
 	}
 	plan := planFor(w)
-	plan.Services, plan.Calls = a.services, c.Outbound
 	pod := expectSettled(t, plan, a.pods[w.Name][0])
 	written, err := sigsyaml.Marshal(pod)
 	if err != nil {
@@ -200,6 +199,14 @@ func (a *realApplication) describe(t *testing.T, text *strings.Builder, w *hipaa
 	fmt.Fprintf(text, "# %s: the pod\n%s\n# %s: what is found in it\n", w.Name, written, w.Name)
 	for _, f := range plan.Check(pod) {
 		fmt.Fprintf(text, "%s %s; %s\n", f.Path, f.Message, f.Remedy)
+	}
+	for _, service := range a.services {
+		if !selects(service, pod) {
+			continue
+		}
+		for _, f := range plan.CheckService(service, []*corev1.Pod{pod}) {
+			fmt.Fprintf(text, "Service %s: %s %s; %s\n", service.Name, f.Path, f.Message, f.Remedy)
+		}
 	}
 	fmt.Fprintf(text, "\n# %s: config.json\n%s\n# %s: what stays closed\n%s\n", w.Name, configuration, w.Name, strings.Join(append(closed, ""), "\n"))
 }

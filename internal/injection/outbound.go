@@ -29,7 +29,7 @@ func (b *builder) outbound() []config.Outbound {
 	if b.workload.Spec.Egress == nil {
 		return nil
 	}
-	calls := map[end]config.Outbound{}
+	calls := map[end]planned{}
 	for i := range b.workload.Spec.Egress.To {
 		to, path := &b.workload.Spec.Egress.To[i], fmt.Sprintf("spec.egress.to[%d]", i)
 		switch {
@@ -44,21 +44,34 @@ func (b *builder) outbound() []config.Outbound {
 			b.serviceCalls(calls, path, types.NamespacedName{Namespace: cmp.Or(to.Service.Namespace, b.workload.Namespace), Name: to.Service.Name})
 		}
 	}
+	b.freeLoopback(calls)
+	b.share(calls, config.MaxOutbound)
 	book := addressBook{taken: map[uint32]string{}}
 	var list []config.Outbound
-	for _, at := range slices.SortedFunc(maps.Keys(calls), func(x, y end) int {
-		return cmp.Or(cmp.Compare(x.name, y.name), cmp.Compare(x.port, y.port))
-	}) {
-		call := calls[at]
+	for _, at := range sorted(calls) {
+		call := calls[at].Outbound
 		call.Names, call.Port, call.Address = []string{at.name}, at.port, book.of(at.name).String()
 		list = append(list, call)
 	}
 	return list
 }
 
+// planned is a call, and the entry of the declaration that it comes from.
+type planned struct {
+	config.Outbound
+	path string
+}
+
+// sorted are the ends of calls, by their names and ports.
+func sorted(calls map[end]planned) []end {
+	return slices.SortedFunc(maps.Keys(calls), func(x, y end) int {
+		return cmp.Or(cmp.Compare(x.name, y.name), cmp.Compare(x.port, y.port))
+	})
+}
+
 // add takes a call, unless the same end is declared as something stricter: a workload's
 // Service that is declared as a plain one too stays mutual.
-func add(calls map[end]config.Outbound, at end, call config.Outbound) {
+func add(calls map[end]planned, at end, call planned) {
 	if had, known := calls[at]; known && had.Trust == config.Mutual {
 		if call.Trust != config.Mutual || had.Upstream != call.Upstream {
 			return
@@ -69,7 +82,7 @@ func add(calls map[end]config.Outbound, at end, call config.Outbound) {
 }
 
 // workloadCalls are the Services that lead to a PHI workload.
-func (b *builder) workloadCalls(calls map[end]config.Outbound, path string, key types.NamespacedName) {
+func (b *builder) workloadCalls(calls map[end]planned, path string, key types.NamespacedName) {
 	workload := b.workloadAt(key)
 	if workload == nil {
 		return // flows say so
@@ -87,7 +100,7 @@ func (b *builder) workloadCalls(calls map[end]config.Outbound, path string, key 
 			continue
 		}
 		for i := range service.Spec.Ports {
-			leads = b.servicePort(calls, serving{workload, pods, service, &service.Spec.Ports[i]}, to) || leads
+			leads = b.servicePort(calls, serving{path, workload, pods, service, &service.Spec.Ports[i]}, to) || leads
 		}
 	}
 	if !leads {
@@ -107,6 +120,7 @@ func answersHandshakes(w *hipaav1.PHIWorkload, pods []*corev1.Pod) bool {
 
 // serving is a port of a Service before a workload.
 type serving struct {
+	path     string
 	workload *hipaav1.PHIWorkload
 	pods     []*corev1.Pod
 	service  *corev1.Service
@@ -116,7 +130,7 @@ type serving struct {
 // servicePort adds the names of one port, and reports whether it leads to a declared
 // one. Who is called is whom it leads to; nobody in particular is an application without
 // a proxy.
-func (b *builder) servicePort(calls map[end]config.Outbound, s serving, to []config.Peer) bool {
+func (b *builder) servicePort(calls map[end]planned, s serving, to []config.Peer) bool {
 	if s.port.Protocol != corev1.ProtocolTCP && s.port.Protocol != "" {
 		return false
 	}
@@ -141,7 +155,7 @@ func (b *builder) servicePort(calls map[end]config.Outbound, s serving, to []con
 	for _, name := range names {
 		host, upstream := b.host(name), call
 		upstream.Upstream = net.JoinHostPort(host, strconv.Itoa(int(dialled)))
-		add(calls, end{host, int(s.port.Port)}, upstream)
+		add(calls, end{host, int(s.port.Port)}, planned{upstream, s.path})
 	}
 	return true
 }
@@ -183,7 +197,7 @@ func (s *serving) target(plan *Plan, pod *corev1.Pod) int32 {
 }
 
 // serviceCalls are the ports of a Service outside the PHI workloads.
-func (b *builder) serviceCalls(calls map[end]config.Outbound, path string, key types.NamespacedName) {
+func (b *builder) serviceCalls(calls map[end]planned, path string, key types.NamespacedName) {
 	service := b.subject.World.Services[key]
 	if service == nil {
 		return // flows say so
@@ -199,8 +213,8 @@ func (b *builder) serviceCalls(calls map[end]config.Outbound, path string, key t
 			dialled = number
 		}
 		host := b.host(key.Name + "." + key.Namespace)
-		add(calls, end{host, int(port.Port)}, config.Outbound{
+		add(calls, end{host, int(port.Port)}, planned{config.Outbound{
 			Upstream: net.JoinHostPort(host, strconv.Itoa(int(dialled))), Protocol: config.TCP, Trust: config.Plain,
-		})
+		}, path})
 	}
 }

@@ -10,7 +10,6 @@ import (
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/control"
-	"github.com/hipaa-operator/hipaa-operator/internal/proxy/config"
 )
 
 const (
@@ -61,10 +60,6 @@ type Plan struct {
 	// Searches and Options are how the cluster's own pods complete names.
 	Searches []string
 	Options  []corev1.PodDNSConfigOption
-	// Services are those of the pod's namespace; the ones that select the pod count.
-	Services []*corev1.Service
-	// Calls are what the configuration lets the application call.
-	Calls []config.Outbound
 }
 
 // isPort reports whether a number can be a port; only files have others.

@@ -1,8 +1,11 @@
 package injection
 
 import (
+	"fmt"
+
 	corev1 "k8s.io/api/core/v1"
 
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/control"
 	"github.com/hipaa-operator/hipaa-operator/internal/reach"
 )
@@ -34,7 +37,7 @@ func (p *Plan) ports(pod *corev1.Pod, proxy *corev1.Container) []control.Finding
 				But("let the application listen on another port, and declare that"))
 		}
 	}
-	return append(append(findings, p.services(pod, names)...), p.calls(pod)...)
+	return findings
 }
 
 func isNamed(names portNames, name string) bool {
@@ -46,30 +49,40 @@ func isNamed(names portNames, name string) bool {
 	return false
 }
 
-// services are those that lead to the application by the number of its port.
-func (p *Plan) services(pod *corev1.Pod, names portNames) []control.Finding {
+// CheckService says which ports of a Service lead to the application past the proxy, by
+// the numbers of its ports. Its pods tell what to call them by instead.
+func (p *Plan) CheckService(service *corev1.Service, pods []*corev1.Pod) []control.Finding {
+	// Callers of a headless one find the pods, and their proxies know the port.
+	if service == nil || service.Spec.ClusterIP == corev1.ClusterIPNone || service.Spec.Type == corev1.ServiceTypeExternalName || len(service.Spec.Selector) == 0 {
+		return nil
+	}
 	var findings []control.Finding
-	for _, service := range p.Services {
-		// Callers of a headless one find the pod, and their proxies know the port.
-		if service == nil || !selects(service, pod) || service.Spec.ClusterIP == corev1.ClusterIPNone {
+	for i := range service.Spec.Ports {
+		port := &service.Spec.Ports[i]
+		own := p.declared(reach.TargetPort(port).First)
+		if own == nil || port.Protocol != corev1.ProtocolTCP && port.Protocol != "" {
 			continue
 		}
-		for i := range service.Spec.Ports {
-			port := &service.Spec.Ports[i]
-			own := p.declared(reach.TargetPort(port).First)
-			if own == nil || port.Protocol != corev1.ProtocolTCP && port.Protocol != "" {
-				continue
-			}
-			f := control.Failed(pathOfPort(pod, own.Port), "is reached by its number %d from Service %s, past the proxy", own.Port, service.Name)
-			if name := names[control.ListenPort(own.Port)]; name != "" {
-				f = f.But("name the port in the Service: targetPort: %s", name)
-			} else {
-				f = f.But("name the port in the container, and by that name in targetPort of the Service")
-			}
-			findings = append(findings, f)
+		f := control.Failed(fmt.Sprintf("spec.ports[%d].targetPort", i), "is %d, which leads to the application past its proxy", own.Port)
+		if name := p.nameOf(own, pods); isPortName(name) {
+			f = f.But("name the port: targetPort: %s", name)
+		} else {
+			f = f.But("name the port in the container, and by that name in targetPort")
 		}
+		findings = append(findings, f)
 	}
 	return findings
+}
+
+// nameOf is by what name Services lead to the proxy for a port: as pods have it, or else
+// as the workload calls it.
+func (p *Plan) nameOf(port *hipaav1.WorkloadPort, pods []*corev1.Pod) string {
+	for _, pod := range pods {
+		if name := p.names(pod)[control.ListenPort(port.Port)]; name != "" {
+			return name
+		}
+	}
+	return port.Name
 }
 
 // selects reports whether a Service leads to a pod.
@@ -83,43 +96,4 @@ func selects(service *corev1.Service, pod *corev1.Pod) bool {
 		}
 	}
 	return len(service.Spec.Selector) > 0
-}
-
-// pathOfPort is where a container states a port, the pod as a whole where none does.
-func pathOfPort(pod *corev1.Pod, number int32) string {
-	for _, port := range portsOf(pod) {
-		if port.ContainerPort == number {
-			return port.path
-		}
-	}
-	return ""
-}
-
-// elsewhere is the remedy for calls that the proxy cannot take.
-const elsewhere = "let the Service that it calls have another port, which nothing in this pod listens on"
-
-// calls are those that the proxy cannot take, because loopback has one set of ports: who
-// listens on a port of every address has it on all of them.
-func (p *Plan) calls(pod *corev1.Pod) []control.Finding {
-	var findings []control.Finding
-	told := map[int]bool{}
-	for i := range p.Calls {
-		call := &p.Calls[i]
-		if call.Port < 1 || call.Port > lastPort || told[call.Port] || len(call.Names) == 0 {
-			continue
-		}
-		number := int32(call.Port)
-		at := pathOfPort(pod, number)
-		switch {
-		case p.listens(number) && number != resolverPort:
-			told[call.Port] = true
-			findings = append(findings, control.Failed("", "belongs to a PHIWorkload that calls %s at %d, where its proxy listens for others", call.Names[0], number).
-				But(elsewhere))
-		case at != "" || p.declared(number) != nil:
-			told[call.Port] = true
-			findings = append(findings, control.Failed(at, "is %d, which the proxy needs on loopback for calls to %s: one of the two does not start", number, call.Names[0]).
-				But(elsewhere))
-		}
-	}
-	return findings
 }

@@ -31,17 +31,22 @@ func ConfigMapOf(workload string) string { return "hipaa-" + workload + "-proxy"
 func PlanOf(s *control.Subject) *Plan {
 	proxy, w := s.World.Proxy, s.Workload
 	plan := &Plan{
-		UID: string(w.UID), Generation: 1, Ports: w.Spec.Ports,
+		UID: string(w.UID), Generation: generationFor(w), Ports: w.Spec.Ports,
 		Image: proxy.Image, Former: proxy.Former, Resources: resourcesOf(s.Profile.Transmission.Proxy), User: proxy.User,
 		Issuer: proxy.Issuer, Audience: enrol.Audience, Roots: proxy.Roots,
 		NameServers: NameServersOf(s), ConfigMap: ConfigMapOf(w.Name),
 		Searches: []string{w.Namespace + ".svc." + proxy.ClusterDomain, "svc." + proxy.ClusterDomain, proxy.ClusterDomain},
 		Options:  []corev1.PodDNSConfigOption{{Name: "ndots", Value: ptr.To("5")}},
 	}
-	if w.Status.Proxy != nil {
-		plan.Generation = w.Status.Proxy.ConfigurationGeneration
-	}
 	return plan
+}
+
+// generationFor is the generation of a workload's configuration; the first is 1.
+func generationFor(w *hipaav1.PHIWorkload) int64 {
+	if w.Status.Proxy == nil {
+		return 1
+	}
+	return w.Status.Proxy.ConfigurationGeneration
 }
 
 // NameServersOf are whom the proxies of the subject's workload ask for names: those that
@@ -82,12 +87,9 @@ func resourcesOf(p *hipaav1.ProxyParameters) corev1.ResourceRequirements {
 func SettingsOf(s *control.Subject, refusal config.Refusal) Settings {
 	proxy := s.World.Proxy
 	with := Settings{
-		Generation: 1, TrustDomain: proxy.TrustDomain, ClusterDomain: proxy.ClusterDomain,
+		Generation: generationFor(s.Workload), TrustDomain: proxy.TrustDomain, ClusterDomain: proxy.ClusterDomain,
 		OutageGrace: config.Duration(defaultGrace), Refusal: refusal,
 		NameServers: NameServersOf(s), Pods: s.World.Pods, Parties: s.World.Parties,
-	}
-	if s.Workload.Status.Proxy != nil {
-		with.Generation = s.Workload.Status.Proxy.ConfigurationGeneration
 	}
 	if p := s.Profile.Transmission.Proxy; p != nil {
 		with.TLS.MinVersion = string(p.MinimumTLS)
@@ -106,16 +108,4 @@ func Regenerate(encoded []byte, generation int64) ([]byte, error) {
 	}
 	c.Workload.Generation = generation
 	return Encode(c)
-}
-
-// PortName is by what name a Service leads to the proxy for a port of the subject's
-// workload: as its pods have it, or else as the workload calls it.
-func PortName(s *control.Subject, port *hipaav1.WorkloadPort) string {
-	plan := &Plan{Ports: s.Workload.Spec.Ports}
-	for _, pod := range s.World.Pods {
-		if name := plan.names(pod)[control.ListenPort(port.Port)]; name != "" {
-			return name
-		}
-	}
-	return port.Name
 }

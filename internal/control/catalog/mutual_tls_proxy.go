@@ -1,8 +1,6 @@
 package catalog
 
 import (
-	"fmt"
-
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -12,7 +10,6 @@ import (
 	"github.com/hipaa-operator/hipaa-operator/internal/hipaa"
 	"github.com/hipaa-operator/hipaa-operator/internal/injection"
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/config"
-	"github.com/hipaa-operator/hipaa-operator/internal/reach"
 )
 
 // refusedCallers is what callers are told of the safeguard.
@@ -29,7 +26,7 @@ func checkMutualTLS(s control.Subject) []control.Finding {
 	case s.Kind() == control.Pods:
 		return checkProxied(&s)
 	case s.Kind() == control.Services:
-		return checkTargets(&s)
+		return injection.PlanOf(&s).CheckService(s.Service, s.World.Pods)
 	default:
 		return nil
 	}
@@ -83,28 +80,6 @@ func checkProxied(s *control.Subject) []control.Finding {
 		*plan = plan.Beside(s.Pod)
 	}
 	return append(findings, plan.Check(s.Pod)...)
-}
-
-// checkTargets judges a Service that leads to the workload.
-func checkTargets(s *control.Subject) []control.Finding {
-	if s.Service.Spec.ClusterIP == corev1.ClusterIPNone || s.Service.Spec.Type == corev1.ServiceTypeExternalName || len(s.Service.Spec.Selector) == 0 {
-		return nil
-	}
-	var findings []control.Finding
-	for i := range s.Service.Spec.Ports {
-		port := &s.Service.Spec.Ports[i]
-		if port.Protocol != corev1.ProtocolTCP && port.Protocol != "" {
-			continue
-		}
-		number := reach.TargetPort(port).First
-		for j := range s.Workload.Spec.Ports {
-			if own := &s.Workload.Spec.Ports[j]; own.Port == number {
-				findings = append(findings, control.Failed(fmt.Sprintf("spec.ports[%d].targetPort", i), "is %d, which leads to the application past its proxy", number).
-					But("name the port: targetPort: %s", injection.PortName(s, own)))
-			}
-		}
-	}
-	return findings
 }
 
 // hasProxies reports whether other workloads know this one by its proxies. A new pod

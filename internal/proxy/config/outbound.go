@@ -53,11 +53,13 @@ type Outbound struct {
 	Connections int `json:"connections,omitzero"`
 }
 
+// MaxOutbound is how many ends a proxy calls.
+const MaxOutbound = 1024
+
 // Bounds of what is called.
 const (
 	maxUpstreams  = 8
 	maxForwarded  = 256
-	maxOutbound   = 1024
 	maxNames      = 64
 	maxNameLength = 253
 )
@@ -125,8 +127,8 @@ func IsNameServer(s string) bool {
 }
 
 func (c *Configuration) validateOutbound(bad *complaints) {
-	if len(c.Outbound) > maxOutbound {
-		bad.add("outbound", "has %d entries; keep at most %d", len(c.Outbound), maxOutbound)
+	if len(c.Outbound) > MaxOutbound {
+		bad.add("outbound", "has %d entries; keep at most %d", len(c.Outbound), MaxOutbound)
 		return
 	}
 	addresses, ends := map[string]string{}, map[netip.AddrPort]bool{}
