@@ -5,6 +5,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -29,6 +30,10 @@ type Proxy struct {
 	// NameServers are the cluster's, sorted.
 	NameServers []netip.AddrPort
 }
+
+// DefaultOutageGrace is for how long proxies take a known peer's certificate after its
+// end while the issuer cannot be reached, where profiles are silent.
+const DefaultOutageGrace = 72 * time.Hour
 
 // ProxyContainer is the name of the proxy's container in every pod.
 const ProxyContainer = "phi-proxy"

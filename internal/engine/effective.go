@@ -146,8 +146,16 @@ func (e *Engine) Resolve(profiles []*hipaav1.ComplianceProfile, namespace *corev
 	m := newMerge(e, now)
 	m.addCustom(chosen)
 	m.effective.modes = make([]hipaav1.Mode, len(m.effective.controls))
-	for _, name := range slices.Sorted(maps.Keys(chosen.inForce)) {
+	for _, name := range chosen.governing {
 		m.add(chosen.byName[name], chosen.inForce[name])
+	}
+	if len(chosen.inForce) > len(chosen.governing) {
+		m.settle()
+	}
+	for _, name := range slices.Sorted(maps.Keys(chosen.inForce)) {
+		if !slices.Contains(chosen.governing, name) {
+			m.add(chosen.byName[name], chosen.inForce[name])
+		}
 	}
 	m.effective.NotFound = slices.Sorted(maps.Keys(chosen.notFound))
 	m.tighten(w)
@@ -162,8 +170,11 @@ type choice struct {
 	notFound map[string]bool
 	// governed says that a profile selects the namespace.
 	governed bool
-	workload *hipaav1.PHIWorkload
-	now      time.Time
+	// governing are those that do and what they extend, sorted; others are named by the
+	// workload.
+	governing []string
+	workload  *hipaav1.PHIWorkload
+	now       time.Time
 }
 
 func choose(profiles []*hipaav1.ComplianceProfile, namespace *corev1.Namespace, w *hipaav1.PHIWorkload, now time.Time) *choice {
@@ -183,6 +194,7 @@ func choose(profiles []*hipaav1.ComplianceProfile, namespace *corev1.Namespace, 
 			c.reach(p.Name, time.Time{})
 		}
 	}
+	c.governing = slices.Sorted(maps.Keys(c.inForce))
 	if w != nil && w.Spec.ProfileRef != nil {
 		c.reach(w.Spec.ProfileRef.Name, time.Time{})
 	}
@@ -231,6 +243,24 @@ func newMerge(e *Engine, now time.Time) *merge {
 		},
 		controls: e.controls,
 	}}
+}
+
+// settle writes down the defaults of limits that no governing profile states, so that a
+// profile which the team of a workload names loosens none of them.
+func (m *merge) settle() {
+	p := m.effective.Parameters
+	p.Transmission.Proxy = strictestProxy(p.Transmission.Proxy, settledProxy(p.Transmission.Proxy))
+	p.Session.IdleTimeout, p.Session.AbsoluteTimeout = p.Session.Idle(), p.Session.Absolute()
+	p.Vulnerabilities.CriticalAge, p.Vulnerabilities.ReportAge = p.Vulnerabilities.Critical(), p.Vulnerabilities.Report()
+}
+
+// settledProxy is what proxies go by of what p leaves open.
+func settledProxy(p *hipaav1.ProxyParameters) *hipaav1.ProxyParameters {
+	settled := &hipaav1.ProxyParameters{MinimumTLS: hipaav1.TLS13, OutageGrace: &metav1.Duration{Duration: control.DefaultOutageGrace}}
+	if p != nil {
+		settled.MinimumTLS, settled.OutageGrace = cmp.Or(p.MinimumTLS, settled.MinimumTLS), cmp.Or(p.OutageGrace, settled.OutageGrace)
+	}
+	return settled
 }
 
 func (m *merge) add(p *hipaav1.ComplianceProfile, paused time.Time) {

@@ -438,6 +438,41 @@ func TestTheStrictestProxyCounts(t *testing.T) {
 	}
 }
 
+// The team of a workload chooses which profile it names.
+func TestAProfileThatAWorkloadNamesLoosensNoDefault(t *testing.T) {
+	lax := phitest.Profile("lax").OnlyByName().With(func(spec *hipaav1.ComplianceProfileSpec) {
+		spec.Transmission = &hipaav1.TransmissionParameters{Proxy: &hipaav1.ProxyParameters{
+			MinimumTLS: hipaav1.TLS12, OutageGrace: &metav1.Duration{Duration: 200 * time.Hour},
+		}}
+		spec.Session = &hipaav1.SessionParameters{IdleTimeout: &metav1.Duration{Duration: time.Hour}, AbsoluteTimeout: &metav1.Duration{Duration: 24 * time.Hour}}
+		spec.Vulnerabilities = &hipaav1.VulnerabilityParameters{CriticalMaxAgeDays: 90, ReportMaxAgeDays: 30}
+	})
+	e := newEngine(t, pair()...)
+	effective, err := e.Resolve(profiles(phitest.Profile("silent"), lax), ehr(), phitest.Workload("api").Profile("lax").Obj(), phitest.Epoch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := effective.Parameters
+	if got := *p.Transmission.Proxy; got.MinimumTLS != hipaav1.TLS13 || got.OutageGrace.Duration != control.DefaultOutageGrace {
+		t.Errorf("proxies speak TLS %s and wait %v", got.MinimumTLS, got.OutageGrace.Duration)
+	}
+	if p.Session.Idle() != 15*time.Minute || p.Session.Absolute() != 12*time.Hour {
+		t.Errorf("sessions end after %v and %v", p.Session.Idle(), p.Session.Absolute())
+	}
+	if day := 24 * time.Hour; p.Vulnerabilities.Critical() != 30*day || p.Vulnerabilities.Report() != 7*day {
+		t.Errorf("holes may be open for %v, and reports %v old", p.Vulnerabilities.Critical(), p.Vulnerabilities.Report())
+	}
+	governs, err := e.Resolve(profiles(phitest.Profile("silent"), phitest.Profile("lax").With(func(spec *hipaav1.ComplianceProfileSpec) {
+		spec.Transmission = lax.Obj().Spec.Transmission
+	})), ehr(), phitest.Workload("api").Profile("lax").Obj(), phitest.Epoch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := governs.Parameters.Transmission.Proxy; got.MinimumTLS != hipaav1.TLS12 {
+		t.Errorf("a profile that governs does not count: TLS %s", got.MinimumTLS)
+	}
+}
+
 func TestAWorkloadShortensLimitsAndLengthensNone(t *testing.T) {
 	for name, tc := range map[string]struct {
 		profile        *phitest.ProfileBuilder

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"net/netip"
 	"slices"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -18,7 +17,6 @@ import (
 
 // Defaults of what profiles say about proxies.
 const (
-	defaultGrace  = 72 * time.Hour
 	defaultCPU    = "20m"
 	defaultMemory = "64Mi"
 )
@@ -88,7 +86,7 @@ func SettingsOf(s *control.Subject, refusal config.Refusal) Settings {
 	proxy := s.World.Proxy
 	with := Settings{
 		Generation: generationFor(s.Workload), TrustDomain: proxy.TrustDomain, ClusterDomain: proxy.ClusterDomain,
-		OutageGrace: config.Duration(defaultGrace), Refusal: refusal,
+		OutageGrace: config.Duration(control.DefaultOutageGrace), Refusal: refusal,
 		NameServers: NameServersOf(s), Pods: s.World.Pods, Parties: s.World.Parties,
 	}
 	if p := s.Profile.Transmission.Proxy; p != nil {
