@@ -2,7 +2,6 @@ package injection
 
 import (
 	"fmt"
-	"path"
 	"reflect"
 	"slices"
 	"strings"
@@ -34,7 +33,7 @@ func (p *Plan) Check(pod *corev1.Pod) []control.Finding {
 	p.Apply(want)
 	return slices.Concat(
 		p.proxy(pod, &want.Spec.InitContainers[0]), surroundings(pod, want), notTurned(pod),
-		p.imitations(pod), p.tokens(pod), besides(pod), p.ports(pod, &want.Spec.InitContainers[0]),
+		p.imitations(pod), p.tokens(pod), besides(pod), p.hosts(pod), p.ports(pod, &want.Spec.InitContainers[0]),
 	)
 }
 
@@ -184,7 +183,7 @@ func (p *Plan) imitations(pod *corev1.Pod) []control.Finding {
 			findings = append(findings, control.Failed(at+".securityContext.runAsUser", "is %d, which only the proxy runs under", *user).But("give it another user id"))
 		}
 		for i := range c.VolumeMounts {
-			if path.Clean(c.VolumeMounts[i].MountPath) == control.ResolverFile {
+			if shadowsNames(&c.VolumeMounts[i]) {
 				findings = append(findings, control.Failed(fmt.Sprintf("%s.volumeMounts[%d]", at, i), "replaces what has the application ask the proxy for names").But("mount nothing there"))
 			}
 		}

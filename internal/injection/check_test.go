@@ -79,6 +79,21 @@ func TestCheckFindsWhatIsNotAsItWasMade(t *testing.T) {
 		"a resolver of its own": {func(p *corev1.Pod) {
 			p.Spec.Containers[0].VolumeMounts = []corev1.VolumeMount{{Name: "mine", MountPath: "/etc/./resolv.conf"}}
 		}, []string{"spec.containers[0].volumeMounts[0] replaces what has the application ask the proxy for names"}},
+		"a hosts file of its own": {func(p *corev1.Pod) {
+			p.Spec.Containers[0].VolumeMounts = []corev1.VolumeMount{{Name: "mine", MountPath: "/etc/hosts"}}
+		}, []string{"spec.containers[0].volumeMounts[0] replaces what has the application ask the proxy for names"}},
+		"names of the cluster in the hosts file": {func(p *corev1.Pod) {
+			p.Spec.HostAliases = []corev1.HostAlias{
+				{IP: "192.0.2.1", Hostnames: []string{"pacs", "pacs.hospital.example.", "lab", "db.other", "svc"}},
+				{IP: "192.0.2.2", Hostnames: []string{"DB", "db.ehr.", "db.ehr.svc", "web.ehr.svc.cluster.local", "lab.lis"}},
+			}
+		}, []string{
+			"spec.hostAliases[1].hostnames[0] is a name of the cluster, which the proxy answers for",
+			"spec.hostAliases[1].hostnames[1] is a name of the cluster, which the proxy answers for",
+			"spec.hostAliases[1].hostnames[2] is a name of the cluster, which the proxy answers for",
+			"spec.hostAliases[1].hostnames[3] is a name of the cluster, which the proxy answers for",
+			"spec.hostAliases[1].hostnames[4] is a name of the cluster, which the proxy answers for",
+		}},
 		"another token for the issuer": {func(p *corev1.Pod) {
 			p.Spec.Volumes = append(p.Spec.Volumes, corev1.Volume{Name: "mine", VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{
 				Sources: []corev1.VolumeProjection{{ServiceAccountToken: &corev1.ServiceAccountTokenProjection{Audience: "vault", Path: "t"}}, {ServiceAccountToken: &corev1.ServiceAccountTokenProjection{Audience: "issuer.hipaa-operator.io", Path: "u"}}},
@@ -96,7 +111,7 @@ func TestCheckFindsWhatIsNotAsItWasMade(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			plan := planFor(api().Obj())
+			plan := planFor(api().To(phitest.ToWorkload("db"), phitest.ToService("lis", "lab")).Obj())
 			pod := applied(plan, apiPod().Obj())
 			tt.change(pod)
 			expectFindings(t, tt.want, plan.Check(pod))

@@ -34,6 +34,7 @@ func planFor(w *hipaav1.PHIWorkload) *Plan {
 		ConfigMap:   w.Name + "-proxy",
 		Searches:    []string{w.Namespace + ".svc.cluster.local", "svc.cluster.local", "cluster.local"},
 		Options:     []corev1.PodDNSConfigOption{{Name: "ndots", Value: ptr.To("5")}},
+		Calls:       callsOf(w),
 	}
 }
 

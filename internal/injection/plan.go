@@ -60,6 +60,9 @@ type Plan struct {
 	// Searches and Options are how the cluster's own pods complete names.
 	Searches []string
 	Options  []corev1.PodDNSConfigOption
+	// Calls are Services that the workload calls, as name and namespace with a dot
+	// between.
+	Calls []string
 }
 
 // isPort reports whether a number can be a port; only files have others.

@@ -35,6 +35,7 @@ func PlanOf(s *control.Subject) *Plan {
 		NameServers: NameServersOf(s), ConfigMap: ConfigMapOf(w.Name),
 		Searches: []string{w.Namespace + ".svc." + proxy.ClusterDomain, "svc." + proxy.ClusterDomain, proxy.ClusterDomain},
 		Options:  []corev1.PodDNSConfigOption{{Name: "ndots", Value: ptr.To("5")}},
+		Calls:    callsOf(w),
 	}
 	return plan
 }

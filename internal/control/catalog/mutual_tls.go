@@ -76,6 +76,9 @@ spec:
 		"another resolver": breaksPod(func(p *corev1.PodSpec) {
 			p.Containers[0].VolumeMounts = append(p.Containers[0].VolumeMounts, corev1.VolumeMount{Name: "data", MountPath: "/etc/resolv.conf", SubPath: "resolv.conf"})
 		}),
+		"a name of the cluster in the hosts file": breaksPod(func(p *corev1.PodSpec) {
+			p.HostAliases = append(p.HostAliases, corev1.HostAlias{IP: "192.0.2.1", Hostnames: []string{"patient-db.ehr.svc"}})
+		}),
 		"the port of the node": breaksPod(func(p *corev1.PodSpec) { p.Containers[0].Ports[0].HostPort = 8080 }),
 		"a Service by the number of the port": {Kind: control.Services, Apply: func(s *control.Subject) {
 			s.Service.Spec.Ports[0].TargetPort = intstr.FromInt32(s.Workload.Spec.Ports[0].Port)
