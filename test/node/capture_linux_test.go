@@ -1,225 +1,30 @@
 package node_test
 
 import (
-	"bytes"
-	"context"
-	"encoding/binary"
-	"errors"
-	"fmt"
-	"net"
-	"net/netip"
-	"sync"
-	"time"
-
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	"golang.org/x/sys/unix"
+
+	"github.com/hipaa-operator/hipaa-operator/test/packets"
 )
 
-const (
-	bridge = "cni0"
-	// mostFlows bounds what a capture remembers: the directions of connections.
-	mostFlows = 4096
-	largest   = 1 << 17
-	tls13     = 0x0304
-)
+const bridge = "cni0"
 
-// capture sees every packet that passes the node's bridge, in both directions of each
-// connection, and remembers nothing of them but what it was started to look for.
-type capture struct {
-	socket  int
-	needles [][]byte
-	ended   chan struct{}
-
-	mu    sync.Mutex
-	flows map[flow]*direction
-	seen  captured
-}
-
-// flow is one direction of a connection.
-type flow struct{ from, to netip.AddrPort }
-
-// direction is what of a flow has to be kept: an end that may be the beginning of a needle.
-type direction struct {
-	tail  []byte
-	began bool
-}
-
-// captured is what was seen.
-type captured struct {
-	// Packets of TCP with a payload.
-	Packets int
-	// Lost are packets that the kernel dropped, or that came when there were too many flows.
-	Lost int
-	// Found counts the needles.
-	Found map[string]int
-	// TLS13 are the servers that have agreed to TLS 1.3, Other those that began with anything else.
-	TLS13, Other map[netip.AddrPort]int
-}
+// capture looks at the node's bridge until its spec ends.
+type capture struct{ *packets.Capture }
 
 // capturing starts to look for needles.
-func capturing(needles ...string) *capture {
+func capturing(needles ...string) capture {
 	GinkgoHelper()
-	link, err := net.InterfaceByName(bridge)
+	c, err := packets.Start(bridge, needles...)
 	Expect(err).NotTo(HaveOccurred())
-	protocol := binary.NativeEndian.Uint16([]byte{0, unix.ETH_P_ALL}) // as the network writes it
-	socket, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, int(protocol))
-	Expect(err).NotTo(HaveOccurred())
-	c := &capture{socket: socket, ended: make(chan struct{}), flows: map[flow]*direction{}}
-	c.seen = captured{Found: map[string]int{}, TLS13: map[netip.AddrPort]int{}, Other: map[netip.AddrPort]int{}}
-	for _, needle := range needles {
-		c.needles = append(c.needles, []byte(needle))
-	}
-	Expect(errors.Join(
-		unix.SetsockoptInt(socket, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 64<<20),
-		unix.SetsockoptTimeval(socket, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Usec: 100_000}),
-		unix.Bind(socket, &unix.SockaddrLinklayer{Protocol: protocol, Ifindex: link.Index}),
-		// What passes between two ports of the bridge is shown to who looks at everything.
-		unix.SetsockoptPacketMreq(socket, unix.SOL_PACKET, unix.PACKET_ADD_MEMBERSHIP, &unix.PacketMreq{Ifindex: int32(link.Index), Type: unix.PACKET_MR_PROMISC}),
-	)).To(Succeed())
-	ctx, cancel := context.WithCancel(ctx)
-	DeferCleanup(func() {
-		cancel()
-		<-c.ended
-		Expect(unix.Close(socket)).To(Succeed())
-	})
-	go c.read(ctx)
-	return c
+	DeferCleanup(func() { Expect(c.Close()).To(Succeed()) })
+	return capture{c}
 }
 
-func (c *capture) read(ctx context.Context) {
-	defer close(c.ended)
-	packet := make([]byte, largest)
-	for ctx.Err() == nil {
-		n, _, err := unix.Recvfrom(c.socket, packet, 0)
-		if err == nil {
-			c.take(packet[:n])
-		}
-	}
-}
-
-// sees is what was seen until now; packets that are in the kernel still are waited for.
-func (c *capture) sees() captured {
+// sees is what was seen until now.
+func (c capture) sees() packets.Seen {
 	GinkgoHelper()
-	for before := -1; ; {
-		c.mu.Lock()
-		now := c.seen.Packets
-		c.mu.Unlock()
-		if now == before {
-			break
-		}
-		before = now
-		<-time.After(200 * time.Millisecond)
-	}
-	statistics, err := unix.GetsockoptTpacketStats(c.socket, unix.SOL_PACKET, unix.PACKET_STATISTICS)
+	seen, err := c.Seen()
 	Expect(err).NotTo(HaveOccurred())
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.seen.Lost += int(statistics.Drops)
-	Expect(c.seen.Lost).To(BeZero(), "a capture with holes shows nothing")
-	return c.seen
-}
-
-// take looks at one packet of IPv4.
-func (c *capture) take(packet []byte) {
-	f, payload, ok := parse(packet)
-	if !ok || len(payload) == 0 {
-		return
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.seen.Packets++
-	d := c.flows[f]
-	if d == nil {
-		if len(c.flows) == mostFlows {
-			c.seen.Lost++
-			return
-		}
-		d = &direction{}
-		c.flows[f] = d
-	}
-	if !d.began {
-		d.began = true
-		c.begin(f, payload)
-	}
-	longest := 0
-	text := append(d.tail, payload...)
-	for _, needle := range c.needles {
-		// What ends within the tail was counted before.
-		if n := bytes.Count(text, needle) - bytes.Count(d.tail, needle); n > 0 {
-			c.seen.Found[string(needle)] += n
-		}
-		longest = max(longest, len(needle)-1)
-	}
-	d.tail = bytes.Clone(text[max(0, len(text)-longest):])
-}
-
-// begin notes what a server says first; what a client says first tells less.
-func (c *capture) begin(f flow, payload []byte) {
-	switch version, hello := helloOf(payload); {
-	case hello == helloOfServer && version == tls13:
-		c.seen.TLS13[f.from]++
-	case hello == helloOfClient:
-	case hello == helloOfServer, !ephemeral(f.from):
-		c.seen.Other[f.from]++
-	}
-}
-
-// ephemeral tells the side of a connection that dialled: Linux takes its ports from there.
-func ephemeral(end netip.AddrPort) bool { return end.Port() >= 32768 }
-
-// parse returns the payload of a segment of TCP over IPv4.
-func parse(packet []byte) (f flow, payload []byte, ok bool) {
-	if len(packet) < 20 || packet[0]>>4 != 4 || packet[9] != unix.IPPROTO_TCP {
-		return f, nil, false
-	}
-	head, total := int(packet[0]&15)*4, int(binary.BigEndian.Uint16(packet[2:]))
-	if total == 0 || total > len(packet) {
-		total = len(packet) // the kernel has put segments together
-	}
-	if total < head+20 {
-		return f, nil, false
-	}
-	segment := packet[head:total]
-	offset := int(segment[12]>>4) * 4
-	if offset > len(segment) {
-		return f, nil, false
-	}
-	f.from = netip.AddrPortFrom(netip.AddrFrom4([4]byte(packet[12:16])), binary.BigEndian.Uint16(segment))
-	f.to = netip.AddrPortFrom(netip.AddrFrom4([4]byte(packet[16:20])), binary.BigEndian.Uint16(segment[2:]))
-	return f, segment[offset:], true
-}
-
-// The messages by which TLS begins.
-const (
-	helloOfClient uint8 = 1
-	helloOfServer uint8 = 2
-)
-
-// helloOf returns what a record with the server's hello agrees on; kind is 0 where it is no hello. A
-// client offers versions, and its hello may go on in the next segment: of that the kind is enough.
-func helloOf(payload []byte) (version uint16, kind uint8) {
-	const handshake, record, random, supportedVersions = 22, 5 + 4, 2 + 32, 43
-	if len(payload) <= record+random || payload[0] != handshake {
-		return 0, 0
-	}
-	kind, rest := payload[5], payload[record:]
-	if kind != helloOfServer {
-		return 0, kind
-	}
-	version = binary.BigEndian.Uint16(rest)
-	// The session, a suite, a compression and the length of all extensions.
-	skip := random + 1 + int(rest[random]) + 2 + 1 + 2
-	for rest = rest[min(skip, len(rest)):]; len(rest) >= 4; {
-		name, length := binary.BigEndian.Uint16(rest), int(binary.BigEndian.Uint16(rest[2:]))
-		if name == supportedVersions && len(rest) >= 6 {
-			return binary.BigEndian.Uint16(rest[4:]), kind
-		}
-		rest = rest[min(4+length, len(rest)):]
-	}
-	return version, kind
-}
-
-func (c captured) String() string {
-	return fmt.Sprintf("%d packets, found %v, TLS 1.3 %v, other %v", c.Packets, c.Found, c.TLS13, c.Other)
+	return seen
 }
