@@ -95,7 +95,7 @@ type Inbound struct {
 	// Plaintext is Permitted while declared callers run that have no proxy yet. Who gets
 	// as far as this port then is for network policies to say. Otherwise it is empty.
 	Plaintext Plaintext `json:"plaintext,omitempty"`
-	Limits    Limits `json:"limits,omitzero"`
+	Limits    Limits    `json:"limits,omitzero"`
 }
 
 // Plaintext says whether a port takes callers that do not speak TLS.

@@ -136,8 +136,8 @@ type rules struct {
 	grace   time.Duration
 	tls     *tls.Config
 	// oneWay is for callers from the ranges; nil where there are none.
-	oneWay *tls.Config
-	ranges []netip.Prefix
+	oneWay  *tls.Config
+	ranges  []netip.Prefix
 	app     *application
 	streams *streams
 	// users asks for users; nil where the configuration does not.
