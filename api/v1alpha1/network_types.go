@@ -75,8 +75,28 @@ type DNSServer struct {
 	Port int32 `json:"port,omitempty"`
 }
 
+// GatewayAuthentication says how the proxies of workloads know a gateway.
+//
+// +kubebuilder:validation:Enum=Certificate;Address;Plaintext
+type GatewayAuthentication string
+
+const (
+	// GatewayCertificate means that the gateway shows a client certificate. The issuer
+	// keeps one in Secret hipaa-gateway-NAME of the gateway's namespace, where a Role
+	// there lets it.
+	GatewayCertificate GatewayAuthentication = "Certificate"
+	// GatewayAddress means that the gateway speaks TLS and shows no certificate: whoever
+	// calls from its ranges is taken for it. That is a lower grade, and reported as one.
+	GatewayAddress GatewayAuthentication = "Address"
+	// GatewayPlaintext means that the gateway may still speak plaintext, while it is
+	// being moved to TLS. Workloads that name it fail for it.
+	GatewayPlaintext GatewayAuthentication = "Plaintext"
+)
+
 // Gateway is an ingress controller or load balancer: pods, or ranges of addresses.
 //
+// +kubebuilder:validation:XValidation:rule="!has(self.authentication) || self.authentication != 'Certificate' || has(self.namespace)",fieldPath=".authentication",message="is Certificate beside namespace only: the certificate is kept where the pods of the gateway run"
+// +kubebuilder:validation:XValidation:rule="!has(self.authentication) || self.authentication != 'Address' || has(self.cidrs)",fieldPath=".authentication",message="is Address beside cidrs only: nothing else would tell who calls"
 // +kubebuilder:validation:XValidation:rule="has(self.namespace) != has(self.cidrs)",message="name exactly one of namespace (with podSelector), cidrs"
 // +kubebuilder:validation:XValidation:rule="has(self.namespace) == has(self.podSelector)",fieldPath=".podSelector",message="goes together with namespace"
 type Gateway struct {
@@ -104,4 +124,9 @@ type Gateway struct {
 	// +kubebuilder:validation:items:MaxLength=64
 	// +kubebuilder:validation:items:XValidation:rule="isCIDR(self)",message="is not a CIDR such as 10.20.0.0/16"
 	CIDRs []string `json:"cidrs,omitempty"`
+
+	// authentication says how proxies know the gateway. Absent, one of pods shows a
+	// certificate, and one of addresses is refused by workloads that have proxies.
+	// +optional
+	Authentication GatewayAuthentication `json:"authentication,omitempty"`
 }

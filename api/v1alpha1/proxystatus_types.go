@@ -1,5 +1,7 @@
 package v1alpha1
 
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 // ProxyStatus says what the proxies of a workload's pods go by.
 type ProxyStatus struct {
 	// configurationGeneration counts the changes of what the proxies are configured by.
@@ -12,6 +14,10 @@ type ProxyStatus struct {
 	// ports too.
 	// +required
 	Plaintext PlaintextAccess `json:"plaintext,omitempty"`
+
+	// plaintextUntil is when plaintext that settles is closed.
+	// +optional
+	PlaintextUntil *metav1.Time `json:"plaintextUntil,omitempty"`
 
 	// serviceAccounts are those that the workload's pods run under, sorted; while there
 	// are no pods, those of the last ones. What the proxies of others take for this
@@ -32,13 +38,18 @@ type ProxyStatus struct {
 
 // PlaintextAccess says whether plaintext reaches an application.
 //
-// +kubebuilder:validation:Enum=Open;Closed
+// +kubebuilder:validation:Enum=Open;Settling;Closed
 type PlaintextAccess string
 
 const (
 	// PlaintextOpen means that policies let declared callers to the application's own
-	// ports: a pod without a proxy lives, or none with one has been seen yet.
+	// ports: a pod without a proxy lives, of the workload or of a PHIWorkload that may
+	// call it, or none with one has been seen yet. While such a pod lives proxies take
+	// plaintext from declared callers too.
 	PlaintextOpen PlaintextAccess = "Open"
+	// PlaintextSettling means the same, although every pod has its proxy now: the proxies
+	// of callers have to hear of it first.
+	PlaintextSettling PlaintextAccess = "Settling"
 	// PlaintextClosed means that policies let nobody to the application's own ports.
 	PlaintextClosed PlaintextAccess = "Closed"
 )

@@ -88,6 +88,9 @@ func (r *Reconciler) scopeOf(w *hipaav1.PHIWorkload) *scope {
 // conclude reports a pass: acts at once, transitions once they are written.
 func (r *Reconciler) conclude(ctx context.Context, s *scope, stepErr error) (ctrl.Result, error) {
 	next := statusOf(s, stepErr)
+	if next.Proxy != nil && next.Proxy.PlaintextUntil != nil {
+		s.endsAt(next.Proxy.PlaintextUntil.Time)
+	}
 	r.announceActs(s)
 	r.journal.keep(client.ObjectKeyFromObject(s.workload), s.drift)
 	writeErr := r.publish(ctx, s.workload, &next)

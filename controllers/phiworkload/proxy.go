@@ -10,6 +10,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
@@ -147,11 +149,43 @@ func proxyOf(s *scope) *hipaav1.ProxyStatus {
 	}
 	slices.Sort(next.ServiceAccounts)
 	next.ServiceAccounts = bound(slices.Compact(next.ServiceAccounts), maxServiceAccounts)
-	next.Plaintext = hipaav1.PlaintextClosed
-	if slices.ContainsFunc(pods, func(pod *corev1.Pod) bool { return !control.HasProxy(pod) }) {
-		next.Plaintext = hipaav1.PlaintextOpen
-	}
+	next.Plaintext, next.PlaintextUntil = s.plaintext()
 	return next
+}
+
+// plaintext says whether plaintext reaches the application, now that there are pods. Once
+// it is closed, nothing opens it again but a pod of the workload itself without a proxy:
+// not a caller that lost its own.
+func (s *scope) plaintext() (hipaav1.PlaintextAccess, *metav1.Time) {
+	before, world := s.workload.Status.Proxy, s.subject.World
+	bare := slices.ContainsFunc(world.Pods, func(pod *corev1.Pod) bool { return !control.HasProxy(pod) })
+	switch {
+	case bare:
+		return hipaav1.PlaintextOpen, nil
+	case before == nil || before.Plaintext == hipaav1.PlaintextClosed:
+		return hipaav1.PlaintextClosed, nil
+	case len(injection.BareCallers(s.workload, world.Parties)) > 0:
+		return hipaav1.PlaintextOpen, nil
+	case before.Plaintext == hipaav1.PlaintextOpen && len(before.ServiceAccounts) == 0:
+		// These are its first pods: nobody was told to call it by anything else.
+		return hipaav1.PlaintextClosed, nil
+	}
+	until := before.PlaintextUntil
+	if until == nil {
+		until = ptr.To(metav1.NewTime(s.now.Add(s.settles()).Truncate(time.Second)))
+	}
+	if !s.now.Before(until.Time) {
+		return hipaav1.PlaintextClosed, nil
+	}
+	return hipaav1.PlaintextSettling, until
+}
+
+// settles is how long the proxies of callers may take to hear that all pods have theirs.
+func (s *scope) settles() time.Duration {
+	if p := s.subject.World.Proxy; p != nil {
+		return p.Settles
+	}
+	return 0
 }
 
 // outlived reports whether proxies run that nobody asks for any more: they go on by what

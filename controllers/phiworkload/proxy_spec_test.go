@@ -136,6 +136,26 @@ var _ = Describe("What proxies go by", func() {
 		p.lawful(ctx, "api")
 	})
 
+	It("lets callers without a proxy in by plaintext until they have theirs, and then nobody", func(ctx context.Context) {
+		bare := create(ctx, p.pod("portal").Obj())
+		run(ctx, "api", p.pod("api-0").Listens("http", 8080))
+		Eventually(sealed(ctx, 1), patience, interval).Should(HaveField("Inbound", ContainElement(HaveField("Plaintext", config.PlaintextPermitted))))
+		Eventually(verdict(ctx), patience, interval).Should(ContainSubstring("Fail is called in plaintext by PHIWorkload " + p.name + "/portal, which has pods without a proxy"))
+		Expect(plaintext(ctx)()).To(Equal(hipaav1.PlaintextOpen))
+		Expect(ports(ctx, "hipaa-api")()).To(ConsistOf(8080, 18080))
+
+		run(ctx, "portal", p.pod("portal-1"))
+		Expect(cluster.Admin.Delete(ctx, bare)).To(Succeed())
+		Eventually(plaintext(ctx), patience, interval).Should(Equal(hipaav1.PlaintextClosed))
+		Eventually(sealed(ctx, 1), patience, interval).Should(HaveField("Inbound", HaveEach(HaveField("Plaintext", BeEmpty()))))
+		Eventually(ports(ctx, "hipaa-api"), patience, interval).Should(ConsistOf(18080))
+		Eventually(verdict(ctx), patience, interval).Should(HavePrefix("Pass "))
+
+		create(ctx, p.pod("portal-2").Of(get(ctx, &hipaav1.PHIWorkload{}, p.key("portal"))).Obj())
+		Consistently(plaintext(ctx), awhile, interval).Should(Equal(hipaav1.PlaintextClosed))
+		p.lawful(ctx, "api")
+	})
+
 	It("follows who runs elsewhere, and keeps knowing them while they are away", func(ctx context.Context) {
 		before := generation(sealed(ctx, 1)())
 		portal := run(ctx, "portal", p.pod("portal"))

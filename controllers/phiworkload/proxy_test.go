@@ -3,9 +3,14 @@ package phiworkload
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/control"
@@ -74,5 +79,54 @@ func TestAPassThatFailedTakesNoProxyBack(t *testing.T) {
 	s.progress = judged
 	if got := statusOf(s, nil).Proxy; got == nil || got.ConfigurationGeneration != 4 {
 		t.Errorf("got %+v", got)
+	}
+}
+
+// Plaintext is closed once everybody has a proxy and callers have had time to hear of it,
+// and then only a pod of the workload itself opens it again.
+func TestPlaintextClosesOnce(t *testing.T) {
+	bare := phitest.Pod("portal").Obj()
+	proxied := phitest.Pod("api").With(func(p *corev1.Pod) {
+		p.Spec.InitContainers = append(p.Spec.InitContainers, corev1.Container{Name: control.ProxyContainer})
+	}).Obj()
+	const open, settling, closed = hipaav1.PlaintextOpen, hipaav1.PlaintextSettling, hipaav1.PlaintextClosed
+	status := func(access hipaav1.PlaintextAccess, accounts ...string) *hipaav1.ProxyStatus {
+		return &hipaav1.ProxyStatus{ConfigurationGeneration: 1, Plaintext: access, ServiceAccounts: accounts}
+	}
+	until := func(p *hipaav1.ProxyStatus, at metav1.Time) *hipaav1.ProxyStatus {
+		p.PlaintextUntil = &at
+		return p
+	}
+	now := finished(t).now
+	tests := map[string]struct {
+		before       *hipaav1.ProxyStatus
+		own, callers []*corev1.Pod
+		settles      time.Duration
+		want         hipaav1.PlaintextAccess
+		wantUntil    *metav1.Time
+	}{
+		"a pod of its own has none":                       {before: status(closed, "api"), own: []*corev1.Pod{bare, proxied}, want: open},
+		"a caller has none":                               {before: status(open, "api"), own: []*corev1.Pod{proxied}, callers: []*corev1.Pod{bare}, want: open},
+		"a caller has none any more, after it was closed": {before: status(closed, "api"), own: []*corev1.Pod{proxied}, callers: []*corev1.Pod{bare}, want: closed},
+		"first pods, with theirs":                         {before: status(open), own: []*corev1.Pod{proxied}, settles: time.Minute, want: closed},
+		"first pods, with theirs, and a caller without":   {before: status(open), own: []*corev1.Pod{proxied}, callers: []*corev1.Pod{bare}, want: open},
+		"the last one got its own":                        {before: status(open, "api"), own: []*corev1.Pod{proxied}, settles: time.Minute, want: settling, wantUntil: ptr.To(metav1.NewTime(now.Add(time.Minute).Truncate(time.Second)))},
+		"callers have to hear of it still":                {before: until(status(settling, "api"), metav1.NewTime(now.Add(time.Second))), own: []*corev1.Pod{proxied}, settles: time.Minute, want: settling, wantUntil: ptr.To(metav1.NewTime(now.Add(time.Second)))},
+		"they have heard":                                 {before: until(status(settling, "api"), metav1.NewTime(now)), own: []*corev1.Pod{proxied}, settles: time.Minute, want: closed},
+		"a caller came back without, before they have":    {before: until(status(settling, "api"), metav1.NewTime(now.Add(time.Second))), own: []*corev1.Pod{proxied}, callers: []*corev1.Pod{bare}, settles: time.Minute, want: open},
+		"an operator that waits for nobody":               {before: status(open, "api"), own: []*corev1.Pod{proxied}, want: closed},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			s := finished(t)
+			s.workload.Status.Proxy, s.subject.World.Pods, s.subject.World.Proxy = tt.before, tt.own, phitest.Proxy()
+			s.subject.World.Proxy.Settles = tt.settles
+			s.workload.Spec.Access = &hipaav1.Access{From: []hipaav1.AccessPeer{phitest.FromWorkload("portal")}}
+			s.subject.World.Parties = map[types.NamespacedName]control.Party{{Namespace: s.workload.Namespace, Name: "portal"}: {Pods: tt.callers}}
+			got, until := s.plaintext()
+			if got != tt.want || !equality.Semantic.DeepEqual(until, tt.wantUntil) {
+				t.Errorf("got %s until %v, want %s until %v", got, until, tt.want, tt.wantUntil)
+			}
+		})
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"time"
 
 	"k8s.io/apimachinery/pkg/util/validation"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
@@ -44,6 +45,9 @@ type Options struct {
 	// ProxyUser is the id that proxies run under and nobody else may; 0 leaves it to the
 	// cluster.
 	ProxyUser int64
+	// ProxySettles is how long the proxies of callers may take to hear that all pods of a
+	// workload have theirs. Plaintext stays open for so long.
+	ProxySettles time.Duration
 	// ClusterDomain is that of the names of Services.
 	ClusterDomain string
 	// IssuerAddress is the host of who gives certificates, to proxies as to the manager,
@@ -87,6 +91,7 @@ func (o *Options) Bind(flags *flag.FlagSet) {
 		return nil
 	})
 	flags.Int64Var(&o.ProxyUser, "proxy-user", 15443, "the user id that proxies run under and no other container may; 0 leaves it to the cluster, as OpenShift wants it")
+	flags.DurationVar(&o.ProxySettles, "proxy-settles", 3*time.Minute, "for how long plaintext stays open once the last pod has its proxy; kubelets take up to two minutes to tell the proxies of callers")
 	flags.StringVar(&o.ClusterDomain, "cluster-domain", "cluster.local", "the domain of the names of Services")
 	flags.StringVar(&o.IssuerAddress, "issuer-address", "", "the host, and port where it is not 443, of the issuer of certificates; by default its Service in the operator's namespace")
 	flags.StringVar(&o.IssuerTokenFile, "issuer-token", "/var/run/secrets/issuer.hipaa-operator.io/token", "the projected token of audience "+enrol.Audience)
@@ -128,6 +133,9 @@ func (o *Options) completeProxies() error {
 	}
 	if o.IssuerAddress == "" {
 		o.IssuerAddress = enrol.ServiceName + "." + o.Namespace + ".svc." + o.ClusterDomain
+	}
+	if o.ProxySettles < 0 {
+		return errors.New("reading --proxy-settles: it is a span of time, such as 3m")
 	}
 	if problems := validation.IsDNS1123Subdomain(o.ClusterDomain); len(problems) > 0 {
 		return fmt.Errorf("reading --cluster-domain: %q %s", o.ClusterDomain, problems[0])

@@ -123,7 +123,7 @@ func (s *signing) proxy(o Options) func() (*control.Proxy, error) {
 		return &control.Proxy{
 			Image: o.ProxyImage, Former: o.ProxyFormerImages, User: user,
 			Issuer: o.IssuerAddress, IssuerNamespace: o.Namespace, Roots: string(roots.PEM()),
-			TrustDomain: o.TrustDomain, ClusterDomain: o.ClusterDomain,
+			TrustDomain: o.TrustDomain, ClusterDomain: o.ClusterDomain, Settles: o.ProxySettles,
 		}, nil
 	}
 }

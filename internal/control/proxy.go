@@ -27,6 +27,9 @@ type Proxy struct {
 	Roots string
 	// TrustDomain is that of identities, ClusterDomain that of names of Services.
 	TrustDomain, ClusterDomain string
+	// Settles is how long the proxies of callers may take to hear that all pods of a
+	// workload have theirs: as long as kubelets take to bring a changed ConfigMap.
+	Settles time.Duration
 	// NameServers are the cluster's, sorted.
 	NameServers []netip.AddrPort
 }

@@ -44,7 +44,7 @@ func Configuration(s *control.Subject, with Settings) (*config.Configuration, []
 	if s.Workload == nil {
 		return nil, nil, errors.New("configuring a proxy: there is no workload")
 	}
-	b := builder{subject: s, workload: s.Workload, with: with, opens: map[string]bool{}}
+	b := builder{subject: s, workload: s.Workload, with: with, opens: map[string]bool{}, adopting: Adopting(s.Workload, with.Pods, with.Parties)}
 	for _, f := range flows.Of(s, s.Workload).All() {
 		b.opens[f.Path] = b.opens[f.Path] || f.Opens()
 	}
@@ -79,8 +79,10 @@ type builder struct {
 	with     Settings
 	// opens says of the entries of the declaration, by their paths, whether policies
 	// open anything for them.
-	opens  map[string]bool
-	closed []string
+	opens map[string]bool
+	// adopting says that ports take plaintext from declared callers.
+	adopting bool
+	closed   []string
 }
 
 func (b *builder) keepClosed(path, format string, args ...any) {
@@ -96,47 +98,65 @@ func (b *builder) inbound() []config.Inbound {
 		if !isPort(port.Port) {
 			continue
 		}
-		list = append(list, config.Inbound{
-			Name: port.Name, Listen: int(control.ListenPort(port.Port)), Forward: int(port.Port), Protocol: config.Protocol(port.Protocol), From: b.callers(port.Name),
-		})
+		in := config.Inbound{
+			Name: port.Name, Listen: int(control.ListenPort(port.Port)), Forward: int(port.Port), Protocol: config.Protocol(port.Protocol),
+		}
+		b.callers(&in)
+		list = append(list, in)
 	}
 	slices.SortFunc(list, func(x, y config.Inbound) int { return cmp.Compare(x.Forward, y.Forward) })
 	return list
 }
 
-// callers are who may call a port.
-func (b *builder) callers(port string) []config.Peer {
+// callers says who may call a port.
+func (b *builder) callers(in *config.Inbound) {
 	if b.workload.Spec.Access == nil {
-		return nil
+		return
 	}
-	var peers []config.Peer
 	for i := range b.workload.Spec.Access.From {
 		from, path := &b.workload.Spec.Access.From[i], fmt.Sprintf("spec.access.from[%d]", i)
-		if len(from.Ports) > 0 && !slices.Contains(from.Ports, port) || !b.opens[path] {
+		if len(from.Ports) > 0 && !slices.Contains(from.Ports, in.Name) || !b.opens[path] {
 			continue
+		}
+		if b.adopting {
+			in.Plaintext = config.PlaintextPermitted
 		}
 		switch {
 		case from.PHIWorkload != nil:
-			peers = append(peers, b.identities(path, b.key(from.PHIWorkload))...)
+			in.From = append(in.From, b.identities(path, b.key(from.PHIWorkload))...)
 		case from.Gateway != nil:
-			peers = append(peers, b.gateway(path, from.Gateway.Name)...)
+			b.gateway(in, path, from.Gateway.Name)
 		case from.Pods != nil:
 			b.keepClosed(path, "pods outside the PHI workloads have no certificate, and the proxy refuses them")
 		default:
 			b.keepClosed(path, "callers from addresses have no certificate, and the proxy refuses them")
 		}
 	}
-	return sortedPeers(peers)
+	in.From = sortedPeers(in.From)
+	slices.Sort(in.OneWay)
+	in.OneWay = slices.Compact(in.OneWay)
 }
 
-func (b *builder) gateway(path, name string) []config.Peer {
+// gateway lets one in by what it can show.
+func (b *builder) gateway(in *config.Inbound, path, name string) {
 	gateway := b.subject.Profile.Network.Gateways[name]
-	id := pki.ID{TrustDomain: b.with.TrustDomain, Kind: pki.Gateway, Namespace: gateway.Namespace, Name: name}
-	if gateway.Namespace == "" {
-		b.keepClosed(path, "gateway %q names addresses and no pods, so that it has no identity, and the proxy refuses it", name)
-		return nil
+	if gateway.Authentication == hipaav1.GatewayPlaintext {
+		in.Plaintext = config.PlaintextPermitted
 	}
-	return []config.Peer{{ID: id.String()}}
+	switch id, err := pki.GatewayID(b.with.TrustDomain, gateway.Namespace, name); {
+	case gateway.Authentication == hipaav1.GatewayAddress:
+		for _, text := range gateway.CIDRs {
+			if prefix, err := netip.ParsePrefix(text); err == nil && !prefix.Addr().Is4In6() {
+				in.OneWay = append(in.OneWay, prefix.Masked().String())
+			}
+		}
+	case gateway.Namespace != "" && err == nil:
+		in.From = append(in.From, config.Peer{ID: id.String()})
+	case gateway.Namespace != "":
+		b.keepClosed(path, "gateway %q has a name that cannot stand in an identity, and the proxy refuses it", name)
+	case gateway.Authentication != hipaav1.GatewayPlaintext:
+		b.keepClosed(path, "gateway %q names addresses and no pods, so that it has no identity, and the proxy refuses it; its authentication in the profile can be Address", name)
+	}
 }
 
 func (b *builder) key(peer *hipaav1.PHIWorkloadPeer) types.NamespacedName {

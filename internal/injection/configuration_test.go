@@ -137,8 +137,12 @@ func TestConfiguration(t *testing.T) {
 			give: town{workload: calling, parties: map[string]control.Party{"db": {Pods: []*corev1.Pod{barePod}, Services: []*corev1.Service{byName}}}},
 			want: []string{inNobody, outPlain},
 		},
-		"from the first pod on that has one": {
+		"as long as one of its pods is without": {
 			give: town{workload: calling, parties: map[string]control.Party{"db": {Pods: []*corev1.Pod{barePod, databasePod}, Services: []*corev1.Service{byName}}}},
+			want: []string{inNobody, outPlain},
+		},
+		"once each of its pods has one": {
+			give: town{workload: calling, parties: map[string]control.Party{"db": {Pods: []*corev1.Pod{databasePod}, Services: []*corev1.Service{byName}}}},
 			want: []string{inNobody, outDB},
 		},
 		"its pods by their names": {
@@ -266,7 +270,7 @@ func TestConfiguration(t *testing.T) {
 		"itself": {
 			give: town{
 				workload: phitest.Workload("api").Port("http", 8080).From(phitest.FromWorkload("api")).To(phitest.ToWorkload("api")),
-				pods:     []*corev1.Pod{apiPod().Obj()}, parties: map[string]control.Party{"api": {Services: []*corev1.Service{serviceOf("api", port(80, intstr.FromString("http")))}}},
+				pods:     []*corev1.Pod{applied(planFor(api().Obj()), apiPod().Obj())}, parties: map[string]control.Party{"api": {Services: []*corev1.Service{serviceOf("api", port(80, intstr.FromString("http")))}}},
 			},
 			want: []string{"in http 18080>8080 HTTP [ehr/sa/api]", "out api.ehr.svc.cluster.local:80 > api.ehr.svc.cluster.local:80 HTTP Mutual [ehr/sa/api]"},
 		},

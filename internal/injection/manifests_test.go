@@ -147,7 +147,10 @@ func keyOf(w *hipaav1.PHIWorkload) types.NamespacedName {
 
 func (a *realApplication) settings(w *hipaav1.PHIWorkload) Settings {
 	with := settings()
-	with.Pods, with.Parties = a.pods[w.Name], map[types.NamespacedName]control.Party{}
+	with.Parties = map[types.NamespacedName]control.Party{}
+	for _, pod := range a.pods[w.Name] {
+		with.Pods = append(with.Pods, applied(planFor(w), pod))
+	}
 	for _, other := range a.workloads {
 		party := control.Party{Services: a.services}
 		for _, pod := range a.pods[other.Name] {

@@ -89,7 +89,7 @@ func (b *builder) workloadCalls(calls map[end]planned, path string, key types.Na
 	}
 	pods := b.party(key).Pods
 	var to []config.Peer
-	if workload == b.workload || answersHandshakes(workload, pods) {
+	if answersHandshakes(workload, pods) || workload == b.workload && len(pods) == 0 {
 		if to = b.identities(path, key); len(to) == 0 {
 			return
 		}
@@ -108,14 +108,15 @@ func (b *builder) workloadCalls(calls map[end]planned, path string, key types.Na
 	}
 }
 
-// answersHandshakes reports whether proxies stand before a workload: before a pod that
-// runs, or before the next one where none does. While all of its pods are without, they
-// are called as before.
+// answersHandshakes reports whether proxies stand before all of a workload: before every
+// pod that runs, or before the next one where none does. While one is without, all are
+// called as before, because a call finds any of them: those that have proxies already
+// take plaintext meanwhile.
 func answersHandshakes(w *hipaav1.PHIWorkload, pods []*corev1.Pod) bool {
-	if slices.ContainsFunc(pods, control.HasProxy) {
-		return true
+	if len(pods) == 0 {
+		return w.Status.Proxy != nil
 	}
-	return w.Status.Proxy != nil && len(pods) == 0
+	return !isBare(pods)
 }
 
 // serving is a port of a Service before a workload.

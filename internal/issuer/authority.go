@@ -190,6 +190,13 @@ func (a *Authority) Sign(id pki.ID, key crypto.PublicKey) ([]*x509.Certificate, 
 	return chain, a.decision.Bundle(), err
 }
 
+// Bundle is the roots to trust now.
+func (a *Authority) Bundle() pki.Bundle {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	return a.decision.Bundle()
+}
+
 var errNoAuthority = errors.New("the roots could not be read yet")
 
 // Serving is the server's certificate, as crypto/tls asks for it.

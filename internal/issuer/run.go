@@ -74,7 +74,9 @@ func run(ctx context.Context, config *rest.Config, o Options, now clock.WithTick
 	registrar := &Registrar{Client: c, Namespace: o.Namespace, TrustDomain: o.TrustDomain}
 
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return keepFresh(ctx, authority, o.Refresh, now) })
+	gateways := &Gateways{Client: c, Authority: authority}
+	group.Go(func() error { return keepFresh(ctx, "the roots", authority.Refresh, o.Refresh, now) })
+	group.Go(func() error { return keepFresh(ctx, "certificates of gateways", gateways.Refresh, o.Refresh, now) })
 	group.Go(func() error {
 		return serveTLS(ctx, o.Address, authority, NewServer(c, authority, registrar, now), now)
 	})
@@ -109,11 +111,13 @@ func newClient(config *rest.Config) (client.Client, error) {
 
 // keepFresh refreshes until the context ends. What fails is tried again soon: until
 // its intermediate has ended a replica goes on with what it has.
-func keepFresh(ctx context.Context, a *Authority, every time.Duration, now clock.WithTicker) error {
+func keepFresh(ctx context.Context, what string, refresh func(context.Context) error, every time.Duration, now clock.WithTicker) error {
 	for failures := 0; ; {
 		wait := every
-		if err := a.Refresh(ctx); err != nil {
-			log.FromContext(ctx).Error(err, "Could not refresh the roots")
+		if err := refresh(ctx); errors.Is(err, errNoAuthority) {
+			wait = again // the roots are on their way, or say themselves why not
+		} else if err != nil {
+			log.FromContext(ctx).Error(err, "Could not refresh", "what", what)
 			wait = min(every, mostAgain, again<<min(failures, 10))
 			failures++
 		} else {

@@ -48,6 +48,11 @@ var (
 		Help: "When the intermediate of this replica ends; it is renewed at half of its lifetime.",
 	})
 
+	issuerGateways = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "hipaa_operator_issuer_gateways",
+		Help: "Gateways that profiles declare, by whether their Secret holds a certificate in force: certified, or lacking.",
+	}, []string{labelState})
+
 	issuerRefreshFailures = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "hipaa_operator_issuer_refresh_failures_total",
 		Help: "Times that the roots could not be read, written or published. A few at a start, while replicas agree, are in order.",
@@ -61,7 +66,7 @@ func RegisterIssuer() {
 
 // IssuerCollectors lists every metric of the issuer.
 func IssuerCollectors() []prometheus.Collector {
-	return []prometheus.Collector{issuerAnswers, issuerRoots, issuerRootEnd, issuerIntermediateEnd, issuerRefreshFailures}
+	return []prometheus.Collector{issuerAnswers, issuerRoots, issuerRootEnd, issuerIntermediateEnd, issuerGateways, issuerRefreshFailures}
 }
 
 // IssuerAnswered counts an answer.
@@ -72,6 +77,12 @@ func IssuerHolds(roots int, rootEnd, intermediateEnd time.Time) {
 	issuerRoots.Set(float64(roots))
 	issuerRootEnd.Set(float64(rootEnd.Unix()))
 	issuerIntermediateEnd.Set(float64(intermediateEnd.Unix()))
+}
+
+// IssuerGateways says how many gateways have a certificate, and how many should and have none.
+func IssuerGateways(certified, lacking int) {
+	issuerGateways.WithLabelValues("certified").Set(float64(certified))
+	issuerGateways.WithLabelValues("lacking").Set(float64(lacking))
 }
 
 // IssuerRefreshFailed counts a refresh that did not succeed.

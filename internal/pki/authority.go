@@ -133,13 +133,7 @@ func (a Authority) try(trustDomain string, serving []string) error {
 }
 
 // KeyPEM is the key as ParseRoot reads it.
-func (a Authority) KeyPEM() ([]byte, error) {
-	der, err := x509.MarshalPKCS8PrivateKey(a.Key)
-	if err != nil {
-		return nil, fmt.Errorf("writing a key: %w", err)
-	}
-	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
-}
+func (a Authority) KeyPEM() ([]byte, error) { return KeyPEM(a.Key) }
 
 // end is when something that begins now and would last that long ends: never after
 // who signs it.

@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/url"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -93,7 +94,7 @@ func TestALeafSaysWhoAndForWhat(t *testing.T) {
 			if diff := cmp.Diff(test.want, leaf.ExtKeyUsage); diff != "" {
 				t.Errorf("usages (-want +got):\n%s", diff)
 			}
-			checkShape(t, leaf)
+			checkShape(t, leaf, CommonName(id))
 			for _, usage := range []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageCodeSigning} {
 				got, err := Verify(chain, h.bundle(), Acceptance{At: start, Usage: usage})
 				if slices.Contains(test.want, usage) {
@@ -108,13 +109,28 @@ func TestALeafSaysWhoAndForWhat(t *testing.T) {
 	}
 }
 
-func checkShape(t *testing.T, leaf *x509.Certificate) {
+func checkShape(t *testing.T, leaf *x509.Certificate, name string) {
 	t.Helper()
-	if leaf.IsCA || !leaf.BasicConstraintsValid || leaf.KeyUsage != x509.KeyUsageDigitalSignature || leaf.Subject.String() != "" {
+	if leaf.IsCA || !leaf.BasicConstraintsValid || leaf.KeyUsage != x509.KeyUsageDigitalSignature || leaf.Subject.CommonName != name {
 		t.Errorf("got %+v", leaf)
 	}
 	if leaf.NotAfter != start.Add(24*time.Hour) || leaf.SerialNumber.BitLen() < 64 {
 		t.Errorf("it ends at %s and has the serial number %s", leaf.NotAfter, leaf.SerialNumber)
+	}
+}
+
+func TestAWorkloadHasANameForWhoKnowsNoURI(t *testing.T) {
+	for give, want := range map[string]string{
+		"spiffe://cluster.local/ns/ehr/sa/patient-api":                "ehr_patient-api",
+		"spiffe://cluster.local/ns/ehr/sa/patient.api":                "", // it could be taken for a DNS name
+		"spiffe://cluster.local/ns/ehr/sa/" + strings.Repeat("a", 61): "",
+		"spiffe://cluster.local/ns/ehr/sa/" + strings.Repeat("a", 60): "ehr_" + strings.Repeat("a", 60),
+		"spiffe://cluster.local/ns/ehr/gateway/patient-api":           "", // it serves nobody
+		"spiffe://cluster.local/signer/configuration":                 "",
+	} {
+		if got := CommonName(named(t, give)); got != want {
+			t.Errorf("%s is called %q", give, got)
+		}
 	}
 }
 

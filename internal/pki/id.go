@@ -55,6 +55,12 @@ func WorkloadID(trustDomain, namespace, serviceAccount string) (ID, error) {
 	return id, id.check()
 }
 
+// GatewayID names what lets callers from outside in, and runs in a namespace.
+func GatewayID(trustDomain, namespace, name string) (ID, error) {
+	id := ID{TrustDomain: trustDomain, Kind: Gateway, Namespace: namespace, Name: name}
+	return id, id.check()
+}
+
 // ConfigurationSigner names who signs the configurations of proxies.
 func ConfigurationSigner(trustDomain string) (ID, error) {
 	id := ID{TrustDomain: trustDomain, Kind: Signer, Name: configuration}

@@ -6,9 +6,12 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 	"time"
 )
 
@@ -55,7 +58,23 @@ func (a Authority) Leaf(id ID, key crypto.PublicKey, now time.Time, lifetime tim
 	if err := id.check(); err != nil {
 		return nil, err
 	}
-	return a.leaf(&x509.Certificate{URIs: []*url.URL{id.uri()}, ExtKeyUsage: usages(id.Kind)}, key, now, lifetime)
+	template := &x509.Certificate{Subject: pkix.Name{CommonName: CommonName(id)}, URIs: []*url.URL{id.uri()}, ExtKeyUsage: usages(id.Kind)}
+	return a.leaf(template, key, now, lifetime)
+}
+
+// maxCommonName is X.509's own bound (RFC 5280, appendix A.1).
+const maxCommonName = 64
+
+// CommonName is how the certificate of a workload calls it beside its URI: NAMESPACE_ACCOUNT,
+// for gateways that compare servers with a host name and know no URI, as nginx does.
+// Nobody else reads it. It is no DNS name, since those have no underscore and this has
+// no dot; an account whose name has one, or is too long, has no such name.
+func CommonName(id ID) string {
+	name := id.Namespace + "_" + id.Name
+	if id.Kind != Workload || strings.Contains(name, ".") || len(name) > maxCommonName {
+		return ""
+	}
+	return name
 }
 
 // Serving certifies the issuer's own server under its DNS names. It carries no
@@ -114,4 +133,22 @@ func ParseChain(ders [][]byte) ([]*x509.Certificate, error) {
 		}
 	}
 	return chain, nil
+}
+
+// ChainPEM is a chain as servers of HTTP read it from a file.
+func ChainPEM(chain []*x509.Certificate) []byte {
+	var text []byte
+	for _, certificate := range chain {
+		text = append(text, pem.EncodeToMemory(&pem.Block{Type: certificateBlock, Bytes: certificate.Raw})...)
+	}
+	return text
+}
+
+// KeyPEM is a key as they read it.
+func KeyPEM(key crypto.Signer) ([]byte, error) {
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, fmt.Errorf("writing a key: %w", err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
 }

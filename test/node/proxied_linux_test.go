@@ -260,9 +260,14 @@ type loaded struct {
 
 // load has the portal ask records twenty times a second, over connections that it keeps.
 func (t *town) load(length string) <-chan loaded {
+	return t.loadOf(length, "http://records/patients/7")
+}
+
+// loadOf has the portal ask for something twenty times a second.
+func (t *town) loadOf(length, from string) <-chan loaded {
 	done := make(chan loaded, 1)
 	go func() {
-		said, err := t.asks("portal", "http://127.0.0.1:8080/load?for="+length+"&from=http://records/patients/7")
+		said, err := t.asks("portal", "http://127.0.0.1:8080/load?for="+length+"&from="+from)
 		var l loaded
 		if err := errors.Join(err, json.NewDecoder(bytes.NewBufferString(said)).Decode(&l)); err != nil {
 			l.First = said + err.Error()

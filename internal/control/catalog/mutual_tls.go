@@ -2,6 +2,7 @@ package catalog
 
 import (
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
 
@@ -25,8 +26,10 @@ var _ = add(control.Control{
 		"ports lead to the proxy; so does name resolution for declared destinations. At admission and live, a pod is refused whose proxy is " +
 		"missing or another one, that has containers which pass for it or reach into it, or that leads callers past it; and a Service that leads " +
 		"to a port of the application by its number. Live, policies let nobody to the ports of the application itself once every pod has its " +
-		"proxy; as long as one has none the verdict is Fail. Pods that ran before keep running without a proxy until their next rollout: to " +
-		"replace callers and called by itself could cut them off from each other. Where the operator was installed without a proxy the verdict " +
+		"proxy, and those of its declared callers have theirs; as long as one has none the verdict is Fail. Until then proxies take plaintext " +
+		"from declared callers, and they call in plaintext whoever has a pod without a proxy, so that nobody is cut off while pods are " +
+		"replaced one by one. A gateway that shows no certificate and is known by its addresses is a lower grade, and the message says so; " +
+		"one that may speak plaintext is a failure. Where the operator was installed without a proxy the verdict " +
 		"is Fail, and admission refuses nothing for it. While the issuer has published no roots, it refuses pods until it has.",
 	Parameters: []control.Parameter{
 		{Path: "transmission.proxy.minimumTLS", Basis: control.BasisGuidance, Meaning: "The oldest version of TLS that proxies speak (NIST SP 800-52r2). Absent means 1.3."},
@@ -52,7 +55,17 @@ spec:
 	Lasts:     hasProxies,
 	Keeps:     injection.CheckUpdate,
 	Owns:      proxyConfiguration,
+	Replaces:  true,
 	Breaks: control.Breaks{
+		"a gateway that speaks plaintext": {Kind: control.Workloads, Reported: true, Apply: func(s *control.Subject) {
+			s.Profile.Network.Gateways = map[string]hipaav1.Gateway{"edge": {Name: "edge", Namespace: "ingress", Authentication: hipaav1.GatewayPlaintext}}
+			s.Workload.Spec.Access = &hipaav1.Access{From: []hipaav1.AccessPeer{{Gateway: &hipaav1.GatewayPeer{Name: "edge"}}}}
+		}},
+		"a caller without a proxy": {Kind: control.Workloads, Reported: true, Apply: func(s *control.Subject) {
+			s.Workload.Status.Proxy.Plaintext = hipaav1.PlaintextOpen
+			s.Workload.Spec.Access = &hipaav1.Access{From: []hipaav1.AccessPeer{{PHIWorkload: &hipaav1.PHIWorkloadPeer{Name: "portal"}}}}
+			s.World.Parties = map[types.NamespacedName]control.Party{{Namespace: s.Workload.Namespace, Name: "portal"}: {Pods: []*corev1.Pod{{}}}}
+		}},
 		"the node's network": breaksPod(func(p *corev1.PodSpec) { p.HostNetwork = true }),
 		"a container by the name of the proxy": breaksPod(func(p *corev1.PodSpec) {
 			c := *p.Containers[0].DeepCopy()

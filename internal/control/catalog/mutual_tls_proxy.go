@@ -1,6 +1,9 @@
 package catalog
 
 import (
+	"slices"
+	"strings"
+
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -52,12 +55,51 @@ func checkProxies(s *control.Subject) []control.Finding {
 	case status == nil:
 		return []control.Finding{control.Undecided("", "its proxies have nothing yet that they go by").
 			But("wait: the operator seals it as soon as it can; condition FlowsResolved says what keeps it").OnlyLive()}
-	case status.Plaintext != hipaav1.PlaintextClosed:
-		return []control.Finding{control.Undecided("", "policies still let callers to the application's own ports").
-			But("wait: they close now that every pod has its proxy").OnlyLive()}
-	default:
-		return []control.Finding{control.Met("", "%d pods speak mutual TLS by their proxies, and policies let nobody past them", len(s.World.Pods))}
 	}
+	if findings := checkCallers(s); len(findings) > 0 {
+		return findings
+	}
+	if status.Plaintext != hipaav1.PlaintextClosed {
+		return []control.Finding{control.Undecided("", "policies still let callers to the application's own ports").
+			But("wait: they close now that every pod has its proxy and callers hear of it").OnlyLive()}
+	}
+	met := control.Met("", "%d pods speak mutual TLS by their proxies, and policies let nobody past them", len(s.World.Pods))
+	if gateways := gatewaysBy(s, hipaav1.GatewayAddress); len(gateways) > 0 {
+		met = control.Met("", "%d pods speak TLS by their proxies, and policies let nobody past them; of a lower grade: gateway %s shows no certificate and is known by its addresses alone",
+			len(s.World.Pods), strings.Join(gateways, ", "))
+	}
+	return []control.Finding{met}
+}
+
+// checkCallers says who still calls in plaintext.
+func checkCallers(s *control.Subject) []control.Finding {
+	var findings []control.Finding
+	if s.Workload.Status.Proxy.Plaintext != hipaav1.PlaintextClosed {
+		for _, caller := range injection.BareCallers(s.Workload, s.World.Parties) {
+			findings = append(findings, control.Failed("", "is called in plaintext by PHIWorkload %s, which has pods without a proxy", caller).
+				But("roll out %s", caller.Name).OnlyLive())
+		}
+	}
+	for _, gateway := range gatewaysBy(s, hipaav1.GatewayPlaintext) {
+		findings = append(findings, control.Failed("", "lets gateway %s speak plaintext, as the profile says", gateway).
+			But("let it speak TLS (docs/gateways.md), and set its authentication in network.gateways to Certificate or Address").OnlyLive())
+	}
+	return findings
+}
+
+// gatewaysBy are those that the workload lets in and that are known in this way.
+func gatewaysBy(s *control.Subject, how hipaav1.GatewayAuthentication) []string {
+	if s.Workload.Spec.Access == nil {
+		return nil
+	}
+	var names []string
+	for i := range s.Workload.Spec.Access.From {
+		if peer := s.Workload.Spec.Access.From[i].Gateway; peer != nil && s.Profile.Network.Gateways[peer.Name].Authentication == how {
+			names = append(names, peer.Name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // checkProxied judges one pod. What the API server has stored was admitted with the

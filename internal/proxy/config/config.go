@@ -88,9 +88,21 @@ type Inbound struct {
 	Forward  int      `json:"forward"`
 	Protocol Protocol `json:"protocol"`
 	// From are the peers that may call. None may where it is empty.
-	From   []Peer `json:"from,omitempty"`
-	Limits Limits `json:"limits,omitzero"`
+	From []Peer `json:"from,omitempty"`
+	// OneWay are ranges of addresses from which callers may speak TLS without a
+	// certificate: those of load balancers that have none.
+	OneWay []string `json:"oneWay,omitempty"`
+	// Plaintext is Permitted while declared callers run that have no proxy yet. Who gets
+	// as far as this port then is for network policies to say. Otherwise it is empty.
+	Plaintext Plaintext `json:"plaintext,omitempty"`
+	Limits    Limits    `json:"limits,omitzero"`
 }
+
+// Plaintext says whether a port takes callers that do not speak TLS.
+type Plaintext string
+
+// PlaintextPermitted takes them.
+const PlaintextPermitted Plaintext = "Permitted"
 
 // Peer is one identity, or all that begin alike where it ends with /*.
 type Peer struct {
@@ -159,6 +171,7 @@ type Limits struct {
 const (
 	maxInbound = 64
 	maxPeers   = 1024
+	maxRanges  = 256
 	maxProbes  = 64
 	// MaxProbeFields is how many fields a probe may have.
 	MaxProbeFields = 16

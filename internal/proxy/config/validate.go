@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -91,7 +92,24 @@ func (i *Inbound) validate(bad *complaints, field, domain string) {
 		return
 	}
 	validatePeers(bad, field+".from", i.From, domain)
+	i.validateGrades(bad, field)
 	i.Limits.validate(bad, field+".limits")
+}
+
+// validateGrades is of callers without a certificate.
+func (i *Inbound) validateGrades(bad *complaints, field string) {
+	if len(i.OneWay) > maxRanges {
+		bad.add(field+".oneWay", "has %d ranges; keep at most %d", len(i.OneWay), maxRanges)
+		return
+	}
+	for n, text := range i.OneWay {
+		if prefix, err := netip.ParsePrefix(text); err != nil || prefix != prefix.Masked() || prefix.Addr().Is4In6() {
+			bad.add(fmt.Sprintf("%s.oneWay[%d]", field, n), "is no range; set one such as 10.20.0.0/16")
+		}
+	}
+	if i.Plaintext != "" && i.Plaintext != PlaintextPermitted {
+		bad.add(field+".plaintext", "is not %s; set that, or nothing", PlaintextPermitted)
+	}
 }
 
 func (c *Configuration) validateProbes(bad *complaints) {

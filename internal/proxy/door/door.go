@@ -181,6 +181,19 @@ func (d *Door) Cut(judge func(*Visit) bool) {
 	}
 }
 
+// Dismiss asks every connection to finish of which the judge says that it may not stay.
+// What is still under way then is cut. The judge is asked as by Cut.
+func (d *Door) Dismiss(until time.Time, judge func(*Visit) bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for v := range d.visits {
+		if judge(v) && v.until.IsZero() {
+			v.until = until
+			v.leaveSoon()
+		}
+	}
+}
+
 // Sweep cuts who has been in for too long: strangers, and peers whose certificates
 // count no more. Near the end of either side's certificate a connection is asked to
 // finish.

@@ -80,6 +80,21 @@ func (v *Verifier) Server(p Policy) *tls.Config {
 	return c
 }
 
+// OneWay is Server for callers that may have no certificate. One that is shown has to be
+// good all the same.
+func (v *Verifier) OneWay(p Policy) *tls.Config {
+	c := v.Server(p)
+	c.ClientAuth = tls.RequestClientCert
+	verify := c.VerifyConnection
+	c.VerifyConnection = func(state tls.ConnectionState) error {
+		if len(state.PeerCertificates) == 0 {
+			return nil
+		}
+		return verify(state)
+	}
+	return c
+}
+
 // Client is the end that calls. Names in certificates count for nothing: Admit tells
 // whom the caller meant.
 func (v *Verifier) Client(p Policy) *tls.Config {

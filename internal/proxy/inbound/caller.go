@@ -1,7 +1,6 @@
 package inbound
 
 import (
-	"crypto/tls"
 	"errors"
 	"io"
 	"os"
@@ -9,6 +8,7 @@ import (
 	"time"
 
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/config"
+	"github.com/hipaa-operator/hipaa-operator/internal/proxy/splice"
 )
 
 // grace is how long a body may be slow before its rate counts.
@@ -18,7 +18,7 @@ var errSlow = errors.New("the body is too slow")
 
 // caller is a peer's end of a connection, with the patience that it deserves.
 type caller struct {
-	*tls.Conn
+	splice.Conn
 	now    func() time.Time
 	limits *config.Limits
 

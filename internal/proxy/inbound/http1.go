@@ -16,7 +16,7 @@ import (
 // serveHTTP1 serves one connection in one goroutine. While nothing happens on it, it
 // holds no buffers.
 func (c *conn) serveHTTP1() {
-	from := &caller{Conn: c.tls, now: c.port.server.Now, limits: &c.rules.limits}
+	from := &caller{Conn: c.wire, now: c.port.server.Now, limits: &c.rules.limits}
 	for {
 		if from.await() != nil {
 			return
@@ -24,7 +24,7 @@ func (c *conn) serveHTTP1() {
 		c.visit.Busy()
 		again, tunnel := c.exchange(from)
 		if tunnel != nil {
-			splice.Join(c.tls, tunnel.app)
+			splice.Join(c.wire, tunnel.app)
 			tunnel.guest.end()
 		}
 		if !again || !c.visit.Rest() {

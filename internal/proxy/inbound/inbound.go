@@ -135,6 +135,9 @@ type rules struct {
 	domain  string
 	grace   time.Duration
 	tls     *tls.Config
+	// oneWay is for callers from the ranges; nil where there are none.
+	oneWay  *tls.Config
+	ranges  []netip.Prefix
 	app     *application
 	streams *streams
 	// users asks for users; nil where the configuration does not.
@@ -157,6 +160,10 @@ func (s *Server) rules(c *config.Configuration, in *config.Inbound, before *rule
 	}
 	r.tls = s.Verifier.Server(policy)
 	r.tls.DynamicRecordSizingDisabled = true // answers leave whole; what is saved is CPU
+	if r.ranges = prefixes(in.OneWay); len(r.ranges) > 0 {
+		r.oneWay = s.Verifier.OneWay(policy)
+		r.oneWay.DynamicRecordSizingDisabled = true
+	}
 	if before != nil && before.in.Forward == in.Forward {
 		r.app = before.app
 	} else {
@@ -182,5 +189,6 @@ func (r *rules) sameService(other *rules) bool {
 // sameRules reports whether a connection would be served alike.
 func (r *rules) sameRules(other *rules) bool {
 	return r.sameService(other) && r.limits == other.limits && r.refusal == other.refusal &&
-		r.grace == other.grace && r.tls.MinVersion == other.tls.MinVersion && slices.Equal(r.in.From, other.in.From)
+		r.grace == other.grace && r.tls.MinVersion == other.tls.MinVersion && slices.Equal(r.in.From, other.in.From) &&
+		slices.Equal(r.ranges, other.ranges) && r.in.Plaintext == other.in.Plaintext
 }

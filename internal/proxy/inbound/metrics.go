@@ -23,6 +23,7 @@ type Metrics struct {
 	connections prometheus.Gauge
 	handshakes  prometheus.Counter
 	refusals    *prometheus.CounterVec
+	lower       *prometheus.CounterVec
 	requests    [6]prometheus.Counter // by the first digit of the status
 }
 
@@ -46,10 +47,17 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 			Help: "Connections and requests that were refused, by reason.",
 		}, []string{"reason"}),
 	}
+	m.lower = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "phi_proxy_inbound_uncertified_total",
+		Help: "Connections that were let in without a certificate of the caller, by grade: one-way is TLS from a declared range, plaintext is from a caller without a proxy while workloads are adopted.",
+	}, []string{"grade"})
+	for _, g := range []grade{oneWay, plain} {
+		m.lower.WithLabelValues(string(g))
+	}
 	for digit, class := range []string{"1xx", "1xx", "2xx", "3xx", "4xx", "5xx"} {
 		m.requests[digit] = requests.WithLabelValues(class)
 	}
-	registry.MustRegister(m.connections, m.handshakes, m.refusals, requests)
+	registry.MustRegister(m.connections, m.handshakes, m.refusals, m.lower, requests)
 	return m
 }
 

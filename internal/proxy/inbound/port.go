@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"net/netip"
 	"sync/atomic"
 	"time"
 
@@ -31,11 +32,16 @@ type port struct {
 type conn struct {
 	port  *port
 	visit *door.Visit
-	tls   *tls.Conn
+	// wire is what is spoken on: TLS, but for a caller of the grade plain.
+	wire  splice.Conn
 	rules *rules
 	// peer is empty until the handshake is over. A stranger is one that may not call.
 	peer     string
 	stranger bool
+	grade    grade
+	address  netip.Addr
+	// streams says that the caller speaks HTTP/2.
+	streams bool
 	// served says that the application has answered on this connection of HTTP/1.1.
 	served bool
 }
@@ -69,11 +75,16 @@ func (p *port) apply(r *rules) {
 	}
 	p.door.Cut(func(v *door.Visit) bool {
 		c, known := v.Guest.(*conn)
-		if !known || c.rules.sameService(r) && (c.peer == "" || r.in.Admits(c.peer)) {
+		if !known || c.rules.sameService(r) && (c.peer == "" || c.grade != mutual || r.admits(c)) {
 			return false
 		}
 		p.server.Metrics.refused(reasonWithdrawn)
 		return true
+	})
+	// Who was let in without a certificate came as it was told to: what it has begun may end.
+	p.door.Dismiss(p.server.Now().Add(farewell), func(v *door.Visit) bool {
+		c, known := v.Guest.(*conn)
+		return known && c.grade != mutual && c.peer != "" && !r.admits(c)
 	})
 }
 
@@ -89,7 +100,7 @@ func (c *conn) known(peer string) error {
 	noted := c.visit.Note(func() bool {
 		c.peer = peer
 		now := c.port.rules.Load()
-		c.stranger = !now.in.Admits(peer)
+		c.stranger = !now.admits(c)
 		return c.rules.sameService(now)
 	})
 	if !noted {
@@ -123,12 +134,14 @@ func (p *port) serve(v *door.Visit) {
 		}
 		return
 	}
-	defer func() { _ = c.tls.Close() }() // with a farewell, unless it was cut
-	m.handshakes.Inc()
+	defer func() { _ = c.wire.Close() }() // with a farewell, unless it was cut
+	if c.grade == mutual {
+		m.handshakes.Inc()
+	}
 	switch {
 	case c.rules.in.Protocol == config.TCP:
 		c.serveTCP()
-	case c.tls.ConnectionState().NegotiatedProtocol == "h2":
+	case c.streams:
 		c.rules.streams.serve(c)
 	case c.rules.in.Protocol == config.HTTP:
 		c.serveHTTP1()
@@ -143,29 +156,43 @@ var (
 	errTurned = errors.New("there is no room for the caller")
 )
 
+// handshake finds out who calls: by TLS, or not at all where the port takes that.
 func (c *conn) handshake() error {
-	raw := c.visit.Conn
+	raw, isTCP := c.visit.Conn.(*net.TCPConn)
+	if !isTCP {
+		return errWithdrawn // nothing else is listened for
+	}
 	if err := raw.SetDeadline(c.port.server.Now().Add(handshakeTimeout)); err != nil {
 		return err
 	}
-	c.tls = tls.Server(raw, c.rules.tls)
-	if err := c.tls.Handshake(); err != nil { //nolint:noctx // the deadline ends it without a goroutine that waits
+	c.address = addressOf(raw)
+	var under net.Conn = raw
+	if c.rules.in.Plaintext == config.PlaintextPermitted {
+		begun, speaksTLS, err := c.listen(raw)
+		if err != nil {
+			return err
+		}
+		if !speaksTLS {
+			c.wire, c.streams = begun, c.rules.in.Protocol == config.GRPC
+			return c.enter(plain)
+		}
+		under = begun
+	}
+	secure := c.rules.serverOf(under, c.address)
+	c.wire = secure
+	if err := secure.Handshake(); err != nil { //nolint:noctx // the deadline ends it without a goroutine that waits
 		return err
 	}
-	state := c.tls.ConnectionState()
-	peer, err := identity.Peer(state, c.rules.domain)
-	if err != nil {
-		return err
+	c.streams = secure.ConnectionState().NegotiatedProtocol == "h2"
+	return c.identify(secure.ConnectionState())
+}
+
+// addressOf is where a caller is.
+func addressOf(c *net.TCPConn) netip.Addr {
+	if address, is := c.RemoteAddr().(*net.TCPAddr); is {
+		return address.AddrPort().Addr().Unmap()
 	}
-	proof := door.Proof{ID: peer, End: state.PeerCertificates[0].NotAfter}
-	if own := c.port.server.Verifier.Source.Certificate(); own != nil {
-		proof.Own = own.Leaf.NotAfter
-	}
-	c.visit.Prove(proof)
-	if err := c.known(peer); err != nil {
-		return err
-	}
-	return raw.SetDeadline(time.Time{})
+	return netip.Addr{}
 }
 
 // handshakeReason names in one word why a handshake failed.
@@ -200,5 +227,5 @@ func (c *conn) serveTCP() {
 	}
 	defer app.Close()
 	c.visit.Busy()
-	splice.Join(c.tls, app)
+	splice.Join(c.wire, app)
 }

@@ -78,7 +78,7 @@ func newGRPC(r *rules) http.Handler {
 // serve runs one connection until it ends. Each has a server of its own, so that it can
 // be told to finish alone.
 func (s *streams) serve(c *conn) {
-	l := &single{conn: c.tls, taken: make(chan struct{}), closed: make(chan struct{}), ended: make(chan struct{})}
+	l := &single{conn: c.wire, taken: make(chan struct{}), closed: make(chan struct{}), ended: make(chan struct{})}
 	server := s.server(c)
 	server.ConnState = func(_ net.Conn, state http.ConnState) {
 		if state == http.StateClosed {
@@ -112,7 +112,8 @@ func (s *streams) server(c *conn) *http.Server {
 		most.MaxConcurrentStreams, most.MaxReceiveBufferPerConnection, most.MaxReceiveBufferPerStream = 1, leastBytes, leastBytes
 	}
 	var only http.Protocols
-	only.SetHTTP2(true)
+	only.SetHTTP2(c.grade != plain)
+	only.SetUnencryptedHTTP2(c.grade == plain)
 	return &http.Server{
 		Handler:           &stream{streams: s, conn: c},
 		Protocols:         &only,

@@ -105,6 +105,10 @@ func (t *target) bounds() door.Bounds {
 // still reports whether a call may go on under another target.
 func (c *call) still(other *target) bool {
 	switch {
+	case c.target.Trust == config.Plain && other.Trust == config.Mutual && c.target.host == other.host:
+		// Who is called has got proxies, and they end what was begun before them: nothing
+		// that is under way is cut here.
+		return true
 	case c.target.Trust != other.Trust, c.target.direct() != other.direct():
 		return false
 	case c.host != "" && !other.Calls(c.host):

@@ -1,6 +1,6 @@
-// Command images packs Debian's PostgreSQL into an image for the node suite. Its promise:
-// the image behaves as the official one does in what the suite asks of it, and is made
-// anew only when a package or the entry point has changed.
+// Command images packs Debian's PostgreSQL and nginx into images for the node suite. Its
+// promise: each behaves as the official one does in what the suite asks of it, and is
+// made anew only when a package or what is put beside it has changed.
 package main
 
 import (
@@ -24,13 +24,28 @@ import (
 //go:embed entry.sh
 var entry []byte
 
-// accounts has the one user of the image, as the official one numbers it.
+// accounts has the users of the images, as the official ones number them.
 const (
-	accounts = "root:x:0:0::/:/bin/sh\npostgres:x:999:999::/var/lib/postgresql:/bin/sh\n"
-	groups   = "root:x:0:\npostgres:x:999:\n"
-	user     = "999"
-	image    = "localcluster.local/postgres:1"
+	accounts = "root:x:0:0::/:/bin/sh\nnginx:x:101:101::/tmp:/bin/sh\npostgres:x:999:999::/var/lib/postgresql:/bin/sh\n"
+	groups   = "root:x:0:\nnginx:x:101:\npostgres:x:999:\n"
 )
+
+// recipe is how one image is made.
+type recipe struct {
+	// name is that of the archive and of the image.
+	name, user string
+	// command is what a container runs.
+	command []string
+	// find returns what is packed: the server, and everything that it needs.
+	find func(context.Context) (server string, packages []string, err error)
+	// arrange puts beside the unpacked packages what the suite expects. Optional.
+	arrange func(root, server string) error
+}
+
+var recipes = []recipe{
+	{name: "postgres", user: "999", command: []string{"--entrypoint", "/entry.sh"}, find: find, arrange: linkPostgres},
+	{name: "nginx", user: "101", command: []string{"--entrypoint", "/usr/sbin/nginx"}, find: findNginx},
+}
 
 // applets are what the entry point, initdb and init containers that wait find beside the server.
 var applets = []string{"sh", "cat", "echo", "rm", "sleep"}
@@ -48,13 +63,23 @@ func main() {
 	}
 }
 
-// run makes postgres.tar in a folder, and beside it the file by which it is known to be of today.
+// run makes the archives in a folder, and beside each the file by which it is known to be of today.
 func run(ctx context.Context, out, tool string) error {
 	if _, err := exec.LookPath("apt-get"); err != nil {
-		fmt.Fprintln(os.Stderr, "images: no image of PostgreSQL, because this is no Debian")
+		fmt.Fprintln(os.Stderr, "images: no images of PostgreSQL and nginx, because this is no Debian")
 		return nil //nolint:nilerr // the suite says so again and skips
 	}
-	server, packages, err := find(ctx)
+	for _, r := range recipes {
+		if err := r.make(ctx, out, tool); err != nil {
+			return fmt.Errorf("making %s: %w", r.name, err)
+		}
+	}
+	return nil
+}
+
+// make makes the archive of one image, unless it is there.
+func (r recipe) make(ctx context.Context, out, tool string) error {
+	server, packages, err := r.find(ctx)
 	if err != nil {
 		return err
 	}
@@ -63,7 +88,7 @@ func run(ctx context.Context, out, tool string) error {
 		return err
 	}
 	sum := sha256.Sum256(slices.Concat([]byte(uris), entry, []byte(accounts+groups+strings.Join(applets, " "))))
-	key, archive := filepath.Join(out, "postgres.key"), filepath.Join(out, "postgres.tar")
+	key, archive := filepath.Join(out, r.name+".key"), filepath.Join(out, r.name+".tar")
 	want := hex.EncodeToString(sum[:])
 	had, _ := os.ReadFile(key) // without one it is made
 	if _, err := os.Stat(archive); err == nil && string(had) == want {
@@ -74,7 +99,7 @@ func run(ctx context.Context, out, tool string) error {
 	if err != nil {
 		return fmt.Errorf("making a work folder: %w", err)
 	}
-	err = pack(ctx, work, archive, packing{tool: tool, server: server, packages: packages})
+	err = pack(ctx, work, archive, packing{recipe: r, tool: tool, server: server, packages: packages})
 	if err := errors.Join(err, os.RemoveAll(work)); err != nil {
 		return err
 	}
@@ -97,17 +122,28 @@ func find(ctx context.Context) (server string, packages []string, err error) {
 		return "", nil, errors.New("finding PostgreSQL: package postgresql depends on no server")
 	}
 	server = all[i]
-	found := []string{server, strings.Replace(server, "postgresql-", "postgresql-client-", 1), "tzdata", "busybox-static"}
+	packages, err = withLibraries(ctx, server, strings.Replace(server, "postgresql-", "postgresql-client-", 1), "tzdata", "busybox-static")
+	return server, packages, err
+}
+
+// findNginx returns the package of nginx, and what it needs beside what looks after an installed system.
+func findNginx(ctx context.Context) (server string, packages []string, err error) {
+	packages, err = withLibraries(ctx, "nginx", "busybox-static")
+	return "nginx", packages, err
+}
+
+// withLibraries are packages and every library that they need.
+func withLibraries(ctx context.Context, found ...string) (packages []string, err error) {
 	for len(found) > 0 {
 		packages = append(packages, found...)
 		needs, err := depends(ctx, found...)
 		if err != nil {
-			return "", nil, err
+			return nil, err
 		}
 		slices.Sort(needs)
 		found = slices.DeleteFunc(slices.Compact(needs), func(name string) bool { return !isLibrary(name) || slices.Contains(packages, name) })
 	}
-	return server, packages, nil
+	return packages, nil
 }
 
 // isLibrary tells what programs are linked with from what looks after an installed system. The compiler is
@@ -132,6 +168,8 @@ func depends(ctx context.Context, packages ...string) ([]string, error) {
 
 // packing is what an image is made of.
 type packing struct {
+	recipe
+
 	tool, server string
 	packages     []string
 }
@@ -153,7 +191,20 @@ func pack(ctx context.Context, work, archive string, p packing) error {
 			return err
 		}
 	}
-	programs := filepath.Join("/usr/lib/postgresql", strings.TrimPrefix(p.server, "postgresql-"), "bin")
+	if p.arrange != nil {
+		if err := p.arrange(root, p.server); err != nil {
+			return err
+		}
+	}
+	_, err = outputOf(ctx, "", p.tool, append([]string{
+		"image", "--name", "localcluster.local/" + p.name + ":1", "--rootfs", root, "--user", p.user, "--out", archive,
+	}, p.command...)...)
+	return err
+}
+
+// linkPostgres lets the server's programs be found.
+func linkPostgres(root, server string) error {
+	programs := filepath.Join("/usr/lib/postgresql", strings.TrimPrefix(server, "postgresql-"), "bin")
 	links, err := filepath.Glob(filepath.Join(root, programs, "*"))
 	if err != nil || len(links) == 0 {
 		return fmt.Errorf("looking for the server's programs: %w", err)
@@ -163,8 +214,7 @@ func pack(ctx context.Context, work, archive string, p packing) error {
 			return fmt.Errorf("linking the server's programs: %w", err)
 		}
 	}
-	_, err = outputOf(ctx, "", p.tool, "image", "--name", image, "--rootfs", root, "--user", user, "--entrypoint", "/entry.sh", "--out", archive)
-	return err
+	return nil
 }
 
 // furnish makes what packages expect to find.

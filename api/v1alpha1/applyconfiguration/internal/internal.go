@@ -662,6 +662,9 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Gateway
   map:
     fields:
+    - name: authentication
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.GatewayAuthentication
     - name: cidrs
       type:
         list:
@@ -677,6 +680,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: podSelector
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.GatewayAuthentication
+  scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.GatewayPeer
   map:
     fields:
@@ -1103,6 +1108,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: plaintext
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.PlaintextAccess
+    - name: plaintextUntil
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
     - name: serviceAccounts
       type:
         list:

@@ -3,6 +3,7 @@
 package v1alpha1
 
 import (
+	apiv1alpha1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	v1 "k8s.io/client-go/applyconfigurations/meta/v1"
 )
 
@@ -19,6 +20,9 @@ type GatewayApplyConfiguration struct {
 	PodSelector *v1.LabelSelectorApplyConfiguration `json:"podSelector,omitempty"`
 	// cidrs are the addresses from which it calls.
 	CIDRs []string `json:"cidrs,omitempty"`
+	// authentication says how proxies know the gateway. Absent, one of pods shows a
+	// certificate, and one of addresses is refused by workloads that have proxies.
+	Authentication *apiv1alpha1.GatewayAuthentication `json:"authentication,omitempty"`
 }
 
 // GatewayApplyConfiguration constructs a declarative configuration of the Gateway type for use with
@@ -58,5 +62,13 @@ func (b *GatewayApplyConfiguration) WithCIDRs(values ...string) *GatewayApplyCon
 	for i := range values {
 		b.CIDRs = append(b.CIDRs, values[i])
 	}
+	return b
+}
+
+// WithAuthentication sets the Authentication field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Authentication field is set to the value of the last call.
+func (b *GatewayApplyConfiguration) WithAuthentication(value apiv1alpha1.GatewayAuthentication) *GatewayApplyConfiguration {
+	b.Authentication = &value
 	return b
 }

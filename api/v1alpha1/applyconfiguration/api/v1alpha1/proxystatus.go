@@ -4,6 +4,7 @@ package v1alpha1
 
 import (
 	apiv1alpha1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	v1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // ProxyStatusApplyConfiguration represents a declarative configuration of the ProxyStatus type for use
@@ -17,6 +18,8 @@ type ProxyStatusApplyConfiguration struct {
 	// plaintext says whether callers that a policy lets in reach the application's own
 	// ports too.
 	Plaintext *apiv1alpha1.PlaintextAccess `json:"plaintext,omitempty"`
+	// plaintextUntil is when plaintext that settles is closed.
+	PlaintextUntil *v1.Time `json:"plaintextUntil,omitempty"`
 	// serviceAccounts are those that the workload's pods run under, sorted; while there
 	// are no pods, those of the last ones. What the proxies of others take for this
 	// workload follows from them.
@@ -44,6 +47,14 @@ func (b *ProxyStatusApplyConfiguration) WithConfigurationGeneration(value int64)
 // If called multiple times, the Plaintext field is set to the value of the last call.
 func (b *ProxyStatusApplyConfiguration) WithPlaintext(value apiv1alpha1.PlaintextAccess) *ProxyStatusApplyConfiguration {
 	b.Plaintext = &value
+	return b
+}
+
+// WithPlaintextUntil sets the PlaintextUntil field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the PlaintextUntil field is set to the value of the last call.
+func (b *ProxyStatusApplyConfiguration) WithPlaintextUntil(value v1.Time) *ProxyStatusApplyConfiguration {
+	b.PlaintextUntil = &value
 	return b
 }
 

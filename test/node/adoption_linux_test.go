@@ -1,0 +1,101 @@
+package node_test
+
+import (
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
+	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
+)
+
+// bareIn are the pods of a part that have no proxy, those that are going included.
+func (t *town) bareIn(name string) (bare int) {
+	GinkgoHelper()
+	for _, pod := range t.podsOf(name) {
+		if !control.HasProxy(&pod) {
+			bare++
+		}
+	}
+	return bare
+}
+
+func (t *town) plaintext(name string) hipaav1.PlaintextAccess {
+	GinkgoHelper()
+	var w hipaav1.PHIWorkload
+	Expect(admin.Get(ctx, key(t.namespace, name), &w)).To(Succeed())
+	if w.Status.Proxy == nil {
+		return ""
+	}
+	return w.Status.Proxy.Plaintext
+}
+
+var _ = Describe("A running application that is adopted", func() {
+	// api has two pods, which the operator replaces by itself; portal has one, its last, which people replace.
+	DescribeTable("loses no call while its pods get their proxies one by one", func(profile string, callersFirst bool) {
+		installed()
+		adopting := phitest.Profile(profile).Mode(hipaav1.ModeAudit).Selecting(hipaav1.LabelPHI, hipaav1.LabelPHIValue, governed, profile).Obj()
+		Expect(admin.Create(ctx, adopting)).To(Succeed())
+		DeferCleanup(func() { Expect(admin.Delete(ctx, adopting)).To(Succeed()) })
+		t := foundTown(func() string { return phiNamespace(profile) })
+		t.add(2, t.application("api"), 8080, 80, phitest.FromWorkload("portal"))
+		t.add(1, t.application("portal"), 8080, 80)
+		t.calls("portal", "api")
+		for _, p := range t.parts {
+			p.Spec.Continuity = hipaav1.ContinuityPatientCare // people replace pods, in the order of this spec
+		}
+		if !callersFirst {
+			t.part("api").Spec.Continuity = hipaav1.ContinuityBusiness // the operator does
+		}
+		t.declare()
+		t.start()
+		none := func(done <-chan loaded) {
+			GinkgoHelper()
+			var l loaded
+			Eventually(done, "8m").Should(Receive(&l))
+			Expect(l.Failed).To(BeZero(), "%+v", l)
+			Expect(l.Answered).To(BeNumerically(">", 200), "%+v", l)
+		}
+		load := func(length string) <-chan loaded { return t.loadOf(length, "http://api/caller") }
+
+		before := load("1m")
+		if callersFirst {
+			before = load("20s")
+		}
+		enforceAt := metav1.NewTime(time.Now().Add(time.Second).Truncate(time.Second))
+		Expect(admin.Patch(ctx, adopting, client.RawPatch(types.MergePatchType, []byte(
+			`{"spec":{"controls":[{"id":"mutual-tls","mode":"Enforce"}],"rollout":{"enforceBy":"`+enforceAt.UTC().Format(time.RFC3339)+`"}}}`)))).To(Succeed())
+		Eventually(func() hipaav1.PlaintextAccess { return t.plaintext("portal") }).ShouldNot(BeEmpty())
+		Eventually(func() hipaav1.PlaintextAccess { return t.plaintext("api") }).Should(Equal(hipaav1.PlaintextOpen))
+		if !callersFirst {
+			Eventually(func() int { return t.bareIn("api") }, "2m").Should(BeZero(), t.troubles)
+			Expect(t.bareIn("portal")).To(Equal(1), "its last pod stays until a person replaces it")
+		}
+		none(before)
+		t.replace("portal")
+		if callersFirst {
+			during := load("90s")
+			t.replace("api")
+			none(during)
+		}
+		Expect(t.plaintext("api")).NotTo(Equal(hipaav1.PlaintextClosed))
+		during := load("6m")
+		Eventually(func() hipaav1.PlaintextAccess { return t.plaintext("api") }, "5m").Should(Equal(hipaav1.PlaintextClosed))
+		none(during)
+		pod := &t.podsOf("api")[0]
+		Expect(metric(pod, `phi_proxy_inbound_handshakes_total`)).To(BeNumerically(">", 0), "they speak mutual TLS now")
+		Eventually(func() error {
+			_, err := request(listening(pod, 8080).String(), "/caller", nil)
+			return err
+		}, "2m").ShouldNot(Succeed(), "and nobody comes in without")
+		Expect(t.asks("portal", "http://api/caller")).To(HavePrefix("127.0.0.6:"))
+	},
+		Entry("the called one first, by the operator itself", "adopting-called", false),
+		Entry("callers first, by people", "adopting-callers", true),
+	)
+})
