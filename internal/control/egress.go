@@ -1,6 +1,8 @@
 package control
 
 import (
+	"strings"
+
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
@@ -25,12 +27,12 @@ func EgressSelector() metav1.LabelSelector { return metav1.LabelSelector{MatchLa
 type Egress struct {
 	// Ready is how many of its pods take calls.
 	Ready int
-	// Ways are whom it lets out where to.
-	Ways map[Way]bool
+	// Exits are whom it lets out where to.
+	Exits map[Exit]bool
 }
 
-// Way leads one identity to one port of one host.
-type Way struct {
+// Exit leads one identity to one port of one host.
+type Exit struct {
 	From, Host string
 	Port       int32
 }
@@ -43,4 +45,10 @@ func IsReady(pod *corev1.Pod) bool {
 		}
 	}
 	return false
+}
+
+// IsClusterName reports whether a name leads to what is inside the cluster, so that it is
+// no vendor's.
+func IsClusterName(name, clusterDomain string) bool {
+	return name == clusterDomain || strings.HasSuffix(name, "."+clusterDomain) || strings.HasSuffix(name, ".svc")
 }

@@ -82,7 +82,7 @@ func resourcesOf(p *hipaav1.ProxyParameters) corev1.ResourceRequirements {
 func SettingsOf(s *control.Subject, refusal config.Refusal) Settings {
 	proxy := s.World.Proxy
 	with := Settings{
-		Generation: 1, TrustDomain: proxy.TrustDomain, ClusterDomain: proxy.ClusterDomain,
+		Generation: 1, TrustDomain: proxy.TrustDomain, ClusterDomain: proxy.ClusterDomain, Egress: proxy.IssuerNamespace,
 		OutageGrace: config.Duration(defaultGrace), Refusal: refusal,
 		NameServers: NameServersOf(s), Pods: s.World.Pods, Parties: s.World.Parties,
 	}
