@@ -19,6 +19,7 @@ import (
 	"github.com/hipaa-operator/hipaa-operator/controllers/backstop"
 	"github.com/hipaa-operator/hipaa-operator/controllers/complianceprofile"
 	"github.com/hipaa-operator/hipaa-operator/controllers/controlexception"
+	"github.com/hipaa-operator/hipaa-operator/controllers/egress"
 	"github.com/hipaa-operator/hipaa-operator/controllers/namespace"
 	"github.com/hipaa-operator/hipaa-operator/controllers/phiworkload"
 	"github.com/hipaa-operator/hipaa-operator/controllers/vendor"
@@ -111,11 +112,19 @@ func Setup(ctx context.Context, mgr ctrl.Manager, d Dependencies) error {
 	if err := backstops.SetupWithManager(ctx, mgr); err != nil {
 		return fmt.Errorf("adding controllers: %w", err)
 	}
+	gate := &egress.Reconciler{
+		Loader: loader, Owned: owned, Sealer: d.Sealer, Corrector: corrector, Events: recorder, Standing: egress.NewStanding(), Clock: d.Clock,
+	}
+	loader.Egress = gate.Standing.Now
+	proxyChanged, err := addEgress(ctx, mgr, d, gate)
+	if err != nil {
+		return err
+	}
 	workloads := &phiworkload.Reconciler{
 		Client: c, Live: live, Loader: loader, Engine: d.Engine, Owned: owned, Sealer: d.Sealer, Corrector: corrector,
-		ProxyChanged: d.ProxyChanged,
-		Replacer:     &repair.Replacer{Client: c, Live: live, Engine: d.Engine, Clock: d.Clock},
-		Prober:       dialler, Answered: answered, SecretsChanged: d.SecretsChanged, Events: recorder, Fleet: &metrics.Fleet{}, Clock: d.Clock,
+		ProxyChanged: proxyChanged, EgressChanged: gate.Standing.Changed(),
+		Replacer: &repair.Replacer{Client: c, Live: live, Engine: d.Engine, Clock: d.Clock},
+		Prober:   dialler, Answered: answered, SecretsChanged: d.SecretsChanged, Events: recorder, Fleet: &metrics.Fleet{}, Clock: d.Clock,
 	}
 	if err := workloads.SetupWithManager(ctx, mgr, controller.Options{MaxConcurrentReconciles: d.Workers}); err != nil {
 		return fmt.Errorf("adding controllers: %w", err)
@@ -153,4 +162,45 @@ func addProber(ctx context.Context, mgr ctrl.Manager, loader *subject.Loader) (*
 		return nil, nil, fmt.Errorf("adding the prober: %w", err)
 	}
 	return dialler, answered, nil
+}
+
+// addEgress adds what keeps phi-egress configured, where the operator has proxies. Who
+// else has to hear of other proxies hears of them by the channel that it returns.
+func addEgress(ctx context.Context, mgr ctrl.Manager, d Dependencies, gate *egress.Reconciler) (<-chan event.GenericEvent, error) {
+	if d.Proxy == nil {
+		return d.ProxyChanged, nil
+	}
+	own, others := split(ctx, d.ProxyChanged)
+	gate.ProxyChanged = own
+	if err := gate.SetupWithManager(ctx, mgr); err != nil {
+		return nil, fmt.Errorf("adding controllers: %w", err)
+	}
+	return others, nil
+}
+
+// split tells two of what one is told; one message that waits is enough for each.
+func split(ctx context.Context, from <-chan event.GenericEvent) (one, other <-chan event.GenericEvent) {
+	if from == nil {
+		return nil, nil
+	}
+	into := [2]chan event.GenericEvent{make(chan event.GenericEvent, 1), make(chan event.GenericEvent, 1)}
+	go func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case e, open := <-from:
+				if !open {
+					return
+				}
+				for _, to := range into {
+					select {
+					case to <- e:
+					default:
+					}
+				}
+			}
+		}
+	}()
+	return into[0], into[1]
 }

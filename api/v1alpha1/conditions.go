@@ -89,6 +89,11 @@ const (
 	// flows to the vendor are refused, and workloads that have one fail.
 	ConditionAgreementInForce = "AgreementInForce"
 
+	// ConditionCallsOpen is True on a Vendor when phi-egress lets out the calls of workloads
+	// that name it: its agreement is in force, or has ended while nobody decided to close
+	// them.
+	ConditionCallsOpen = "CallsOpen"
+
 	// ConditionExpiring is present on a ControlException or a Vendor while it is True: the
 	// exception is in force and its end nearer than a spec.exceptions.warnHoursBefore of the
 	// profiles, or the agreement is, and its end 60, 30 or 7 days away.
@@ -319,6 +324,18 @@ const (
 	// ReasonClausesMissing means that the agreement with a Vendor lacks a clause that the
 	// law asks for. The message names it.
 	ReasonClausesMissing = "ClausesMissing"
+
+	// ReasonPastEnd means that calls to a Vendor go on although its agreement has ended, until
+	// two people have decided to close them or there is another agreement.
+	ReasonPastEnd = "PastEnd"
+
+	// ReasonClosedAtEnd means that calls to a Vendor were closed at the end of its agreement,
+	// as spec.onEnd says. Another agreement opens them.
+	ReasonClosedAtEnd = "ClosedAtEnd"
+
+	// ReasonClosedByPeople means that two people have decided to close calls to a Vendor. They
+	// open when one of them takes it back, or by another agreement.
+	ReasonClosedByPeople = "ClosedByPeople"
 
 	// ReasonNeverExcepted means that spec.exceptions.neverFor of a profile names the
 	// control, so that no exception from it counts.

@@ -1,9 +1,19 @@
 package v1alpha1
 
-import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
 
 // VendorSpec declares a third party that gets PHI from workloads of this cluster: where
 // it is called, what it gets, where it keeps it, and the agreement that lets it.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.onEnd) || self.onEnd != 'Close' || (has(self.continuity) && self.continuity != 'PatientCare')",fieldPath=".onEnd",message="is Close, and calls that the care of patients depends on are closed by people alone: set continuity to Business or Deferrable where it does not depend on them, or leave onEnd out"
 type VendorSpec struct {
 	// description says in a sentence what the vendor does.
 	// +required
@@ -49,7 +59,30 @@ type VendorSpec struct {
 	// then no workload may call the vendor.
 	// +optional
 	Agreement *Agreement `json:"agreement,omitempty"`
+
+	// continuity says what an interruption of calls to the vendor would cost. Absent means
+	// PatientCare.
+	// +optional
+	Continuity Continuity `json:"continuity,omitempty"`
+
+	// onEnd says what becomes of calls to the vendor at the end of its agreement: they go on
+	// while people are alarmed, or are closed at that instant. Absent means Alarm.
+	// +optional
+	OnEnd OnEnd `json:"onEnd,omitempty"`
 }
+
+// OnEnd says what becomes of calls to a vendor at the end of its agreement.
+//
+// +kubebuilder:validation:Enum=Alarm;Close
+type OnEnd string
+
+const (
+	// OnEndAlarm lets calls go on: the workloads fail and people are alarmed until two of
+	// them have decided to close, or there is another agreement.
+	OnEndAlarm OnEnd = "Alarm"
+	// OnEndClose closes calls at the very end, also while the operator is down.
+	OnEndClose OnEnd = "Close"
+)
 
 // VendorHost is a name and a port at which a vendor is called.
 type VendorHost struct {
@@ -175,7 +208,7 @@ var AllAgreementClauses = []AgreementClause{
 	ClauseAmendment, ClauseAccounting, ClauseDelegatedObligations, ClauseBooksForSecretary, ClauseReturnOrDestroy, ClauseTermination,
 }
 
-// VendorStatus says whether the agreement is in force.
+// VendorStatus says whether the agreement is in force, and whether calls get out.
 type VendorStatus struct {
 	// observedGeneration is the generation of the spec that this status is about;
 	// -1 until the operator has looked at the object for the first time.
@@ -190,6 +223,109 @@ type VendorStatus struct {
 	// +listMapKey=type
 	// +kubebuilder:validation:MaxItems=16
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// callers are the workloads whose declarations name the vendor, sorted by namespace and
+	// name: whom it concerns when calls are closed. The first 64 are listed.
+	// +optional
+	// +listType=map
+	// +listMapKey=namespace
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=64
+	Callers []VendorCaller `json:"callers,omitempty"`
+
+	// impact counts all of the callers.
+	// +optional
+	Impact *VendorImpact `json:"impact,omitempty"`
+
+	// agreementDigest identifies the content of spec.agreement, for those who decide about
+	// calls under it.
+	// +optional
+	// +kubebuilder:validation:MinLength=71
+	// +kubebuilder:validation:MaxLength=71
+	AgreementDigest string `json:"agreementDigest,omitempty"`
+
+	// closure is the decision of two people to close calls to the vendor. Either of them, or
+	// anybody else who may decide, takes it back by removing their words.
+	// +optional
+	Closure *VendorClosure `json:"closure,omitempty"`
+}
+
+// VendorCaller is a workload whose declaration names a vendor.
+type VendorCaller struct {
+	// namespace of the PHIWorkload.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Namespace string `json:"namespace,omitempty"`
+
+	// name of the PHIWorkload.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Name string `json:"name,omitempty"`
+
+	// continuity of the PHIWorkload.
+	// +required
+	Continuity Continuity `json:"continuity,omitempty"`
+}
+
+// VendorImpact counts whom it concerns when calls to a vendor are closed.
+type VendorImpact struct {
+	// workloads is how many PHIWorkloads name the vendor.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	Workloads *int32 `json:"workloads,omitempty"`
+
+	// patientCare is how many of them patients' care depends on.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	PatientCare *int32 `json:"patientCare,omitempty"`
+}
+
+// VendorClosure is what two people say who have the verb "approve" on vendors. It counts
+// once both have, about the agreement that stands.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.proposal) || !has(self.approval) || self.proposal.person != self.approval.person",fieldPath=".approval",message="is of whoever proposed it: somebody else must decide as well"
+type VendorClosure struct {
+	// proposal is the first one's word.
+	// +optional
+	Proposal *ClosureWord `json:"proposal,omitempty"`
+
+	// approval is the second one's.
+	// +optional
+	Approval *ClosureWord `json:"approval,omitempty"`
+}
+
+// ClosureWord is one person's word that calls to a vendor are to be closed.
+type ClosureWord struct {
+	// person is the user name of who writes it; admission takes no other.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	Person string `json:"person,omitempty"`
+
+	// agreementDigest is what the person has read, from status.agreementDigest. Another
+	// agreement opens calls again: the decision was about this one.
+	// +required
+	// +kubebuilder:validation:MinLength=71
+	// +kubebuilder:validation:MaxLength=71
+	AgreementDigest string `json:"agreementDigest,omitempty"`
+}
+
+// Fingerprint identifies the content of an agreement. Nil, which is none, has one too.
+func (a *Agreement) Fingerprint() (string, error) {
+	canonical := a.DeepCopy()
+	if canonical != nil {
+		for _, at := range []*metav1.Time{&canonical.Signed, &canonical.Effective, &canonical.Expires} {
+			*at = metav1.NewTime(at.UTC().Truncate(time.Second))
+		}
+	}
+	encoded, err := json.Marshal(canonical)
+	if err != nil {
+		return "", fmt.Errorf("encoding the agreement: %w", err)
+	}
+	sum := sha256.Sum256(encoded)
+	return "sha256:" + hex.EncodeToString(sum[:]), nil
 }
 
 // Vendor is a third party that gets PHI, and the agreement that lets it.
@@ -199,6 +335,7 @@ type VendorStatus struct {
 // +kubebuilder:resource:scope=Cluster,categories=hipaa
 // +kubebuilder:printcolumn:name="Agreement",type=string,JSONPath=`.status.conditions[?(@.type=="AgreementInForce")].reason`
 // +kubebuilder:printcolumn:name="Until",type=string,JSONPath=`.spec.agreement.expires`
+// +kubebuilder:printcolumn:name="Calls",type=string,JSONPath=`.status.conditions[?(@.type=="CallsOpen")].status`
 // +kubebuilder:printcolumn:name="Receives",type=string,JSONPath=`.spec.receives`
 // +kubebuilder:printcolumn:name="Owner",type=string,JSONPath=`.spec.owner.team`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`

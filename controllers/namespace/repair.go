@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"slices"
 
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
 	"github.com/hipaa-operator/hipaa-operator/internal/engine"
+	"github.com/hipaa-operator/hipaa-operator/internal/gate"
 	"github.com/hipaa-operator/hipaa-operator/internal/repair"
 )
 
@@ -93,7 +96,7 @@ func (r *Reconciler) leave(ctx context.Context, s *scope) error {
 	if err != nil {
 		return fmt.Errorf("leaving: %w", err)
 	}
-	if len(owned) == 0 {
+	if len(owned) == 0 || slices.ContainsFunc(owned, isOfEgress) {
 		return nil
 	}
 	var workloads hipaav1.PHIWorkloadList
@@ -114,4 +117,11 @@ func (r *Reconciler) leave(ctx context.Context, s *scope) error {
 		}
 	}
 	return nil
+}
+
+// isOfEgress reports whether an object is what phi-egress goes by, or the policy that lets
+// it out: the operator's own namespace keeps them and holds no PHI.
+func isOfEgress(object client.Object) bool {
+	return (object.GetName() == control.EgressName || object.GetName() == gate.PolicyName) &&
+		labels.SelectorFromSet(control.EgressLabels()).Matches(labels.Set(object.GetLabels()))
 }

@@ -62,6 +62,8 @@ type Reconciler struct {
 	// ProxyChanged tells that proxies get another image, other roots or another signer.
 	// Optional.
 	ProxyChanged <-chan event.GenericEvent
+	// EgressChanged tells that phi-egress stands otherwise than before. Optional.
+	EgressChanged <-chan event.GenericEvent
 	// SecretsChanged tells that API servers store Secrets in another way. Optional.
 	SecretsChanged <-chan event.GenericEvent
 	Clock          clock.PassiveClock

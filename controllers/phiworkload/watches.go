@@ -47,7 +47,7 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, opt
 		Watches(&hipaav1.PHIWorkload{}, m.to(m.peer), builder.WithPredicates(specOrDeletion())).
 		Watches(&hipaav1.ComplianceProfile{}, m.to(m.profile), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&hipaav1.ControlException{}, m.to(m.exception), builder.WithPredicates(exceptionMatters())).
-		Watches(&hipaav1.Vendor{}, m.to(m.vendor), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&hipaav1.Vendor{}, m.to(m.vendor), builder.WithPredicates(vendorMatters())).
 		Watches(&corev1.Namespace{}, m.to(m.namespace), builder.WithPredicates(predicate.LabelChangedPredicate{})).
 		Watches(&corev1.Pod{}, m.to(m.pod), builder.WithPredicates(podMatters())).
 		Watches(&corev1.Pod{}, m.to(m.podOfPeer), builder.WithPredicates(comesOrGoes())).
@@ -72,6 +72,9 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, opt
 		WatchesRawSource(source.Channel(r.Answered, &handler.EnqueueRequestForObject{}))
 	if r.ProxyChanged != nil {
 		b = b.WatchesRawSource(source.Channel(r.ProxyChanged, m.to(m.everywhere)))
+	}
+	if r.EgressChanged != nil {
+		b = b.WatchesRawSource(source.Channel(r.EgressChanged, m.to(m.callingVendors)))
 	}
 	if r.SecretsChanged != nil {
 		b = b.WatchesRawSource(source.Channel(r.SecretsChanged, m.to(m.everywhere)))
@@ -125,6 +128,16 @@ func exceptionMatters() predicate.Predicate {
 		was, isException := before.(*hipaav1.ControlException)
 		is, alsoException := after.(*hipaav1.ControlException)
 		return !isException || !alsoException || was.UID != is.UID || !equality.Semantic.DeepEqual(was.Status.Approval, is.Status.Approval)
+	}))
+}
+
+// vendorMatters lets through what people say of a vendor and of calls to it, and leaves
+// out what its own controller does.
+func vendorMatters() predicate.Predicate {
+	return predicate.Or[client.Object](predicate.GenerationChangedPredicate{}, onUpdate(func(before, after client.Object) bool {
+		was, isVendor := before.(*hipaav1.Vendor)
+		is, alsoVendor := after.(*hipaav1.Vendor)
+		return !isVendor || !alsoVendor || !equality.Semantic.DeepEqual(was.Status.Closure, is.Status.Closure)
 	}))
 }
 
@@ -329,6 +342,12 @@ func (m mapping) vendor(ctx context.Context, object client.Object) (found, error
 	return into, m.list(ctx, into, nil, client.MatchingFields{byVendor: object.GetName()})
 }
 
+// callingVendors finds those whose flows name any.
+func (m mapping) callingVendors(ctx context.Context, _ client.Object) (found, error) {
+	into := found{}
+	return into, m.list(ctx, into, func(w *hipaav1.PHIWorkload) bool { return len(subject.VendorsOf(w)) > 0 })
+}
+
 // namespaced finds those of the namespace that an object is in.
 func (m mapping) namespaced(ctx context.Context, object client.Object) (found, error) {
 	into := found{}
@@ -343,6 +362,9 @@ func (m mapping) everywhere(ctx context.Context, _ client.Object) (found, error)
 
 // keptFor finds the one that an object is kept for.
 func (m mapping) keptFor(_ context.Context, object client.Object) (found, error) {
+	if object.GetLabels()[hipaav1.LabelWorkload] == "" {
+		return nil, nil // that of phi-egress is kept for all
+	}
 	return found{{Namespace: object.GetNamespace(), Name: object.GetLabels()[hipaav1.LabelWorkload]}: true}, nil
 }
 

@@ -23,6 +23,7 @@ var templates = []template{
 	{file: "cert_manager.yaml", from: "config/certmanager", takes: kinds("Certificate", "Issuer"), when: ".Values.certManager.enabled"},
 	{file: "prometheus.yaml", from: "config/prometheus", when: ".Values.prometheus.enabled"},
 	{file: "issuer.yaml", from: "config/issuer", when: "or .Values.issuer.enabled .Values.proxy.enabled", edit: issuer},
+	{file: "egress.yaml", from: "config/egress", when: ".Values.proxy.enabled", edit: egress},
 	profile("hipaa-security-rule"),
 	profile("hipaa-audit-only"),
 }
@@ -56,6 +57,8 @@ var fills = map[string]string{
 	"pullPolicy":   "imagePullPolicy: {{ .Values.image.pullPolicy }}",
 	"resources":    "resources: {{- toYaml .Values.resources | nindent %d }}",
 	"certificates": "{{- if .Values.certManager.enabled }}\n- --certificates=external\n{{- end }}",
+	"egressImage": `image: "{{ .Values.proxy.image.repository }}` +
+		`{{ with .Values.proxy.image.digest }}@{{ . }}{{ else }}:{{ .Values.proxy.image.tag | default .Chart.AppVersion }}{{ end }}"`,
 	"proxyImage": `{{- if .Values.proxy.enabled }}
 - --proxy-image={{ .Values.proxy.image.repository }}` +
 		`{{ with .Values.proxy.image.digest }}@{{ . }}{{ else }}:{{ .Values.proxy.image.tag | default .Chart.AppVersion }}{{ end }}
@@ -136,6 +139,25 @@ func issuer(object *unstructured.Unstructured) error {
 		set(container, mark("issuerImage"), "image"),
 		set(container, mark("pullPolicy"), "imagePullPolicy"),
 		set(container, append(args, mark("trustDomain")), "args"),
+		set(object.Object, []any{container}, append(pod, "containers")...),
+		set(object.Object, mark("nodeSelector"), append(pod, "nodeSelector")...),
+		set(object.Object, mark("tolerations"), append(pod, "tolerations")...),
+	)
+}
+
+// egress opens the Deployment of phi-egress to the values: it runs the image that pods get.
+func egress(object *unstructured.Unstructured) error {
+	if object.GetKind() != "Deployment" {
+		return nil
+	}
+	pod := []string{"spec", "template", "spec"}
+	container, _, err := containerOf(object, pod)
+	if err != nil {
+		return err
+	}
+	return errors.Join(
+		set(container, mark("egressImage"), "image"),
+		set(container, mark("pullPolicy"), "imagePullPolicy"),
 		set(object.Object, []any{container}, append(pod, "containers")...),
 		set(object.Object, mark("nodeSelector"), append(pod, "nodeSelector")...),
 		set(object.Object, mark("tolerations"), append(pod, "tolerations")...),

@@ -102,7 +102,7 @@ var _ = Describe("What the operator may write of ConfigMaps", func() {
 		named := func(namespace, name string) *corev1.ConfigMap {
 			return &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
 		}
-		refused := MatchError(ContainSubstring("writes the ConfigMaps of proxies and its own book of changes, and not"))
+		refused := MatchError(ContainSubstring("writes the ConfigMaps of proxies and of phi-egress and its own book of changes, and not"))
 		operator := as(manager, "system:masters") // whatever its rights
 		Expect(operator.Create(ctx, named(ns, "hipaa-api-proxy"), client.DryRunAll)).To(Succeed())
 		Expect(operator.Create(ctx, named(ns, "settings"), client.DryRunAll)).To(refused)

@@ -150,6 +150,10 @@ type World struct {
 	// Vendors that flows name, by name. One that is not declared is not there.
 	Vendors map[string]*hipaav1.Vendor
 
+	// Egress is phi-egress as it stands; nil where the operator has none, or nobody looks. It
+	// is read with Vendors, live alone.
+	Egress *Egress
+
 	// Isolation is the latest result of the probe; nil if it never ran.
 	Isolation *IsolationResult
 

@@ -130,7 +130,7 @@ func (d declaration) destination(path string, to *hipaav1.EgressPeer) []Flow {
 	case to.Service != nil:
 		d.service(&f, to.Service)
 	case to.Vendor != nil:
-		f.Closed = fmt.Sprintf("vendor %q: egress to vendors stays closed until the cluster has a path for them", to.Vendor.Name)
+		d.vendor(&f, to.Vendor.Name)
 	case to.KubernetesAPI != nil:
 		return d.apiServer(path)
 	case to.Pods != nil:

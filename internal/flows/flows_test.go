@@ -142,6 +142,19 @@ func TestEveryKindOfPeerIsResolved(t *testing.T) {
 	}
 }
 
+// A workload with proxies reaches phi-egress for its vendors, and nothing further.
+func TestVendorsAreReachedByTheGate(t *testing.T) {
+	w := phitest.Workload("api").To(phitest.ToVendor("eprescribe")).Proxied("api").Obj()
+	got := flows.Of(town{resolvers: dns}.subject(), w).Egress[0]
+	want := flows.Flow{
+		Path: "spec.egress.to[0]", Ports: tcp(15443),
+		Peers: []reach.Peer{podsIn("hipaa-operator-system", "app.kubernetes.io/name", "hipaa-operator", "app.kubernetes.io/component", "egress")},
+	}
+	if diff := cmp.Diff(want, got, bySense); diff != "" {
+		t.Errorf("the flow (-want +got):\n%s", diff)
+	}
+}
+
 // A workload with proxies is called by them, past them as long as pods have none, and
 // gets their certificates.
 func TestProxiesAreTheListeners(t *testing.T) {
@@ -208,7 +221,7 @@ func TestWhatCannotBeResolvedStaysClosedAndIsNamed(t *testing.T) {
 		},
 		"a vendor": {
 			workload: api().To(phitest.ToVendor("eprescribe")),
-			want:     []string{`spec.egress.to[0] vendor "eprescribe": egress to vendors stays closed until the cluster has a path for them`},
+			want:     []string{`spec.egress.to[0] vendor "eprescribe": calls leave by the proxies of pods, and this workload has none`},
 		},
 		"a service that does not exist": {
 			workload: api().To(phitest.ToService("lab", "results")),

@@ -26,6 +26,8 @@ type Settings struct {
 	Generation int64
 	// TrustDomain is that of identities, ClusterDomain that of names of Services.
 	TrustDomain, ClusterDomain string
+	// Egress is the namespace of phi-egress.
+	Egress string
 	// TLS, OutageGrace and Refusal go into the configuration as they are.
 	TLS         config.TLS
 	OutageGrace config.Duration

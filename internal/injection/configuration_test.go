@@ -50,8 +50,19 @@ type town struct {
 	pods     []*corev1.Pod
 	parties  map[string]control.Party
 	plain    []*corev1.Service
+	vendors  []*hipaav1.Vendor
 	// bare says that the database is to have no proxy.
 	bare bool
+}
+
+// gate is where calls to vendors leave.
+const gate = "phi-egress.hipaa-operator-system.svc.cluster.local:15443"
+
+// hosts is a vendor with these.
+func hosts(list ...hipaav1.VendorHost) *hipaav1.Vendor {
+	v := phitest.Vendor("eprescribe").Obj()
+	v.Spec.Hosts = list
+	return v
 }
 
 // database is what others call.
@@ -73,7 +84,12 @@ func (in town) configure() (*config.Configuration, []string, error) {
 	for name, party := range in.parties {
 		with.Parties[types.NamespacedName{Namespace: phitest.DefaultNamespace, Name: name}] = party
 	}
-	return Configuration(a.subject(w), with)
+	s := a.subject(w)
+	s.Now, s.World.Vendors = phitest.Epoch, map[string]*hipaav1.Vendor{}
+	for _, v := range in.vendors {
+		s.World.Vendors[v.Name] = v
+	}
+	return Configuration(s, with)
 }
 
 // lines are what a configuration lets through, one line each.
@@ -253,9 +269,36 @@ func TestConfiguration(t *testing.T) {
 			give: town{workload: api().To(phitest.ToWorkload("db"), phitest.ToWorkload("db")), parties: services(serviceOf("db", port(5432, intstr.FromInt32(5432))))},
 			want: []string{inNobody, outDB},
 		},
-		"a vendor": {
+		"a vendor, at all of its hosts": {
+			give: town{workload: api().To(phitest.ToVendor("eprescribe")), vendors: []*hipaav1.Vendor{hosts(
+				hipaav1.VendorHost{Name: "api.eprescribe.example", Port: 443}, hipaav1.VendorHost{Name: "api.eprescribe.example", Port: 8443},
+				hipaav1.VendorHost{Name: "db.eprescribe.example", Port: 5432},
+			)}},
+			want: []string{
+				inNobody,
+				"out api.eprescribe.example:443 > " + gate + " HTTP Vendor [hipaa-operator-system/sa/phi-egress]",
+				"out api.eprescribe.example:8443 > " + gate + " TCP Vendor [hipaa-operator-system/sa/phi-egress]",
+				"out db.eprescribe.example:5432 > " + gate + " TCP Vendor [hipaa-operator-system/sa/phi-egress]",
+			},
+		},
+		"a vendor that nobody declares": {
 			give: town{workload: api().To(phitest.ToVendor("eprescribe"))}, want: []string{inNobody},
-			closed: []string{`spec.egress.to[0]: vendor "eprescribe": the cluster has no path for vendors yet`},
+			closed: []string{`spec.egress.to[0]: Vendor "eprescribe" is not declared`},
+		},
+		"a vendor without an agreement": {
+			give: town{workload: api().To(phitest.ToVendor("eprescribe")), vendors: []*hipaav1.Vendor{phitest.Vendor("eprescribe").Agreed(nil).Obj()}},
+			want: []string{inNobody}, closed: []string{
+				`spec.egress.to[0]: calls to Vendor "eprescribe" are closed: there is no agreement with it: conclude one and have the privacy officer declare it`,
+			},
+		},
+		"a vendor inside the cluster": {
+			give: town{workload: api().To(phitest.ToVendor("eprescribe")), vendors: []*hipaav1.Vendor{hosts(
+				hipaav1.VendorHost{Name: "db.ehr.svc.cluster.local", Port: 443}, hipaav1.VendorHost{Name: "kubernetes.default.svc", Port: 443},
+			)}},
+			want: []string{inNobody}, closed: []string{
+				"spec.egress.to[0]: db.ehr.svc.cluster.local is a name of this cluster, where no vendor is; declare the Service instead",
+				"spec.egress.to[0]: kubernetes.default.svc is a name of this cluster, where no vendor is; declare the Service instead",
+			},
 		},
 		"what has addresses alone": {
 			give: town{workload: api().To(phitest.ToPods(nil, nil, 4317), phitest.ToBlock("192.0.2.0/24", 25))}, want: []string{inNobody},

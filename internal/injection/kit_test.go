@@ -92,7 +92,7 @@ func expectSettled(t *testing.T, p *Plan, give *corev1.Pod) *corev1.Pod {
 // settings are those of every configuration here.
 func settings() Settings {
 	return Settings{
-		Generation: 7, TrustDomain: "cluster.local", ClusterDomain: "cluster.local",
+		Generation: 7, TrustDomain: "cluster.local", ClusterDomain: "cluster.local", Egress: "hipaa-operator-system",
 		OutageGrace: config.Duration(72 * time.Hour), Refusal: config.Refusal{Control: "mutual-tls", Citation: "45 CFR 164.312(e)(1)"},
 		NameServers: []netip.AddrPort{netip.MustParseAddrPort("10.96.0.10:53")},
 	}

@@ -34,7 +34,7 @@ func (b *builder) outbound() []config.Outbound {
 		to, path := &b.workload.Spec.Egress.To[i], fmt.Sprintf("spec.egress.to[%d]", i)
 		switch {
 		case to.Vendor != nil:
-			b.keepClosed(path, "vendor %q: the cluster has no path for vendors yet", to.Vendor.Name)
+			b.vendorCalls(calls, path, to.Vendor.Name)
 		case !b.opens[path]: // flows say why
 		case to.Pods != nil, to.IPBlock != nil:
 			b.keepClosed(path, "is reached by addresses alone: the proxy knows no name for it; where there is a Service, declare that")

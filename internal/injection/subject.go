@@ -86,7 +86,7 @@ func resourcesOf(p *hipaav1.ProxyParameters) corev1.ResourceRequirements {
 func SettingsOf(s *control.Subject, refusal config.Refusal) Settings {
 	proxy := s.World.Proxy
 	with := Settings{
-		Generation: generationFor(s.Workload), TrustDomain: proxy.TrustDomain, ClusterDomain: proxy.ClusterDomain,
+		Generation: generationFor(s.Workload), TrustDomain: proxy.TrustDomain, ClusterDomain: proxy.ClusterDomain, Egress: proxy.IssuerNamespace,
 		OutageGrace: config.Duration(control.DefaultOutageGrace), Refusal: refusal,
 		NameServers: NameServersOf(s), Pods: s.World.Pods, Parties: s.World.Parties,
 	}

@@ -63,7 +63,7 @@ func (p *proxy) reconfigure(ctx context.Context) error {
 	}
 	err = errors.Join(people, ports, p.ways.apply(ctx, next))
 	p.take(next, opened)
-	p.whole = p.whole || ports == nil
+	p.whole = p.whole || ports == nil && p.ways.gated(next)
 	p.metrics.unopened.Set(float64(countErrors(err)))
 	if err == nil {
 		p.taken = lies

@@ -125,6 +125,11 @@ func (w *ways) open(ctx context.Context, c *config.Configuration) error {
 	return nil
 }
 
+// gated reports whether the gate serves where a configuration asks for one.
+func (w *ways) gated(c *config.Configuration) bool {
+	return c.Egress == nil || c.Egress.Listen == w.port
+}
+
 // sweep ends what has lasted for too long.
 func (w *ways) sweep() {
 	w.calls.Sweep()

@@ -58,6 +58,9 @@ func (l *Loader) surroundings(ctx context.Context, sc *Scene, world *world, w *h
 	}
 	if needs.Has(control.Vendors) {
 		world.note(control.Vendors, l.vendors(ctx, world, w, l.cached))
+		if l.Egress != nil {
+			world.Egress = l.Egress()
+		}
 	}
 	if needs.Has(control.Settings) {
 		world.note(control.Settings, l.settings(ctx, world, sc.Namespace.Name, world.Pods...))

@@ -46,6 +46,9 @@ type Loader struct {
 	// operator has it and cannot give it yet, a sentence says why. Nil where the operator
 	// has none.
 	Proxy func() (*control.Proxy, error)
+	// Egress tells how phi-egress stands; without it that is not known. Only live judgement
+	// asks.
+	Egress func() *control.Egress
 	// kept is nil where every scene is read anew.
 	kept *keptScenes
 }

@@ -18,15 +18,28 @@ func (l *Loader) proxy(ctx context.Context, w *world) error {
 	if l.Proxy == nil {
 		return nil
 	}
-	proxy, err := l.Proxy()
-	if err != nil {
+	if _, err := l.Proxy(); err != nil {
 		w.Missing[control.Proxies] = err.Error()
 		return nil //nolint:nilerr // it stands in the world
 	}
+	var err error
+	w.Proxy, err = l.OperatorsProxy(ctx)
+	return err
+}
+
+// OperatorsProxy is what pods get that speaks mutual TLS for them, as it stands now; nil
+// where the operator has none.
+func (l *Loader) OperatorsProxy(ctx context.Context) (*control.Proxy, error) {
+	if l.Proxy == nil {
+		return nil, nil //nolint:nilnil // none is an answer
+	}
+	proxy, err := l.Proxy()
+	if err != nil {
+		return nil, err
+	}
 	own := *proxy
 	own.NameServers, err = l.nameServers(ctx)
-	w.Proxy = &own
-	return err
+	return &own, err
 }
 
 // nameServers are the addresses of the Service kube-system/kube-dns.

@@ -47,10 +47,10 @@ func CacheOptions() cache.Options {
 	}
 }
 
-// TrimNode is Trim, and keeps of a node's status what runs on it.
+// TrimNode is Trim, and keeps of a node's status what runs on it, and its addresses.
 func TrimNode(object any) (any, error) {
 	if node, is := object.(*corev1.Node); is {
-		node.Status = corev1.NodeStatus{NodeInfo: node.Status.NodeInfo}
+		node.Status = corev1.NodeStatus{NodeInfo: node.Status.NodeInfo, Addresses: node.Status.Addresses}
 	}
 	return Trim(object)
 }

@@ -63,8 +63,9 @@ func TestTrimNodeKeepsWhereItIsAndWhatRunsOnIt(t *testing.T) {
 	give := &corev1.Node{
 		ObjectMeta: metav1.ObjectMeta{Name: "n1", Labels: map[string]string{corev1.LabelTopologyRegion: "us-east-1"}},
 		Status: corev1.NodeStatus{
-			NodeInfo: corev1.NodeSystemInfo{KubeletVersion: "v1.36.3"},
-			Images:   []corev1.ContainerImage{{Names: []string{"api:1"}}},
+			NodeInfo:  corev1.NodeSystemInfo{KubeletVersion: "v1.36.3"},
+			Addresses: []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: "192.0.2.7"}},
+			Images:    []corev1.ContainerImage{{Names: []string{"api:1"}}},
 		},
 	}
 	want := give.DeepCopy()

@@ -32,6 +32,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.AgreementApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Approval"):
 		return &apiv1alpha1.ApprovalApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ClosureWord"):
+		return &apiv1alpha1.ClosureWordApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("CloudService"):
 		return &apiv1alpha1.CloudServiceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("CloudServiceParameters"):
@@ -158,8 +160,14 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.UndeclaredInApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Vendor"):
 		return &apiv1alpha1.VendorApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("VendorCaller"):
+		return &apiv1alpha1.VendorCallerApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("VendorClosure"):
+		return &apiv1alpha1.VendorClosureApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("VendorHost"):
 		return &apiv1alpha1.VendorHostApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("VendorImpact"):
+		return &apiv1alpha1.VendorImpactApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("VendorPeer"):
 		return &apiv1alpha1.VendorPeerApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("VendorSpec"):

@@ -49,7 +49,7 @@ spec:
 `,
 	Judges:    control.Pods | control.Services | control.Workloads,
 	Needs:     control.Proxies,
-	NeedsLive: control.FlowPeers,
+	NeedsLive: control.FlowPeers | control.Vendors,
 	Check:     checkMutualTLS,
 	Mutate:    injectProxy,
 	Lasts:     hasProxies,

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"time"
 )
 
 // Egress says who may call whom outside the cluster, where this proxy is the gate.
@@ -24,17 +25,23 @@ type Vendors struct {
 	Ports []int    `json:"ports"`
 	// From are the workloads that may call.
 	From []Peer `json:"from"`
+	// Until is the instant from which they may not, and calls that are open end; zero is
+	// never. It holds without anybody who writes another configuration.
+	Until time.Time `json:"until,omitzero"`
 }
 
 // Bounds of what a gate lets out.
 const (
 	maxVendors     = 4096
 	maxVendorPorts = 16
-	maxRefused     = 256
+	maxRefused     = 8192
 )
 
 // Admits reports whether the identity may call these hosts.
 func (v *Vendors) Admits(id string) bool { return admits(v.From, id) }
+
+// Ended reports whether nobody may call these hosts any more.
+func (v *Vendors) Ended(now time.Time) bool { return !v.Until.IsZero() && !now.Before(v.Until) }
 
 // Calls reports whether a host and port are among these.
 func (v *Vendors) Calls(host string, port uint16) bool {

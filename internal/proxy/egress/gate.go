@@ -85,12 +85,12 @@ func (r *rules) refuses(a netip.Addr) bool {
 	return slices.ContainsFunc(r.refused, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
-func (r *rules) allows(id string, d Destination) bool {
+func (r *rules) allows(id string, d Destination, now time.Time) bool {
 	if r == nil {
 		return false
 	}
 	for i := range r.vendors {
-		if r.vendors[i].Admits(id) && r.vendors[i].Calls(d.Host, d.Port) {
+		if r.vendors[i].Admits(id) && r.vendors[i].Calls(d.Host, d.Port) && !r.vendors[i].Ended(now) {
 			return true
 		}
 	}
@@ -129,11 +129,17 @@ func (g *Gate) Apply(c *config.Configuration) {
 	r.policy.Admit = r.knows
 	g.rules.Store(r)
 	if d := g.current(); d != nil {
-		d.Cut(func(v *door.Visit) bool {
-			p, known := v.Guest.(*passage)
-			return known && p.to.Host != "" && (!r.allows(p.caller, p.to) || p.at.IsValid() && r.refuses(p.at))
-		})
+		g.cut(d, r)
 	}
+}
+
+// cut ends the calls that rules do not allow, or not any more.
+func (g *Gate) cut(d *door.Door, r *rules) {
+	now := g.Now()
+	d.Cut(func(v *door.Visit) bool {
+		p, known := v.Guest.(*passage)
+		return known && p.to.Host != "" && (!r.allows(p.caller, p.to, now) || p.at.IsValid() && r.refuses(p.at))
+	})
 }
 
 // Refuses reports whether no call is let out to an address: one of the gate's own, or of
@@ -176,12 +182,15 @@ func (g *Gate) lapsed(id string, ended time.Time) bool {
 	return g.Verifier.Lapsed(id, ended, g.rules.Load().policy.Grace)
 }
 
-// Sweep ends the calls of those whose certificates count no more. It is to be called
-// every few seconds.
+// Sweep ends the calls of those whose certificates count no more, and those whose time is
+// over. It is to be called every few seconds.
 func (g *Gate) Sweep() {
-	if d := g.current(); d != nil {
-		d.Sweep()
+	d, r := g.current(), g.rules.Load()
+	if d == nil || r == nil {
+		return
 	}
+	d.Sweep()
+	g.cut(d, r)
 }
 
 // Close lets nobody out any more, and ends the calls there are.
@@ -275,7 +284,7 @@ func (g *Gate) meet(ctx context.Context, v *door.Visit, p *passage) (*tls.Conn, 
 // leadOut connects to whom the caller means; nil where it does not, and the answer says
 // why.
 func (g *Gate) leadOut(ctx context.Context, v *door.Visit, p *passage) (server *net.TCPConn, answer byte, outcome Outcome) {
-	if !g.rules.Load().allows(p.caller, p.to) {
+	if !g.rules.Load().allows(p.caller, p.to, g.Now()) {
 		return nil, no, Undeclared
 	}
 	reached, err := g.Dial(ctx, p.to.Host, p.to.Port)

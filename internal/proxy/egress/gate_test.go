@@ -259,6 +259,40 @@ func TestSilentCallersGiveWay(t *testing.T) {
 	}
 }
 
+// An end that is set beforehand comes by itself: for new calls, and for those that are open.
+func TestACallEndsWhenItsTimeIsOver(t *testing.T) {
+	s := newScene(t)
+	s.gate.Apply(&config.Configuration{TrustDomain: "cluster.local", Egress: &config.Egress{
+		Vendors: []config.Vendors{{Names: []string{host}, Ports: []int{443}, From: []config.Peer{{ID: workload}}, Until: time.Now().Add(time.Hour)}},
+	}})
+	ask := func() (*tls.Conn, byte) {
+		conn, err := s.as(t, workload, Protocol)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(conn, "tls api.vendor.example:443\n"); err != nil {
+			t.Fatal(err)
+		}
+		answer, err := bufio.NewReader(conn).ReadByte()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return conn, answer
+	}
+	conn, answer := ask()
+	if answer != yes {
+		t.Fatalf("before its end the gate answers %q", answer)
+	}
+	s.late.Store(int64(time.Hour))
+	s.gate.Sweep()
+	if _, err := conn.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("the call hears %v", err)
+	}
+	if _, answer := ask(); answer != no {
+		t.Errorf("at its end the gate answers %q", answer)
+	}
+}
+
 // Nobody is let out for longer than what it proved itself by.
 func TestACallEndsWithItsCertificate(t *testing.T) {
 	s := newScene(t)

@@ -161,6 +161,15 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: workloadUID
       type:
         scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ClosureWord
+  map:
+    fields:
+    - name: agreementDigest
+      type:
+        scalar: string
+    - name: person
+      type:
+        scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Cloud
   scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.CloudService
@@ -819,6 +828,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: name
       type:
         scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.OnEnd
+  scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Owner
   map:
     fields:
@@ -1446,6 +1457,27 @@ var schemaYAML = typed.YAMLObject(`types:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.VendorStatus
       default:
         observedGeneration: -1
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.VendorCaller
+  map:
+    fields:
+    - name: continuity
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Continuity
+    - name: name
+      type:
+        scalar: string
+    - name: namespace
+      type:
+        scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.VendorClosure
+  map:
+    fields:
+    - name: approval
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ClosureWord
+    - name: proposal
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ClosureWord
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.VendorHost
   map:
     fields:
@@ -1456,6 +1488,15 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: numeric
       default: 443
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.VendorImpact
+  map:
+    fields:
+    - name: patientCare
+      type:
+        scalar: numeric
+    - name: workloads
+      type:
+        scalar: numeric
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.VendorPeer
   map:
     fields:
@@ -1468,6 +1509,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: agreement
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Agreement
+    - name: continuity
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Continuity
     - name: description
       type:
         scalar: string
@@ -1480,6 +1524,9 @@ var schemaYAML = typed.YAMLObject(`types:
           keys:
           - name
           - port
+    - name: onEnd
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.OnEnd
     - name: owner
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Owner
@@ -1498,6 +1545,21 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.VendorStatus
   map:
     fields:
+    - name: agreementDigest
+      type:
+        scalar: string
+    - name: callers
+      type:
+        list:
+          elementType:
+            namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.VendorCaller
+          elementRelationship: associative
+          keys:
+          - namespace
+          - name
+    - name: closure
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.VendorClosure
     - name: conditions
       type:
         list:
@@ -1506,6 +1568,9 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - type
+    - name: impact
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.VendorImpact
     - name: observedGeneration
       type:
         scalar: numeric

@@ -29,6 +29,12 @@ type VendorSpecApplyConfiguration struct {
 	// agreement is the business associate agreement. Absent means that there is none, and
 	// then no workload may call the vendor.
 	Agreement *AgreementApplyConfiguration `json:"agreement,omitempty"`
+	// continuity says what an interruption of calls to the vendor would cost. Absent means
+	// PatientCare.
+	Continuity *apiv1alpha1.Continuity `json:"continuity,omitempty"`
+	// onEnd says what becomes of calls to the vendor at the end of its agreement: they go on
+	// while people are alarmed, or are closed at that instant. Absent means Alarm.
+	OnEnd *apiv1alpha1.OnEnd `json:"onEnd,omitempty"`
 }
 
 // VendorSpecApplyConfiguration constructs a declarative configuration of the VendorSpec type for use with
@@ -91,5 +97,21 @@ func (b *VendorSpecApplyConfiguration) WithRegions(values ...string) *VendorSpec
 // If called multiple times, the Agreement field is set to the value of the last call.
 func (b *VendorSpecApplyConfiguration) WithAgreement(value *AgreementApplyConfiguration) *VendorSpecApplyConfiguration {
 	b.Agreement = value
+	return b
+}
+
+// WithContinuity sets the Continuity field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Continuity field is set to the value of the last call.
+func (b *VendorSpecApplyConfiguration) WithContinuity(value apiv1alpha1.Continuity) *VendorSpecApplyConfiguration {
+	b.Continuity = &value
+	return b
+}
+
+// WithOnEnd sets the OnEnd field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the OnEnd field is set to the value of the last call.
+func (b *VendorSpecApplyConfiguration) WithOnEnd(value apiv1alpha1.OnEnd) *VendorSpecApplyConfiguration {
+	b.OnEnd = &value
 	return b
 }

@@ -9,7 +9,7 @@ import (
 // VendorStatusApplyConfiguration represents a declarative configuration of the VendorStatus type for use
 // with apply.
 //
-// VendorStatus says whether the agreement is in force.
+// VendorStatus says whether the agreement is in force, and whether calls get out.
 type VendorStatusApplyConfiguration struct {
 	// observedGeneration is the generation of the spec that this status is about;
 	// -1 until the operator has looked at the object for the first time.
@@ -17,6 +17,17 @@ type VendorStatusApplyConfiguration struct {
 	// conditions follow kstatus: Ready, Reconciling, Stalled, and those of
 	// conditions.go.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
+	// callers are the workloads whose declarations name the vendor, sorted by namespace and
+	// name: whom it concerns when calls are closed. The first 64 are listed.
+	Callers []VendorCallerApplyConfiguration `json:"callers,omitempty"`
+	// impact counts all of the callers.
+	Impact *VendorImpactApplyConfiguration `json:"impact,omitempty"`
+	// agreementDigest identifies the content of spec.agreement, for those who decide about
+	// calls under it.
+	AgreementDigest *string `json:"agreementDigest,omitempty"`
+	// closure is the decision of two people to close calls to the vendor. Either of them, or
+	// anybody else who may decide, takes it back by removing their words.
+	Closure *VendorClosureApplyConfiguration `json:"closure,omitempty"`
 }
 
 // VendorStatusApplyConfiguration constructs a declarative configuration of the VendorStatus type for use with
@@ -43,5 +54,42 @@ func (b *VendorStatusApplyConfiguration) WithConditions(values ...*v1.ConditionA
 		}
 		b.Conditions = append(b.Conditions, *values[i])
 	}
+	return b
+}
+
+// WithCallers adds the given value to the Callers field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Callers field.
+func (b *VendorStatusApplyConfiguration) WithCallers(values ...*VendorCallerApplyConfiguration) *VendorStatusApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithCallers")
+		}
+		b.Callers = append(b.Callers, *values[i])
+	}
+	return b
+}
+
+// WithImpact sets the Impact field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Impact field is set to the value of the last call.
+func (b *VendorStatusApplyConfiguration) WithImpact(value *VendorImpactApplyConfiguration) *VendorStatusApplyConfiguration {
+	b.Impact = value
+	return b
+}
+
+// WithAgreementDigest sets the AgreementDigest field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the AgreementDigest field is set to the value of the last call.
+func (b *VendorStatusApplyConfiguration) WithAgreementDigest(value string) *VendorStatusApplyConfiguration {
+	b.AgreementDigest = &value
+	return b
+}
+
+// WithClosure sets the Closure field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Closure field is set to the value of the last call.
+func (b *VendorStatusApplyConfiguration) WithClosure(value *VendorClosureApplyConfiguration) *VendorStatusApplyConfiguration {
+	b.Closure = value
 	return b
 }

@@ -1,0 +1,157 @@
+package egress_test
+
+import (
+	"context"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/controllers/controllerstest"
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
+	"github.com/hipaa-operator/hipaa-operator/internal/gate"
+	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
+	"github.com/hipaa-operator/hipaa-operator/internal/pki"
+	"github.com/hipaa-operator/hipaa-operator/internal/proxy/config"
+	"github.com/hipaa-operator/hipaa-operator/internal/seal"
+)
+
+const system = "hipaa-operator-system"
+
+// inForce opens what stands as phi-egress does.
+func inForce(ctx context.Context) func(Gomega) *config.Configuration {
+	return func(g Gomega) *config.Configuration {
+		m := &corev1.ConfigMap{}
+		g.Expect(cluster.Admin.Get(ctx, client.ObjectKey{Namespace: system, Name: control.EgressName}, m)).To(Succeed())
+		id, err := pki.ConfigurationSigner("cluster.local")
+		g.Expect(err).NotTo(HaveOccurred())
+		opened, err := seal.Open([]byte(m.Data["config.json"]), []byte(m.Data["config.sig"]), seal.Expectation{
+			Statement: seal.Statement{Kind: seal.ProxyConfiguration, Workload: gate.UID, Generation: 1}, Roots: signer.Bundle(), Signer: id, At: time.Now(),
+		})
+		g.Expect(err).NotTo(HaveOccurred())
+		c, err := config.Parse([]byte(m.Data["config.json"]))
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(c.Workload.Generation).To(Equal(opened.Generation))
+		return c
+	}
+}
+
+func exits(ctx context.Context) func(Gomega) map[control.Exit]bool {
+	return func(g Gomega) map[control.Exit]bool { return gate.Exits(inForce(ctx)(g), time.Now()) }
+}
+
+var _ = Describe("What phi-egress goes by", Ordered, func() {
+	to := control.Exit{From: "spiffe://cluster.local/ns/clinic/sa/api", Host: "api.eprescribe.example", Port: 443}
+	var (
+		vendor   *hipaav1.Vendor
+		workload *hipaav1.PHIWorkload
+		object   = &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: system, Name: control.EgressName}}
+		policy   = &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: system, Name: gate.PolicyName}}
+	)
+
+	BeforeAll(func(ctx SpecContext) {
+		controllerstest.Create(ctx, cluster, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: system}})
+		controllerstest.Create(ctx, cluster, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+			Name: "clinic", Labels: map[string]string{hipaav1.LabelPHI: hipaav1.LabelPHIValue},
+		}})
+		controllerstest.Create(ctx, cluster, phitest.Service("kube-dns").Namespace(metav1.NamespaceSystem).Port("dns", 53, intstr.FromInt32(53)).Obj())
+		vendor = phitest.Vendor("eprescribe").Obj()
+		vendor.Spec.Agreement.Signed, vendor.Spec.Agreement.Effective = metav1.NewTime(time.Now().Add(-time.Hour)), metav1.NewTime(time.Now().Add(-time.Hour))
+		vendor.Spec.Agreement.Expires = metav1.NewTime(time.Now().Add(1000 * 24 * time.Hour))
+		controllerstest.Create(ctx, cluster, vendor)
+		workload = controllerstest.Create(ctx, cluster, phitest.Workload("api").Namespace("clinic").To(phitest.ToVendor("eprescribe")).Obj())
+	})
+
+	It("is not written where phi-egress is not installed", func(ctx SpecContext) {
+		Consistently(func() error { return cluster.Admin.Get(ctx, client.ObjectKeyFromObject(object), object.DeepCopy()) }, awhile, interval).ShouldNot(Succeed())
+	})
+
+	It("is sealed, and lets nobody out before a pod of theirs runs", func(ctx SpecContext) {
+		service := phitest.Service(control.EgressName).Namespace(system).Port("egress", control.EgressPort, intstr.FromString("egress")).Obj()
+		service.Spec.Selector = control.EgressLabels()
+		controllerstest.Create(ctx, cluster, service)
+		Eventually(exits(ctx), patience, interval).Should(BeEmpty())
+		Eventually(func(g Gomega) {
+			g.Expect(cluster.Admin.Get(ctx, client.ObjectKeyFromObject(policy), policy)).To(Succeed())
+			g.Expect(policy.Spec.Egress).To(BeEmpty())
+		}, patience, interval).Should(Succeed())
+	})
+
+	It("lets out who names a vendor, where that is, and no further", func(ctx SpecContext) {
+		Eventually(func() error {
+			if err := cluster.Admin.Get(ctx, client.ObjectKeyFromObject(workload), workload); err != nil {
+				return err
+			}
+			workload.Status.Proxy = &hipaav1.ProxyStatus{
+				ConfigurationGeneration: 1, Plaintext: hipaav1.PlaintextClosed, ServiceAccounts: []string{"api"}, IssuerNamespace: system,
+			}
+			return cluster.Admin.Status().Update(ctx, workload)
+		}, patience, interval).Should(Succeed())
+		Eventually(exits(ctx), patience, interval).Should(Equal(map[control.Exit]bool{to: true}))
+		Eventually(func(g Gomega) {
+			g.Expect(cluster.Admin.Get(ctx, client.ObjectKeyFromObject(policy), policy)).To(Succeed())
+			g.Expect(policy.Spec.Egress).To(HaveLen(1))
+			g.Expect(policy.Spec.Egress[0].Ports).To(ConsistOf(HaveField("Port.IntVal", int32(443))))
+			g.Expect(policy.Spec.Egress[0].To[0].IPBlock.Except).To(ContainElement("10.0.0.0/8"))
+		}, patience, interval).Should(Succeed())
+		c := inForce(ctx)(Default)
+		Expect(c.Egress.Refuse).To(ContainElements("10.0.0.0/8", "169.254.0.0/16", "fc00::/7"))
+	})
+
+	DescribeTable("is put back, and taken by those who have what was before", func(ctx SpecContext, spoil func(context.Context) error) {
+		before := inForce(ctx)(Default).Workload.Generation
+		Expect(spoil(ctx)).To(Succeed())
+		Eventually(func(g Gomega) {
+			c := inForce(ctx)(g)
+			g.Expect(c.Workload.Generation).To(BeNumerically(">", before))
+			g.Expect(gate.Exits(c, time.Now())).To(Equal(map[control.Exit]bool{to: true}))
+		}, patience, interval).Should(Succeed())
+	},
+		Entry("after an edit", func(ctx context.Context) error {
+			return cluster.Admin.Patch(ctx, object.DeepCopy(), client.RawPatch("application/merge-patch+json", []byte(`{"data":{"config.json":"{}"}}`)))
+		}),
+		Entry("without its seal", func(ctx context.Context) error {
+			return cluster.Admin.Patch(ctx, object.DeepCopy(), client.RawPatch("application/merge-patch+json", []byte(`{"data":{"config.sig":"{}"}}`)))
+		}),
+		Entry("once it is gone", func(ctx context.Context) error { return cluster.Admin.Delete(ctx, object.DeepCopy()) }),
+	)
+
+	It("has its policy put back, and people hear of it", func(ctx SpecContext) {
+		Expect(cluster.Admin.Patch(ctx, policy.DeepCopy(), client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"egress":[{}]}}`)))).To(Succeed())
+		Eventually(func(g Gomega) {
+			g.Expect(cluster.Admin.Get(ctx, client.ObjectKeyFromObject(policy), policy)).To(Succeed())
+			g.Expect(policy.Spec.Egress[0].To).To(HaveLen(2))
+		}, patience, interval).Should(Succeed())
+		service := &corev1.Service{}
+		Expect(cluster.Admin.Get(ctx, client.ObjectKey{Namespace: system, Name: control.EgressName}, service)).To(Succeed())
+		Eventually(cluster.Events(ctx, service), patience, interval).Should(ContainElements(hipaav1.EventDriftDetected, hipaav1.EventDriftCorrected))
+	})
+
+	It("knows the end that was chosen beforehand, and lets nobody out once a vendor is gone", func(ctx SpecContext) {
+		controllerstest.Update(ctx, cluster, vendor, func(v *hipaav1.Vendor) {
+			v.Spec.OnEnd, v.Spec.Continuity = hipaav1.OnEndClose, hipaav1.ContinuityBusiness
+		})
+		Eventually(func(g Gomega) {
+			vendors := inForce(ctx)(g).Egress.Vendors
+			g.Expect(vendors).To(HaveLen(1))
+			g.Expect(vendors[0].Until.Equal(vendor.Spec.Agreement.Expires.Time)).To(BeTrue())
+		}, patience, interval).Should(Succeed())
+		Expect(cluster.Admin.Delete(ctx, vendor)).To(Succeed())
+		Eventually(exits(ctx), patience, interval).Should(BeEmpty())
+	})
+
+	It("is not touched while nothing changes", func(ctx SpecContext) {
+		Expect(cluster.Admin.Get(ctx, client.ObjectKeyFromObject(object), object)).To(Succeed())
+		version := object.ResourceVersion
+		Consistently(func() string {
+			Expect(cluster.Admin.Get(ctx, client.ObjectKeyFromObject(object), object)).To(Succeed())
+			return object.ResourceVersion
+		}, awhile, interval).Should(Equal(version))
+	})
+})

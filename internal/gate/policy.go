@@ -1,0 +1,56 @@
+package gate
+
+import (
+	"net/netip"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/utils/ptr"
+
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
+	"github.com/hipaa-operator/hipaa-operator/internal/proxy/config"
+)
+
+// PolicyName is that of the policy that lets phi-egress out to vendors.
+const PolicyName = control.EgressName + "-vendors"
+
+// Policy lets phi-egress out to the ports of vendors that are called, anywhere but inside.
+// What else it reaches, and who reaches it, is installed with it.
+func Policy(c *config.Configuration) *networkingv1.NetworkPolicy {
+	p := &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{
+		Namespace: c.Workload.Namespace, Name: PolicyName, Labels: control.EgressLabels(),
+	}}
+	p.Spec.PodSelector = control.EgressSelector()
+	p.Spec.PolicyTypes = []networkingv1.PolicyType{networkingv1.PolicyTypeEgress}
+	var ports []int
+	for i := range c.Egress.Vendors {
+		ports = append(ports, c.Egress.Vendors[i].Ports...)
+	}
+	slices.Sort(ports)
+	ports = slices.Compact(ports)
+	if len(ports) == 0 {
+		return p
+	}
+	rule := networkingv1.NetworkPolicyEgressRule{To: []networkingv1.NetworkPolicyPeer{outside("0.0.0.0/0"), outside("::/0")}}
+	for _, port := range ports {
+		rule.Ports = append(rule.Ports, networkingv1.NetworkPolicyPort{
+			Protocol: ptr.To(corev1.ProtocolTCP), Port: ptr.To(intstr.FromInt32(int32(port))), //nolint:gosec // Validate has accepted it
+		})
+	}
+	p.Spec.Egress = []networkingv1.NetworkPolicyEgressRule{rule}
+	return p
+}
+
+// outside is everything of one version of IP that is not inside.
+func outside(everything string) networkingv1.NetworkPolicyPeer {
+	block := &networkingv1.IPBlock{CIDR: everything}
+	for _, text := range inside {
+		if netip.MustParsePrefix(text).Addr().Is4() == netip.MustParsePrefix(everything).Addr().Is4() {
+			block.Except = append(block.Except, text)
+		}
+	}
+	return networkingv1.NetworkPolicyPeer{IPBlock: block}
+}
