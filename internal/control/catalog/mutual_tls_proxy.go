@@ -128,7 +128,7 @@ func proxyConfigurations(s control.Subject) []client.Object {
 	owned := &corev1.ConfigMap{
 		ObjectMeta: metav1.ObjectMeta{Namespace: s.Workload.Namespace, Name: injection.ConfigMapOf(s.Workload.Name), Labels: ownedLabels(&s)},
 	}
-	c, _, err := injection.Configuration(&s, injection.SettingsOf(&s, refusedCallers))
+	c, _, err := injection.Configuration(&s, injection.SettingsOf(&s, refusedCallers, refusedUsers))
 	if err != nil {
 		return []client.Object{owned} // without anything to seal, so that what stands stays; unproxiedFlows says why
 	}
@@ -145,7 +145,7 @@ func unproxiedFlows(s control.Subject) []string {
 	if s.World.Proxy == nil || s.Workload == nil {
 		return nil
 	}
-	_, closed, err := injection.Configuration(&s, injection.SettingsOf(&s, refusedCallers))
+	_, closed, err := injection.Configuration(&s, injection.SettingsOf(&s, refusedCallers, refusedUsers))
 	if err != nil {
 		return []string{"its proxies get no configuration: " + err.Error()}
 	}
