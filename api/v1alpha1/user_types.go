@@ -177,6 +177,11 @@ type Realm struct {
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m') && duration(self) <= duration('168h')",message="must be from 1m to 168h"
 	Outage *metav1.Duration `json:"outage,omitempty"` //nolint:kubeapilinter // people write 24h, as everywhere in profiles
+
+	// lockout states that the provider itself slows down and locks users for whom somebody
+	// guesses passwords: proxies never see those. Without it login-lockout is Unknown.
+	// +optional
+	Lockout *Statement `json:"lockout,omitempty"`
 }
 
 // TokenAlgorithm is how a token is signed: never by a key that both sides share.
@@ -210,6 +215,11 @@ type UserGateway struct {
 	// seconds since 1970. A workload that takes the gateway's word needs it, or a cookie.
 	// +optional
 	Authenticated FieldName `json:"authenticated,omitempty"`
+
+	// lockout states that the gateway, or the provider behind it, slows down and locks
+	// users for whom somebody guesses passwords. Without it login-lockout is Unknown.
+	// +optional
+	Lockout *Statement `json:"lockout,omitempty"`
 }
 
 // FieldName is the name of a field of HTTP.

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"cmp"
+	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -17,8 +18,15 @@ func (m *merge) addUsers(p *hipaav1.ComplianceProfile) {
 		return
 	}
 	into := &m.effective.Parameters.Users
-	into.Realms = agreed(m, into.Realms, from.Realms, "users.realms", func(r *hipaav1.Realm) string { return r.Name })
-	into.Gateways = agreed(m, into.Gateways, from.Gateways, "users.gateways", func(g *hipaav1.UserGateway) string { return g.Name })
+	realms, gateways := slices.Clone(from.Realms), slices.Clone(from.Gateways)
+	for i := range realms {
+		realms[i].Lockout = m.standing(realms[i].Lockout)
+	}
+	for i := range gateways {
+		gateways[i].Lockout = m.standing(gateways[i].Lockout)
+	}
+	into.Realms = agreed(m, into.Realms, realms, "users.realms", func(r *hipaav1.Realm) string { return r.Name })
+	into.Gateways = agreed(m, into.Gateways, gateways, "users.gateways", func(g *hipaav1.UserGateway) string { return g.Name })
 	into.Factors = firstSaid(m, into.Factors, from.Factors, "users.factors")
 	into.BreakGlass = firstSaid(m, into.BreakGlass, from.BreakGlass, "users.breakGlass")
 	if len(from.OpenPaths) > 0 {
@@ -32,6 +40,14 @@ func (m *merge) addUsers(p *hipaav1.ComplianceProfile) {
 		into.LockedFor = max(into.LockedFor, durationOf(l.Duration))
 	}
 	into.Records = strictest(into.Records, from.Records, hipaav1.UserRecordsSubject, hipaav1.UserRecordsPseudonym)
+}
+
+// standing is a statement that has not ended, or nil.
+func (m *merge) standing(s *hipaav1.Statement) *hipaav1.Statement {
+	if s == nil || !m.stands(*s) {
+		return nil
+	}
+	return s
 }
 
 // agreed are the entries that each profile names which names any; what the first one says

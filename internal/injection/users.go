@@ -339,3 +339,17 @@ func durationOf(d *metav1.Duration) config.Duration {
 	}
 	return config.Duration(d.Duration)
 }
+
+// AskingOf says how proxies that go by an encoded configuration ask for the users of
+// requests; empty where they ask for nobody.
+func AskingOf(encoded []byte) hipaav1.UserAsking {
+	c, err := config.Parse(encoded)
+	switch {
+	case err != nil || c.Users == nil:
+		return ""
+	case c.Users.Store != nil:
+		return hipaav1.UserAskingShared
+	default:
+		return hipaav1.UserAskingEachReplica
+	}
+}

@@ -1,4 +1,4 @@
-// Command images packs Debian's PostgreSQL into an image for the node suite. Its promise:
+// Command images packs Debian's PostgreSQL and Redis into an image for the node suite. Its promise:
 // the image behaves as the official one does in what the suite asks of it, and is made
 // anew only when a package or the entry point has changed.
 package main
@@ -97,7 +97,7 @@ func find(ctx context.Context) (server string, packages []string, err error) {
 		return "", nil, errors.New("finding PostgreSQL: package postgresql depends on no server")
 	}
 	server = all[i]
-	found := []string{server, strings.Replace(server, "postgresql-", "postgresql-client-", 1), "tzdata", "busybox-static"}
+	found := []string{server, strings.Replace(server, "postgresql-", "postgresql-client-", 1), "tzdata", "busybox-static", "redis-server", "redis-tools"}
 	for len(found) > 0 {
 		packages = append(packages, found...)
 		needs, err := depends(ctx, found...)

@@ -1196,6 +1196,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: keys
       type:
         scalar: string
+    - name: lockout
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Statement
     - name: machines
       type:
         list:
@@ -1601,6 +1604,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: authenticated
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.FieldName
+    - name: lockout
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Statement
     - name: methods
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.FieldName

@@ -48,6 +48,9 @@ type RealmApplyConfiguration struct {
 	// outage is for how long the provider's keys count while they cannot be had anew.
 	// Absent means 24h.
 	Outage *metav1.Duration `json:"outage,omitempty"`
+	// lockout states that the provider itself slows down and locks users for whom somebody
+	// guesses passwords: proxies never see those. Without it login-lockout is Unknown.
+	Lockout *StatementApplyConfiguration `json:"lockout,omitempty"`
 }
 
 // RealmApplyConfiguration constructs a declarative configuration of the Realm type for use with
@@ -173,5 +176,13 @@ func (b *RealmApplyConfiguration) WithMachines(values ...string) *RealmApplyConf
 // If called multiple times, the Outage field is set to the value of the last call.
 func (b *RealmApplyConfiguration) WithOutage(value metav1.Duration) *RealmApplyConfiguration {
 	b.Outage = &value
+	return b
+}
+
+// WithLockout sets the Lockout field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Lockout field is set to the value of the last call.
+func (b *RealmApplyConfiguration) WithLockout(value *StatementApplyConfiguration) *RealmApplyConfiguration {
+	b.Lockout = value
 	return b
 }

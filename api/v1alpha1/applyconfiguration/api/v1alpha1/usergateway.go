@@ -24,6 +24,9 @@ type UserGatewayApplyConfiguration struct {
 	// authenticated is the field with the time at which the user proved who they are, in
 	// seconds since 1970. A workload that takes the gateway's word needs it, or a cookie.
 	Authenticated *apiv1alpha1.FieldName `json:"authenticated,omitempty"`
+	// lockout states that the gateway, or the provider behind it, slows down and locks
+	// users for whom somebody guesses passwords. Without it login-lockout is Unknown.
+	Lockout *StatementApplyConfiguration `json:"lockout,omitempty"`
 }
 
 // UserGatewayApplyConfiguration constructs a declarative configuration of the UserGateway type for use with
@@ -69,5 +72,13 @@ func (b *UserGatewayApplyConfiguration) WithMethods(value apiv1alpha1.FieldName)
 // If called multiple times, the Authenticated field is set to the value of the last call.
 func (b *UserGatewayApplyConfiguration) WithAuthenticated(value apiv1alpha1.FieldName) *UserGatewayApplyConfiguration {
 	b.Authenticated = &value
+	return b
+}
+
+// WithLockout sets the Lockout field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Lockout field is set to the value of the last call.
+func (b *UserGatewayApplyConfiguration) WithLockout(value *StatementApplyConfiguration) *UserGatewayApplyConfiguration {
+	b.Lockout = value
 	return b
 }
