@@ -152,7 +152,7 @@ func withoutPeople(s *control.Subject) *control.Finding {
 		why = control.NotApplicable("it keeps data for other workloads, which keep the sessions of people")
 	case w.Spec.Role == hipaav1.RoleJob:
 		why = control.NotApplicable("it runs to completion, and nobody has a session with it")
-	case w.Spec.Access == nil || !slices.ContainsFunc(w.Spec.Access.From, fromPeople):
+	case w.Spec.Users == nil && (w.Spec.Access == nil || !slices.ContainsFunc(w.Spec.Access.From, fromPeople)):
 		why = control.NotApplicable("no gateway and no address range may call it: the sessions of people are its callers'")
 	case taken && serves == hipaav1.SessionPrincipalsMachines:
 		why = control.NotApplicable("spec.session of its PHIWorkload states that it serves machines alone").Known(hipaav1.EvidenceAttested)
