@@ -86,6 +86,10 @@ type ComplianceProfileSpec struct {
 	// +optional
 	Session *SessionParameters `json:"session,omitempty"`
 
+	// users says how proxies find out who people are.
+	// +optional
+	Users *UserParameters `json:"users,omitempty"`
+
 	// tagging holds the label keys of classification.
 	// +optional
 	Tagging *TaggingParameters `json:"tagging,omitempty"`

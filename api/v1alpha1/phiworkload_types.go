@@ -78,6 +78,11 @@ type PHIWorkloadSpec struct {
 	// people's, with the limits of the profiles.
 	// +optional
 	Session *WorkloadSession `json:"session,omitempty"`
+
+	// users has the workload's proxies ask for the people behind requests of its HTTP and
+	// GRPC ports. Absent means that nobody is asked: then whoever may call decides.
+	// +optional
+	Users *WorkloadUsers `json:"users,omitempty"`
 }
 
 // ProfileReference names a ComplianceProfile.

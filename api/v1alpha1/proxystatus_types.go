@@ -29,6 +29,11 @@ type ProxyStatus struct {
 	// +kubebuilder:validation:items:MaxLength=253
 	ServiceAccounts []string `json:"serviceAccounts,omitempty"`
 
+	// users says how the sealed configuration has the proxies ask for the users of
+	// requests. Absent means that they ask for nobody.
+	// +optional
+	Users UserAsking `json:"users,omitempty"`
+
 	// issuerNamespace is where the proxies get their certificates.
 	// +required
 	// +kubebuilder:validation:MinLength=1

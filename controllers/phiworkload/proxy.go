@@ -40,6 +40,8 @@ type signed struct {
 	whole bool
 	// generation is that of what proxies go by; zero where there is nothing.
 	generation int64
+	// asks says how proxies that go by it ask for users.
+	asks hipaav1.UserAsking
 }
 
 // seal has what configures proxies signed before it is written. What nobody can sign now
@@ -70,7 +72,7 @@ func (r *Reconciler) seal(ctx context.Context, s *scope) (signed, error) {
 		m.Data = map[string]string{injection.FileConfiguration: string(sealed.Payload), injection.FileSeal: string(sealed.Seal)}
 		one.Object = m
 		result.owned = append(result.owned, one)
-		result.generation = sealed.Generation
+		result.generation, result.asks = sealed.Generation, injection.AskingOf(sealed.Payload)
 	}
 	return result, errors.Join(errs...)
 }
@@ -135,7 +137,7 @@ func proxyOf(s *scope) *hipaav1.ProxyStatus {
 		next = before.DeepCopy()
 	}
 	if s.sealed != 0 {
-		next.ConfigurationGeneration = s.sealed
+		next.ConfigurationGeneration, next.Users = s.sealed, s.asks
 	}
 	if p := s.subject.World.Proxy; p != nil {
 		next.IssuerNamespace = p.IssuerNamespace

@@ -35,7 +35,7 @@ func (r *Reconciler) repair(ctx context.Context, s *scope) error {
 	errs := []error{err, sealErr}
 	s.drift = drift
 	if err == nil {
-		s.sealed = sealed.generation // it stands now
+		s.sealed, s.asks = sealed.generation, sealed.asks // it stands now
 	}
 	for _, f := range foreignTo(s, s.results) {
 		found, err := r.foreign(ctx, s, f)

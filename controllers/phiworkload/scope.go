@@ -57,7 +57,9 @@ type scope struct {
 	// sealed is the generation of what the proxies are to go by; zero where there is none,
 	// or nobody could seal it.
 	sealed int64
-	drift  []repair.Drift
+	// asks says how the proxies ask for users by it.
+	asks  hipaav1.UserAsking
+	drift []repair.Drift
 	// resolvers are who took away what no longer departs, by object.
 	resolvers map[string]string
 	// unpublished is drift of earlier passes that no status tells of yet.

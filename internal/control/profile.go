@@ -24,6 +24,7 @@ type Profile struct {
 	// its fields are empty, which means the least.
 	Transmission hipaav1.TransmissionParameters
 	Session      SessionParameters
+	Users        UserParameters
 	Residency    ResidencyParameters
 	// Sensors are those that profiles declare, the first of each name.
 	Sensors         []hipaav1.Sensor

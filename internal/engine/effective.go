@@ -289,6 +289,7 @@ func (m *merge) add(p *hipaav1.ComplianceProfile, paused time.Time) {
 	}
 	m.addResponsibility(p)
 	m.addAccess(p)
+	m.addUsers(p)
 	m.addExceptions(p)
 	m.addRollout(p)
 }

@@ -13,6 +13,7 @@ var (
 	AccessAuthorization       = cite("164.308(a)(4)(ii)(B)", "Access authorization", Addressable)
 	AccessModification        = cite("164.308(a)(4)(ii)(C)", "Access establishment and modification", Addressable)
 	MaliciousSoftware         = cite("164.308(a)(5)(ii)(B)", "Protection from malicious software", Addressable)
+	LoginMonitoring           = cite("164.308(a)(5)(ii)(C)", "Log-in monitoring", Addressable)
 	PasswordManagement        = cite("164.308(a)(5)(ii)(D)", "Password management", Addressable)
 	IncidentResponse          = cite("164.308(a)(6)(ii)", "Response and reporting", Required)
 	ContingencyCriticality    = cite("164.308(a)(7)(ii)(E)", "Applications and data criticality analysis", Addressable)

@@ -32,6 +32,8 @@ type Settings struct {
 	TLS         config.TLS
 	OutageGrace config.Duration
 	Refusal     config.Refusal
+	// Users are what people are told of the safeguards that refused them.
+	Users config.UserRefusals
 	// NameServers are the cluster's.
 	NameServers []netip.AddrPort
 	// Pods are the workload's.
@@ -57,6 +59,10 @@ func Configuration(s *control.Subject, with Settings) (*config.Configuration, []
 		},
 		TrustDomain: with.TrustDomain, TLS: with.TLS, OutageGrace: with.OutageGrace, Refusal: with.Refusal,
 		Inbound: b.inbound(), Probes: probesOf(with.Pods), Resolver: b.resolver(), Outbound: b.outbound(),
+	}
+	var err error
+	if c.Users, err = b.users(c.Outbound); err != nil {
+		return nil, nil, fmt.Errorf("configuring the proxies of %s/%s: %w", s.Workload.Namespace, s.Workload.Name, err)
 	}
 	if err := c.Validate(); err != nil {
 		return nil, nil, fmt.Errorf("configuring the proxies of %s/%s: %w", s.Workload.Namespace, s.Workload.Name, err)

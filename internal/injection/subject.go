@@ -81,13 +81,13 @@ func resourcesOf(p *hipaav1.ProxyParameters) corev1.ResourceRequirements {
 }
 
 // SettingsOf are those of the configuration of the subject's workload, under its
-// profile, with the generation that its status tells. Refused callers are told of the
-// safeguard that refused them.
-func SettingsOf(s *control.Subject, refusal config.Refusal) Settings {
+// profile, with the generation that its status tells. Refused callers and users are told of
+// the safeguard that refused them.
+func SettingsOf(s *control.Subject, refusal config.Refusal, users config.UserRefusals) Settings {
 	proxy := s.World.Proxy
 	with := Settings{
 		Generation: generationFor(s.Workload), TrustDomain: proxy.TrustDomain, ClusterDomain: proxy.ClusterDomain, Egress: proxy.IssuerNamespace,
-		OutageGrace: config.Duration(control.DefaultOutageGrace), Refusal: refusal,
+		OutageGrace: config.Duration(control.DefaultOutageGrace), Refusal: refusal, Users: users,
 		NameServers: NameServersOf(s), Pods: s.World.Pods, Parties: s.World.Parties,
 	}
 	if p := s.Profile.Transmission.Proxy; p != nil {

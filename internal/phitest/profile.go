@@ -208,6 +208,20 @@ func statement(until metav1.Time) hipaav1.Statement {
 	return hipaav1.Statement{StatedBy: "platform lead", Reason: reason, Expires: until}
 }
 
+// Users has an identity provider of people that is stated to end guessing until an instant,
+// and lets clinicians break the glass.
+func (b *ProfileBuilder) Users(realm string, until metav1.Time) *ProfileBuilder {
+	ends := statement(until)
+	b.profile.Spec.Users = &hipaav1.UserParameters{
+		Realms: []hipaav1.Realm{{
+			Name: realm, Issuer: "https://idp.example.org/realms/" + realm, Audiences: []string{"patient-api"}, Lockout: &ends,
+		}},
+		OpenPaths:  []string{"/static/*"},
+		BreakGlass: &hipaav1.BreakGlassParameters{Roles: []string{"clinician"}},
+	}
+	return b
+}
+
 // NodeDisksStated states until an instant that the nodes' disks are encrypted.
 func (b *ProfileBuilder) NodeDisksStated(until metav1.Time) *ProfileBuilder {
 	b.storage().NodeDisks = &hipaav1.Statement{StatedBy: "ops@example.org", Reason: "every node boots from an encrypted disk", Expires: until}

@@ -136,6 +136,15 @@ func (b *WorkloadBuilder) Session(says hipaav1.WorkloadSession) *WorkloadBuilder
 	return b
 }
 
+// Users has its proxies ask for people of a realm, each of whom is led to one replica.
+func (b *WorkloadBuilder) Users(realm string) *WorkloadBuilder {
+	b.workload.Spec.Users = &hipaav1.WorkloadUsers{
+		Realms:   []string{realm},
+		Replicas: &hipaav1.ReplicaSessions{KnowBy: hipaav1.ReplicaKnowledgeSticky, Reason: reason},
+	}
+	return b
+}
+
 // Stage sets status.stage.
 func (b *WorkloadBuilder) Stage(s hipaav1.Stage) *WorkloadBuilder {
 	b.workload.Status.Stage = s

@@ -32,6 +32,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.AgreementApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Approval"):
 		return &apiv1alpha1.ApprovalApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("BreakGlassParameters"):
+		return &apiv1alpha1.BreakGlassParametersApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ClosureWord"):
 		return &apiv1alpha1.ClosureWordApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("CloudService"):
@@ -76,6 +78,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.ExceptionReferenceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ExceptionUses"):
 		return &apiv1alpha1.ExceptionUsesApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("FactorValues"):
+		return &apiv1alpha1.FactorValuesApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Gateway"):
 		return &apiv1alpha1.GatewayApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("GatewayPeer"):
@@ -88,6 +92,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.IPBlockPeerApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ListComparison"):
 		return &apiv1alpha1.ListComparisonApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("LockoutParameters"):
+		return &apiv1alpha1.LockoutParametersApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("MatchedType"):
 		return &apiv1alpha1.MatchedTypeApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("NetworkParameters"):
@@ -124,14 +130,22 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.ProxyParametersApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ProxyStatus"):
 		return &apiv1alpha1.ProxyStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("Realm"):
+		return &apiv1alpha1.RealmApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ReplicaSessions"):
+		return &apiv1alpha1.ReplicaSessionsApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ResidencyFailover"):
 		return &apiv1alpha1.ResidencyFailoverApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ResidencyParameters"):
 		return &apiv1alpha1.ResidencyParametersApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ResponsibilityParameters"):
 		return &apiv1alpha1.ResponsibilityParametersApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("RoleSession"):
+		return &apiv1alpha1.RoleSessionApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("RolloutParameters"):
 		return &apiv1alpha1.RolloutParametersApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("RouteMachine"):
+		return &apiv1alpha1.RouteMachineApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("SafeguardCounts"):
 		return &apiv1alpha1.SafeguardCountsApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Sensor"):
@@ -140,6 +154,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.ServicePeerApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("SessionParameters"):
 		return &apiv1alpha1.SessionParametersApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("SessionStore"):
+		return &apiv1alpha1.SessionStoreApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Statement"):
 		return &apiv1alpha1.StatementApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("StorageParameters"):
@@ -158,6 +174,12 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.UndeclaredCountsApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("UndeclaredIn"):
 		return &apiv1alpha1.UndeclaredInApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("UserGateway"):
+		return &apiv1alpha1.UserGatewayApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("UserParameters"):
+		return &apiv1alpha1.UserParametersApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("UserRoute"):
+		return &apiv1alpha1.UserRouteApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Vendor"):
 		return &apiv1alpha1.VendorApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("VendorCaller"):
@@ -182,6 +204,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.WorkloadReferenceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("WorkloadSession"):
 		return &apiv1alpha1.WorkloadSessionApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("WorkloadUsers"):
+		return &apiv1alpha1.WorkloadUsersApplyConfiguration{}
 
 	}
 	return nil

@@ -33,6 +33,10 @@ var _ = add(control.Control{
 		"A realm that was changed in Keycloak's own console, or declared nowhere, is not seen, and one that serves no namespace in particular passes for none. " +
 		"Realms are held to the limits of the profiles: a PHIWorkload's own shorter ones are those of its pods. " +
 		"Every Keycloak has realm master, of 30m where nobody sets it: its pods are Unknown live until that is declared too, by Crossplane's provider, since an import leaves it alone. " +
+		"Where a PHIWorkload declares spec.users, its proxies lock a session at the profile's limits: that passes for a pod that has its proxy and a sealed configuration " +
+		"that asks for users, though nothing of the application's own is seen; what the application is told to do longer fails all the same. With several " +
+		"replicas it fails unless they know of each other's sessions by a store (Observed) or are stated to have each user by themselves (spec.users.replicas; Attested). A route " +
+		"that is a MonitoringStream fails unless the profile takes the team's word for it. " +
 		"Where no idle limit is found the verdict is Unknown live, and nothing is refused: the application may have " +
 		"one in its image or its database, as OpenEMR has; the remedy says where to look. A workload that keeps data (role DataStore) or runs to completion (role Job) has no sessions of people, " +
 		"one that no gateway and no address range may call has callers that keep them: these are not applicable. Nor is one that states that it serves machines alone, or a stream " +
@@ -73,13 +77,15 @@ spec:
     securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
 `,
 	Resources: []control.ResourceType{realmImports, crossplaneRealm},
-	Judges:    control.Pods | control.Resources,
+	Judges:    control.Pods | control.Resources | control.Workloads,
 	Needs:     control.Settings,
 	NeedsLive: control.Infrastructure,
 	Check: func(s control.Subject) []control.Finding {
 		switch why := withoutPeople(&s); {
 		case s.Resource != nil:
 			return checkRealm(s.Profile.Session.Shared(), s.Resource) // people sign in there, whoever serves them then
+		case s.Kind() == control.Workloads:
+			return checkReplicas(&s)
 		case s.Pod == nil:
 			return nil
 		case why != nil:
@@ -124,6 +130,12 @@ spec:
 			"ssoSessionIdleTimeout": int64(900), "rememberMe": true, "ssoSessionIdleTimeoutRememberMe": int64(604800),
 		})),
 		"a realm of Crossplane whose limit is too long": breaksResource(crossplaneRealmWith("30m0s")),
+		"replicas that know nothing of each other's sessions": live(func(s *control.Subject) {
+			s.Workload.Spec.Users.Replicas, s.Workload.Status.Proxy.Users = nil, hipaav1.UserAskingEachReplica
+		}),
+		"a stream that no limit ends": live(func(s *control.Subject) {
+			s.Workload.Spec.Users.Routes = []hipaav1.UserRoute{{Name: "ward", Paths: []string{"/ward/*"}, Activity: hipaav1.RouteActivityMonitoringStream}}
+		}),
 	},
 })
 
@@ -140,7 +152,7 @@ func withoutPeople(s *control.Subject) *control.Finding {
 		why = control.NotApplicable("it keeps data for other workloads, which keep the sessions of people")
 	case w.Spec.Role == hipaav1.RoleJob:
 		why = control.NotApplicable("it runs to completion, and nobody has a session with it")
-	case w.Spec.Access == nil || !slices.ContainsFunc(w.Spec.Access.From, fromPeople):
+	case w.Spec.Users == nil && (w.Spec.Access == nil || !slices.ContainsFunc(w.Spec.Access.From, fromPeople)):
 		why = control.NotApplicable("no gateway and no address range may call it: the sessions of people are its callers'")
 	case taken && serves == hipaav1.SessionPrincipalsMachines:
 		why = control.NotApplicable("spec.session of its PHIWorkload states that it serves machines alone").Known(hipaav1.EvidenceAttested)
@@ -196,7 +208,10 @@ func checkSessions(s *control.Subject) []control.Finding {
 			t.setting(entry)
 		}
 	}
+	proxied := byProxy(s)
 	switch realms := signsIn(s); {
+	case proxied != nil:
+		t.findings = append(t.findings, *proxied)
 	case t.idle:
 	case realms != nil:
 		t.findings = append(t.findings, *realms)

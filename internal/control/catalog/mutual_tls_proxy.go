@@ -146,7 +146,7 @@ func proxyConfiguration(s control.Subject) (owned []client.Object, unresolved []
 	object := &corev1.ConfigMap{
 		ObjectMeta: metav1.ObjectMeta{Namespace: s.Workload.Namespace, Name: injection.ConfigMapOf(s.Workload.Name), Labels: ownedLabels(&s)},
 	}
-	c, closed, err := injection.Configuration(&s, injection.SettingsOf(&s, refusedCallers))
+	c, closed, err := injection.Configuration(&s, injection.SettingsOf(&s, refusedCallers, refusedUsers))
 	if err != nil {
 		return []client.Object{object}, []string{"its proxies get no configuration: " + err.Error()}
 	}

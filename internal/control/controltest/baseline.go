@@ -38,7 +38,8 @@ func Profile() *hipaav1.ComplianceProfile {
 		Officers().
 		IngressStated("nginx", phitest.After(24*time.Hour)).
 		IdentityProvider("oidc:", phitest.After(24*time.Hour)).
-		SecretsReviewed(phitest.After(24 * time.Hour)).
+		SecretsReviewed(phitest.After(24*time.Hour)).
+		Users("staff", phitest.After(24*time.Hour)).
 		Obj()
 }
 
@@ -58,6 +59,7 @@ func Baseline(kind control.Kinds) control.Subject {
 		From(phitest.FromWorkload("portal"), phitest.FromGateway("ingress-nginx")).
 		To(phitest.ToWorkload("patient-db"), phitest.ToService("registry", "terminology"), phitest.ToKubernetesAPI(),
 			phitest.ToBlock("198.51.100.0/28", 5432), phitest.ToVendor("eprescribe")).
+		Users("staff").
 		Obj()
 	s := around(workload, Profile())
 	terminology := phitest.Service("terminology").Namespace("registry").Port("http", 80, intstr.FromInt32(8443)).Obj()
@@ -178,6 +180,9 @@ func around(workload *hipaav1.PHIWorkload, profile *hipaav1.ComplianceProfile) c
 	namespace := phitest.Namespace(phitest.DefaultNamespace).Obj()
 	// As the operator's last pass left it.
 	workload.Status.Proxy = phitest.Workload(workload.Name).Proxied(workload.Name).Obj().Status.Proxy
+	if workload.Spec.Users != nil {
+		workload.Status.Proxy.Users = hipaav1.UserAskingEachReplica
+	}
 	world := &control.World{
 		Claims:    map[string]*corev1.PersistentVolumeClaim{},
 		Volumes:   map[string]*corev1.PersistentVolume{},

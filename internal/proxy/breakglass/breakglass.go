@@ -143,7 +143,7 @@ func (g *Glass) Opens(route string) bool { return slices.Contains(g.config.Route
 // May reports whether the user may open it: by a role, and by a token that has not ended
 // or ended a while ago, while nobody could give them a newer one.
 func (g *Glass) May(p *principal.Principal, unreachable bool, now time.Time) bool {
-	if len(g.config.Roles) > 0 && !slices.ContainsFunc(p.Roles, func(r string) bool { return slices.Contains(g.config.Roles, r) }) {
+	if g.config.OnlyCredentials || len(g.config.Roles) > 0 && !slices.ContainsFunc(p.Roles, func(r string) bool { return slices.Contains(g.config.Roles, r) }) {
 		return false
 	}
 	return !p.Expired(now) || unreachable && now.Before(p.Ends.Add(time.Duration(g.config.Expired)))

@@ -26,7 +26,7 @@ type Users struct {
 	Factors Factors `json:"factors,omitzero"`
 	// KeyFile holds what sessions and users are told apart by without being named; at
 	// least 32 bytes, the same in every replica. Empty means that each process makes
-	// its own.
+	// its own, or where there is a store that all have the one that is kept there.
 	KeyFile    string      `json:"keyFile,omitempty"`
 	Store      *Store      `json:"store,omitempty"`
 	BreakGlass *BreakGlass `json:"breakGlass,omitempty"`
@@ -134,6 +134,9 @@ type Route struct {
 	Activity Activity `json:"activity,omitempty"`
 	// Limits are shorter than those of the session, for these paths alone.
 	Limits SessionLimits `json:"limits,omitzero"`
+	// Login says that the application signs people in here, or asks them anew: its answer
+	// 401 is a failure of the user.
+	Login bool `json:"login,omitempty"`
 }
 
 // Machine is who may call without a person: a subject of an issuer, or a peer.
@@ -204,6 +207,8 @@ type BreakGlass struct {
 	// handed out beforehand; Audience is whom those are for.
 	Credentials string `json:"credentials,omitempty"`
 	Audience    string `json:"audience,omitempty"`
+	// OnlyCredentials says that no token opens anything.
+	OnlyCredentials bool `json:"onlyCredentials,omitempty"`
 }
 
 // Lockout slows down and ends guessing by users who prove less than a route asks for.

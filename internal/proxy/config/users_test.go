@@ -99,7 +99,7 @@ func TestWhatIsWrongOfUsersIsNamedWithItsRemedy(t *testing.T) {
 		"a role without a name":                      {`"role": "nurse"`, `"role": ""`, "users.roles[0].role: is empty, too long or not plain; set 1 to 255 printable characters"},
 		"a cookie that is none":                      {`"JSESSIONID"`, `"a=b"`, "users.cookie: is no name of a cookie; set one of letters, digits, _, - and dots"},
 		"a key of nowhere":                           {`"/etc/phi-proxy/sessions/key"`, `"../key"`, "users.keyFile: is no absolute path of a file; set one, or nothing"},
-		"replicas without a key":                     {`"/etc/phi-proxy/sessions/key"`, `""`, "users.keyFile: is empty, so that replicas would not know each other's sessions; set the file of a key that all have"},
+		"replicas that agree upon a key":             {`"/etc/phi-proxy/sessions/key"`, `""`, ""},
 		"a store without a port":                     {`local:6379"`, `local"`, "users.store.address: is no host with a port; set one such as sessions.ehr.svc.cluster.local:6379"},
 		"no word on the store's outage":              {`"onOutage": "Alone"`, `"onOutage": ""`, "users.store.onOutage: is neither Alone nor Refuse; set what happens while it cannot be reached"},
 		"an emergency that opens nothing":            {`"routes": ["monitor"]`, `"routes": []`, "users.breakGlass.routes: is empty; set the names of routes that emergencies open"},

@@ -239,9 +239,6 @@ func (u *Users) validateStore(bad *complaints) {
 	if _, _, ok := SplitUpstream(s.Address); !ok {
 		bad.add("users.store.address", "is no host with a port; set one such as sessions.ehr.svc.cluster.local:6379")
 	}
-	if u.KeyFile == "" {
-		bad.add("users.keyFile", "is empty, so that replicas would not know each other's sessions; set the file of a key that all have")
-	}
 	if s.Plain && s.Roots != "" {
 		bad.add("users.store.roots", "says nothing without TLS; remove it, or plain")
 	}

@@ -212,6 +212,7 @@ func (e *exchange) forward() bool {
 			break
 		}
 		if e.res.Status >= 200 {
+			e.answered()
 			return e.answer()
 		}
 		if e.res.Status == 101 {

@@ -322,6 +322,7 @@ func (e *exchange) translate(w http.ResponseWriter, r *http.Request, s *stream) 
 			return answerOf(err)
 		}
 		if e.res.Status >= 200 {
+			e.answered()
 			e.respond(w)
 			return nil
 		}

@@ -40,6 +40,15 @@ func (e *exchange) part() {
 	}
 }
 
+// answered tells the user's visit what the application answered.
+func (e *exchange) answered() {
+	visit := &e.guest
+	if e.remote != nil {
+		visit = &e.remote.visit
+	}
+	visit.Answered(e.res.Status)
+}
+
 // deny answers a request that a user may not make. Callers of several users go on by the
 // same connection, where the request has no body that would have to be read.
 func (e *exchange) deny(f *refusal) (again bool) {

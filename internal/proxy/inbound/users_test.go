@@ -6,6 +6,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -406,5 +407,29 @@ func TestManyUsersAtOnce(t *testing.T) {
 	swept.Wait()
 	if res, _ := p.get(p.client(portal, false), "/Patient", "X-Forwarded-User", "z"); res.StatusCode != http.StatusOK {
 		t.Errorf("afterwards a user is answered %d", res.StatusCode)
+	}
+}
+
+func TestAnApplicationsAnswersCountForTheLock(t *testing.T) {
+	for name, version2 := range versions {
+		t.Run(name, func(t *testing.T) {
+			p := withPeople(t, newScene(t, config.HTTP, web(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) }), config.Limits{}))
+			users := *p.config.Users
+			users.Lockout = &config.Lockout{Failures: 3}
+			users.Routes = append(slices.Clone(users.Routes), config.Route{Name: "login", Paths: []string{"/login"}, Who: config.Nobody, Login: true})
+			p.config.Users = &users
+			if err := p.server.Users.Apply(&p.config); err != nil {
+				t.Fatal(err)
+			}
+			client := p.client(portal, version2)
+			for i, want := range []int{401, 401, 401, 429} {
+				if res, _ := p.get(client, "/login", "Authorization", "Basic YWxpY2U6Z3Vlc3M="); res.StatusCode != want {
+					t.Errorf("try %d is answered %d", i, res.StatusCode)
+				}
+			}
+			if res, _ := p.get(client, "/login", "Authorization", "Basic Ym9iOmd1ZXNz"); res.StatusCode != http.StatusUnauthorized {
+				t.Errorf("another user is answered %d", res.StatusCode)
+			}
+		})
 	}
 }

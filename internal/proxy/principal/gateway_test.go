@@ -27,7 +27,7 @@ func twoGateways() *Gateways {
 	return NewGateways(&config.Users{Gateways: []config.Gateway{
 		{ID: nginx, User: "X-Auth-Request-User", Roles: "X-Auth-Request-Groups", Methods: "X-Methods", Authenticated: "X-Authenticated"},
 		{ID: other, User: "X-User"},
-	}}, NewKeyring())
+	}}, NewKeyring(NewKey()))
 }
 
 func TestOnlyAGatewaySaysWhoTheUserIs(t *testing.T) {
@@ -84,7 +84,7 @@ func TestWhoseFieldItIs(t *testing.T) {
 }
 
 func TestPseudonymsNeedTheSameKeyAndTheSameParts(t *testing.T) {
-	a := NewKeyring()
+	a := NewKeyring(NewKey())
 	part := func(s string) []byte { return []byte(s) }
 	one := a.Of("user", part("ab"), part("c"))
 	if again := a.Of("user", part("ab"), part("c")); one != again {
@@ -94,7 +94,7 @@ func TestPseudonymsNeedTheSameKeyAndTheSameParts(t *testing.T) {
 		"another cut":     a.Of("user", part("a"), part("bc")),
 		"another use":     a.Of("sid", part("ab"), part("c")),
 		"one part less":   a.Of("user", part("abc")),
-		"another process": NewKeyring().Of("user", part("ab"), part("c")),
+		"another process": NewKeyring(NewKey()).Of("user", part("ab"), part("c")),
 	} {
 		if one == other {
 			t.Errorf("%s gives the same pseudonym", name)

@@ -28,11 +28,11 @@ const (
 	maxKey = 4096
 )
 
-// NewKeyring has a key of its own, which ends with the process.
-func NewKeyring() *Keyring {
-	key := make([]byte, sha256.Size)
+// NewKey is a key that nobody else has.
+func NewKey() []byte {
+	key := make([]byte, minKey)
 	_, _ = rand.Read(key) // it never fails
-	return newKeyring(key)
+	return key
 }
 
 // ReadKeyring has the key of a file.
@@ -49,10 +49,11 @@ func ReadKeyring(name string) (*Keyring, error) {
 	if len(key) < minKey || len(key) > maxKey {
 		return nil, fmt.Errorf("reading the key of sessions: it has not %d to %d bytes", minKey, maxKey)
 	}
-	return newKeyring(key), nil
+	return NewKeyring(key), nil
 }
 
-func newKeyring(key []byte) *Keyring {
+// NewKeyring has this key.
+func NewKeyring(key []byte) *Keyring {
 	return &Keyring{hashes: sync.Pool{New: func() any { return hmac.New(sha256.New, key) }}}
 }
 

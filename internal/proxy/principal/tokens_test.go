@@ -46,7 +46,7 @@ func newScene(tb testing.TB) *scene {
 	s := &scene{Provider: proxytest.NewProvider(tb)}
 	s.now = time.Now().Truncate(time.Second)
 	s.users = &config.Users{Issuers: []config.Issuer{{URL: s.URL, Audiences: []string{"other", "patient-api"}, Roots: s.Roots(), RolesClaim: "realm_access.roles", Machines: []string{"backup"}}}}
-	s.tokens = NewTokens(s.users, NewKeyring(), s.Dial, s.Now)
+	s.tokens = NewTokens(s.users, NewKeyring(NewKey()), s.Dial, s.Now)
 	return s
 }
 
@@ -214,7 +214,7 @@ func TestAProviderIsAskedByHTTPSAlone(t *testing.T) {
 			users := *s.users
 			users.Issuers = []config.Issuer{s.users.Issuers[0]}
 			change(&users.Issuers[0])
-			tokens := NewTokens(&users, NewKeyring(), s.Dial, s.Now)
+			tokens := NewTokens(&users, NewKeyring(NewKey()), s.Dial, s.Now)
 			token := s.Token(s.Now(), map[string]any{"iss": users.Issuers[0].URL})
 			if _, err := tokens.Verify(t.Context(), []byte(token)); !errors.Is(err, ErrUnavailable) {
 				t.Errorf("%v, want ErrUnavailable", err)
@@ -225,7 +225,7 @@ func TestAProviderIsAskedByHTTPSAlone(t *testing.T) {
 	users.Issuers = []config.Issuer{s.users.Issuers[0]}
 	users.Issuers[0].Upstream = strings.TrimPrefix(strings.TrimSuffix(s.URL, "/realms/ehr"), "https://")
 	users.Issuers[0].Keys = s.URL + "/certs"
-	if _, err := NewTokens(&users, NewKeyring(), s.Dial, s.Now).Verify(t.Context(), []byte(s.Token(s.Now(), nil))); err != nil {
+	if _, err := NewTokens(&users, NewKeyring(NewKey()), s.Dial, s.Now).Verify(t.Context(), []byte(s.Token(s.Now(), nil))); err != nil {
 		t.Errorf("by an upstream: %v", err)
 	}
 }
@@ -314,7 +314,7 @@ func TestWhatMeansSeveralFactors(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			users := *s.users
 			users.Factors = tc.factors
-			p, err := NewTokens(&users, NewKeyring(), s.Dial, s.Now).Verify(t.Context(), []byte(s.Token(s.Now(), tc.give)))
+			p, err := NewTokens(&users, NewKeyring(NewKey()), s.Dial, s.Now).Verify(t.Context(), []byte(s.Token(s.Now(), tc.give)))
 			if err != nil || p.MultiFactor != tc.want {
 				t.Errorf("MultiFactor = %v, %v; want %v", p.MultiFactor, err, tc.want)
 			}

@@ -38,8 +38,24 @@ func NewProvider(tb testing.TB) *Provider {
 	tb.Helper()
 	p := &Provider{TB: tb, keys: map[string]jose.JSONWebKey{}}
 	p.server = httptest.NewTLSServer(http.HandlerFunc(p.serve))
-	tb.Cleanup(p.server.Close)
 	p.URL = p.server.URL + "/realms/ehr"
+	return p.ready()
+}
+
+// NewProviderAt answers at a listener. Its certificate names example.com, and so does its
+// URL: who asks has to be told where to connect.
+func NewProviderAt(tb testing.TB, l net.Listener) *Provider {
+	tb.Helper()
+	p := &Provider{TB: tb, keys: map[string]jose.JSONWebKey{}, URL: "https://example.com/realms/ehr"}
+	p.server = httptest.NewUnstartedServer(http.HandlerFunc(p.serve))
+	_ = p.server.Listener.Close() // of loopback
+	p.server.Listener = l
+	p.server.StartTLS()
+	return p.ready()
+}
+
+func (p *Provider) ready() *Provider {
+	p.Cleanup(p.server.Close)
 	p.AddRSA("rsa")
 	p.AddEC("ec")
 	return p

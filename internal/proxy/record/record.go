@@ -27,8 +27,8 @@ const (
 	// Locked is a user who is locked after too many failures.
 	Locked Kind = "user-locked"
 	// Emergency is access that an emergency opened, EmergencyRefused one that it did not.
-	Emergency        Kind = "emergency-access"
-	EmergencyRefused Kind = "emergency-access-refused"
+	Emergency        Kind = "emergency"
+	EmergencyRefused Kind = "emergency-refused"
 )
 
 // Event is one line.

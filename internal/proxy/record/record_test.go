@@ -18,7 +18,7 @@ func TestAHappeningIsALine(t *testing.T) {
 		Time: noon.In(time.FixedZone("there", 3600)), Kind: Emergency, Workload: "ehr/patient-api", Port: "http", Route: "chart", Peer: "spiffe://a/ns/b/sa/c",
 		User: "1f", Subject: "dr-who", Session: "2e", Purpose: "BTG", Reason: "line\nbreak \"quoted\"", Until: &until,
 	})
-	want := `{"time":"2026-11-23T12:00:00Z","kind":"emergency-access","workload":"ehr/patient-api","port":"http","route":"chart","peer":"spiffe://a/ns/b/sa/c",` +
+	want := `{"time":"2026-11-23T12:00:00Z","kind":"emergency","workload":"ehr/patient-api","port":"http","route":"chart","peer":"spiffe://a/ns/b/sa/c",` +
 		`"user":"1f","subject":"dr-who","session":"2e","purpose":"BTG","reason":"line\nbreak \"quoted\"","until":"2026-11-23T13:00:00Z"}` + "\n"
 	if to.String() != want {
 		t.Errorf("written is\n%swant\n%s", to.String(), want)

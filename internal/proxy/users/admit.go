@@ -32,12 +32,15 @@ type Visit struct {
 	// Emergency is until when an emergency lasts that let the request pass; empty where
 	// none did.
 	Emergency string
+	// failed takes note of a failure of the user; nil where the application's answers
+	// are none.
+	failed func()
 }
 
 // End says that the request is over.
 func (v *Visit) End() {
 	v.visit.End()
-	v.path, v.Emergency = v.path[:0], ""
+	v.path, v.Emergency, v.failed = v.path[:0], "", nil
 }
 
 // Admit says why the request may not pass, or nothing where it may. Fields that it may
@@ -57,7 +60,7 @@ func (g *Gate) Admit(c *Call, v *Visit) *Refusal {
 	}
 	q := question{state: s, call: c, visit: v, route: s.routeOf(c, v.path), now: g.Now()}
 	if q.route.Who == config.Nobody {
-		return nil
+		return q.visitor()
 	}
 	return q.judge()
 }
@@ -129,6 +132,9 @@ func (q *question) judge() *Refusal {
 	if refused != nil {
 		q.tell(refused)
 		return refused
+	}
+	if !q.who.Machine && q.signsIn() {
+		q.watch(q.who.Pseudonym)
 	}
 	if q.who.Machine || q.route.Activity == config.Stream {
 		return nil

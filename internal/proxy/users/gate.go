@@ -43,6 +43,8 @@ type Gate struct {
 	guesses lockout.Guesses
 
 	mu sync.Mutex
+	// key is the one of pseudonyms where no file has one.
+	key []byte
 }
 
 // state is what the gate goes by. It never changes; a new configuration makes a new one.
@@ -51,6 +53,8 @@ type state struct {
 	users    *config.Users
 	workload config.Workload
 	keyring  *principal.Keyring
+	key      []byte    // of the keyring, where no file has it
+	agreed   time.Time // when the store last said that it is the key of all
 	tokens   *principal.Tokens
 	gateways *principal.Gateways
 	routes   []*route
@@ -105,15 +109,11 @@ func (g *Gate) Apply(c *config.Configuration) error {
 // open makes what the configuration asks for, and takes over what may stay.
 func (s *state) open(before *state) error {
 	var err error
-	switch {
-	case s.users.KeyFile != "":
-		if s.keyring, err = principal.ReadKeyring(s.users.KeyFile); err != nil {
-			return err
-		}
-	case before != nil && before.users.KeyFile == "":
-		s.keyring = before.keyring
-	default:
-		s.keyring = principal.NewKeyring()
+	if err = s.openStore(before); err != nil {
+		return err
+	}
+	if err = s.openKeyring(); err != nil {
+		return err
 	}
 	s.gateways = principal.NewGateways(s.users, s.keyring)
 	var known *principal.Tokens
@@ -121,9 +121,6 @@ func (s *state) open(before *state) error {
 		known = before.tokens
 	}
 	s.tokens = principal.NewTokens(s.users, s.keyring, s.gate.Dial, s.gate.Now).Knowing(known)
-	if err := s.openStore(before); err != nil {
-		return err
-	}
 	if s.users.BreakGlass != nil {
 		if s.glass, err = breakglass.New(s.users.BreakGlass, s.keyring); err != nil {
 			return err
@@ -145,7 +142,7 @@ func (s *state) openStore(before *state) error {
 	if err != nil {
 		return err
 	}
-	prefix := "phi:" + s.workload.UID + ":"
+	prefix := s.prefix()
 	s.client = client
 	shared := session.NewShared(client, prefix+"session:", s.users.Store.OnOutage, s.gate.Metrics.asked)
 	if s.gate.Wait > 0 {
@@ -191,6 +188,7 @@ func (g *Gate) Run(ctx context.Context) {
 	both.Go(func() { g.every(ctx, g.Sweep) })
 	// A provider that does not answer must not keep sessions from ending.
 	both.Go(func() { g.every(ctx, g.refresh) })
+	both.Go(func() { g.every(ctx, g.agree) })
 	both.Wait()
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -229,5 +227,8 @@ func (g *Gate) refresh(ctx context.Context) {
 		s.tokens.Refresh(ctx)
 	}
 }
+
+// prefix keeps workloads apart that have one store.
+func (s *state) prefix() string { return "phi:" + s.workload.UID + ":" }
 
 func (s *state) name() string { return s.workload.Namespace + "/" + s.workload.Name }

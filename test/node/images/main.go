@@ -1,4 +1,4 @@
-// Command images packs Debian's PostgreSQL and nginx into images for the node suite. Its
+// Command images packs Debian's PostgreSQL, Redis and nginx into images for the node suite. Its
 // promise: each behaves as the official one does in what the suite asks of it, and is
 // made anew only when a package or what is put beside it has changed.
 package main
@@ -122,7 +122,7 @@ func find(ctx context.Context) (server string, packages []string, err error) {
 		return "", nil, errors.New("finding PostgreSQL: package postgresql depends on no server")
 	}
 	server = all[i]
-	packages, err = withLibraries(ctx, server, strings.Replace(server, "postgresql-", "postgresql-client-", 1), "tzdata", "busybox-static")
+	packages, err = withLibraries(ctx, server, strings.Replace(server, "postgresql-", "postgresql-client-", 1), "tzdata", "busybox-static", "redis-server", "redis-tools")
 	return server, packages, err
 }
 

@@ -91,6 +91,7 @@ func handler(upstream string) http.Handler {
 		answer(w)(look(r.Context(), r.PathValue("id")))
 	})
 	mux.HandleFunc("GET /caller", func(w http.ResponseWriter, r *http.Request) { answer(w)(r.RemoteAddr, nil) })
+	mux.HandleFunc("GET /fields", func(w http.ResponseWriter, r *http.Request) { answer(w)(fmt.Sprint(r.Header), nil) })
 	var busy atomic.Int32
 	mux.HandleFunc("GET /busy", func(w http.ResponseWriter, _ *http.Request) { answer(w)(strconv.Itoa(int(busy.Load())), nil) })
 	mux.HandleFunc("GET /slow", func(w http.ResponseWriter, r *http.Request) {

@@ -161,6 +161,27 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: workloadUID
       type:
         scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.BreakGlassParameters
+  map:
+    fields:
+    - name: audience
+      type:
+        scalar: string
+    - name: credentials
+      type:
+        scalar: string
+    - name: duration
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
+    - name: expired
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
+    - name: roles
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ClosureWord
   map:
     fields:
@@ -312,6 +333,9 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.UndeclaredPods
       default: Deny
+    - name: users
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.UserParameters
     - name: vulnerabilities
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.VulnerabilityParameters
@@ -626,6 +650,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: vendor
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.VendorPeer
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.EmergencyEffect
+  scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.EmptyDirPlacement
   scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Environment
@@ -668,6 +694,25 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: last
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.FactorDemand
+  scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.FactorValues
+  map:
+    fields:
+    - name: classes
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
+    - name: methods
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.FieldName
+  scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Gateway
   map:
     fields:
@@ -768,6 +813,15 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: statedBy
       type:
         scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.LockoutParameters
+  map:
+    fields:
+    - name: duration
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
+    - name: failures
+      type:
+        scalar: numeric
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.MatchedType
   map:
     fields:
@@ -923,6 +977,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: session
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.WorkloadSession
+    - name: users
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.WorkloadUsers
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.PHIWorkloadStatus
   map:
     fields:
@@ -1128,6 +1185,83 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             scalar: string
           elementRelationship: associative
+    - name: users
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.UserAsking
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Realm
+  map:
+    fields:
+    - name: algorithms
+      type:
+        list:
+          elementType:
+            namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.TokenAlgorithm
+          elementRelationship: associative
+    - name: audiences
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
+    - name: cidrs
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
+    - name: issuer
+      type:
+        scalar: string
+    - name: keys
+      type:
+        scalar: string
+    - name: lockout
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Statement
+    - name: machines
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
+    - name: name
+      type:
+        scalar: string
+    - name: namespace
+      type:
+        scalar: string
+    - name: outage
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
+    - name: podSelector
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector
+    - name: port
+      type:
+        scalar: numeric
+    - name: rolesClaim
+      type:
+        scalar: string
+    - name: roots
+      type:
+        scalar: string
+    - name: upstream
+      type:
+        scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ReplicaKnowledge
+  scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ReplicaSessions
+  map:
+    fields:
+    - name: knowBy
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ReplicaKnowledge
+    - name: reason
+      type:
+        scalar: string
+    - name: store
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.SessionStore
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ResidencyFailover
   map:
     fields:
@@ -1176,6 +1310,18 @@ var schemaYAML = typed.YAMLObject(`types:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Officer
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Role
   scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.RoleSession
+  map:
+    fields:
+    - name: absoluteTimeout
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
+    - name: idleTimeout
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
+    - name: role
+      type:
+        scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.RolloutParameters
   map:
     fields:
@@ -1198,6 +1344,22 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: window
       type:
         scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.RouteActivity
+  scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.RouteMachine
+  map:
+    fields:
+    - name: phiWorkload
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.PHIWorkloadPeer
+    - name: realm
+      type:
+        scalar: string
+    - name: subject
+      type:
+        scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.RoutePrincipals
+  scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.SafeguardCounts
   map:
     fields:
@@ -1263,7 +1425,19 @@ var schemaYAML = typed.YAMLObject(`types:
   scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.SessionSettings
   scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.SessionStore
+  map:
+    fields:
+    - name: onOutage
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.StoreOutage
+      default: Alone
+    - name: phiWorkload
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.PHIWorkloadPeer
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.SessionsWithoutPeople
+  scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.SignIn
   scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Stage
   scalar: string
@@ -1326,6 +1500,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: storageClass
       type:
         scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.StoreOutage
+  scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Subprocessor
   map:
     fields:
@@ -1375,6 +1551,8 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: string
       default: hipaa-operator.io/owner
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.TokenAlgorithm
+  scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.TransmissionParameters
   map:
     fields:
@@ -1437,6 +1615,130 @@ var schemaYAML = typed.YAMLObject(`types:
         scalar: numeric
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.UndeclaredPods
   scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.UserAsking
+  scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.UserGateway
+  map:
+    fields:
+    - name: authenticated
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.FieldName
+    - name: lockout
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Statement
+    - name: methods
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.FieldName
+    - name: name
+      type:
+        scalar: string
+    - name: roles
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.FieldName
+    - name: user
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.FieldName
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.UserParameters
+  map:
+    fields:
+    - name: breakGlass
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.BreakGlassParameters
+    - name: factors
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.FactorValues
+    - name: gateways
+      type:
+        list:
+          elementType:
+            namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.UserGateway
+          elementRelationship: associative
+          keys:
+          - name
+    - name: lockout
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.LockoutParameters
+    - name: openPaths
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
+    - name: realms
+      type:
+        list:
+          elementType:
+            namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Realm
+          elementRelationship: associative
+          keys:
+          - name
+    - name: records
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.UserRecords
+    - name: roles
+      type:
+        list:
+          elementType:
+            namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.RoleSession
+          elementRelationship: associative
+          keys:
+          - role
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.UserRecords
+  scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.UserRoute
+  map:
+    fields:
+    - name: absoluteTimeout
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
+    - name: activity
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.RouteActivity
+    - name: emergency
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.EmergencyEffect
+    - name: factors
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.FactorDemand
+    - name: idleTimeout
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
+    - name: machines
+      type:
+        list:
+          elementType:
+            namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.RouteMachine
+          elementRelationship: atomic
+    - name: maxAge
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
+    - name: methods
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
+    - name: name
+      type:
+        scalar: string
+    - name: paths
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
+    - name: ports
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
+    - name: signIn
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.SignIn
+    - name: who
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.RoutePrincipals
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Vendor
   map:
     fields:
@@ -1619,6 +1921,49 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.SessionPrincipals
       default: People
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.WorkloadUsers
+  map:
+    fields:
+    - name: audiences
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
+    - name: cookie
+      type:
+        scalar: string
+    - name: emergency
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.EmergencyEffect
+      default: Opens
+    - name: factors
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.FactorDemand
+      default: Several
+    - name: gateways
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
+    - name: realms
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
+    - name: replicas
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ReplicaSessions
+    - name: routes
+      type:
+        list:
+          elementType:
+            namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.UserRoute
+          elementRelationship: associative
+          keys:
+          - name
 - name: io.k8s.apimachinery.pkg.api.resource.Quantity
   scalar: untyped
   list:

@@ -46,6 +46,8 @@ type ComplianceProfileSpecApplyConfiguration struct {
 	Transmission *TransmissionParametersApplyConfiguration `json:"transmission,omitempty"`
 	// session holds the limits of people's sessions.
 	Session *SessionParametersApplyConfiguration `json:"session,omitempty"`
+	// users says how proxies find out who people are.
+	Users *UserParametersApplyConfiguration `json:"users,omitempty"`
 	// tagging holds the label keys of classification.
 	Tagging *TaggingParametersApplyConfiguration `json:"tagging,omitempty"`
 	// residency says in which regions PHI may be.
@@ -186,6 +188,14 @@ func (b *ComplianceProfileSpecApplyConfiguration) WithTransmission(value *Transm
 // If called multiple times, the Session field is set to the value of the last call.
 func (b *ComplianceProfileSpecApplyConfiguration) WithSession(value *SessionParametersApplyConfiguration) *ComplianceProfileSpecApplyConfiguration {
 	b.Session = value
+	return b
+}
+
+// WithUsers sets the Users field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Users field is set to the value of the last call.
+func (b *ComplianceProfileSpecApplyConfiguration) WithUsers(value *UserParametersApplyConfiguration) *ComplianceProfileSpecApplyConfiguration {
+	b.Users = value
 	return b
 }
 

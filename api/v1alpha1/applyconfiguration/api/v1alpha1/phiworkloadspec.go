@@ -43,6 +43,9 @@ type PHIWorkloadSpecApplyConfiguration struct {
 	// session says whose sessions the workload has, and limits of its own. Absent means
 	// people's, with the limits of the profiles.
 	Session *WorkloadSessionApplyConfiguration `json:"session,omitempty"`
+	// users has the workload's proxies ask for the people behind requests of its HTTP and
+	// GRPC ports. Absent means that nobody is asked: then whoever may call decides.
+	Users *WorkloadUsersApplyConfiguration `json:"users,omitempty"`
 }
 
 // PHIWorkloadSpecApplyConfiguration constructs a declarative configuration of the PHIWorkloadSpec type for use with
@@ -153,5 +156,13 @@ func (b *PHIWorkloadSpecApplyConfiguration) WithEgress(value *EgressApplyConfigu
 // If called multiple times, the Session field is set to the value of the last call.
 func (b *PHIWorkloadSpecApplyConfiguration) WithSession(value *WorkloadSessionApplyConfiguration) *PHIWorkloadSpecApplyConfiguration {
 	b.Session = value
+	return b
+}
+
+// WithUsers sets the Users field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Users field is set to the value of the last call.
+func (b *PHIWorkloadSpecApplyConfiguration) WithUsers(value *WorkloadUsersApplyConfiguration) *PHIWorkloadSpecApplyConfiguration {
+	b.Users = value
 	return b
 }

@@ -24,6 +24,9 @@ type ProxyStatusApplyConfiguration struct {
 	// are no pods, those of the last ones. What the proxies of others take for this
 	// workload follows from them.
 	ServiceAccounts []string `json:"serviceAccounts,omitempty"`
+	// users says how the sealed configuration has the proxies ask for the users of
+	// requests. Absent means that they ask for nobody.
+	Users *apiv1alpha1.UserAsking `json:"users,omitempty"`
 	// issuerNamespace is where the proxies get their certificates.
 	IssuerNamespace *string `json:"issuerNamespace,omitempty"`
 }
@@ -65,6 +68,14 @@ func (b *ProxyStatusApplyConfiguration) WithServiceAccounts(values ...string) *P
 	for i := range values {
 		b.ServiceAccounts = append(b.ServiceAccounts, values[i])
 	}
+	return b
+}
+
+// WithUsers sets the Users field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Users field is set to the value of the last call.
+func (b *ProxyStatusApplyConfiguration) WithUsers(value apiv1alpha1.UserAsking) *ProxyStatusApplyConfiguration {
+	b.Users = &value
 	return b
 }
 
