@@ -140,7 +140,7 @@ var _ = Describe("What proxies go by", func() {
 		bare := create(ctx, p.pod("portal").Obj())
 		run(ctx, "api", p.pod("api-0").Listens("http", 8080))
 		Eventually(sealed(ctx, 1), patience, interval).Should(HaveField("Inbound", ContainElement(HaveField("Plaintext", config.PlaintextPermitted))))
-		Eventually(verdict(ctx), patience, interval).Should(ContainSubstring("Fail is called in plaintext by PHIWorkload " + p.name + "/portal, which has pods without a proxy"))
+		Eventually(verdict(ctx), patience, interval).Should(ContainSubstring("Fail PHIWorkload/api: is called in plaintext by PHIWorkload " + p.name + "/portal, which has pods without a proxy"))
 		Expect(plaintext(ctx)()).To(Equal(hipaav1.PlaintextOpen))
 		Expect(ports(ctx, "hipaa-api")()).To(ConsistOf(8080, 18080))
 

@@ -152,6 +152,31 @@ var _ = Describe("A gateway", func() {
 	})
 })
 
+var _ = DescribeTable("A gateway is declared with what it can show", func(ctx SpecContext, change func(*hipaav1.Gateway), refusal string) {
+	profile := phitest.Profile("declared").Gateway("edge", "ingress", "app", "nginx").GatewayAt("cloud", "10.0.0.0/8").Obj()
+	for i := range profile.Spec.Network.Gateways {
+		change(&profile.Spec.Network.Gateways[i])
+	}
+	err := admin.Create(ctx, profile, client.DryRunAll)
+	if refusal == "" {
+		Expect(err).NotTo(HaveOccurred())
+		return
+	}
+	Expect(err).To(MatchError(ContainSubstring(refusal)))
+},
+	Entry("as before, by nothing", func(*hipaav1.Gateway) {}, ""),
+	Entry("pods by a certificate, and addresses by themselves", func(g *hipaav1.Gateway) {
+		g.Authentication = hipaav1.GatewayCertificate
+		if g.Namespace == "" {
+			g.Authentication = hipaav1.GatewayAddress
+		}
+	}, ""),
+	Entry("plaintext, while it is moved", func(g *hipaav1.Gateway) { g.Authentication = hipaav1.GatewayPlaintext }, ""),
+	Entry("addresses by a certificate", func(g *hipaav1.Gateway) { g.Authentication = hipaav1.GatewayCertificate }, "spec.network.gateways[1].authentication: Invalid value: is Certificate beside namespace only"),
+	Entry("pods by addresses", func(g *hipaav1.Gateway) { g.Authentication = hipaav1.GatewayAddress }, "spec.network.gateways[0].authentication: Invalid value: is Address beside cidrs only"),
+	Entry("something else", func(g *hipaav1.Gateway) { g.Authentication = "Trust" }, "supported values"),
+)
+
 // refreshed looks once, and says what a gateway lacks.
 func refreshed(ctx context.Context, g *Gateways) error {
 	if err := g.Refresh(ctx); err != nil {

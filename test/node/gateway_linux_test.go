@@ -80,7 +80,8 @@ func nginx(in, to string) *corev1.Pod {
 			}},
 			Volumes: []corev1.Volume{
 				{Name: "settings", VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: "nginx"}}}},
-				{Name: "gateway", VolumeSource: secret("hipaa-gateway-edge")}, {Name: "other", VolumeSource: secret("hipaa-gateway-other")},
+				{Name: "gateway", VolumeSource: secret("hipaa-gateway-edge")},
+				{Name: "other", VolumeSource: secret("hipaa-gateway-other")},
 				{Name: "tmp", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}},
 			},
 		},

@@ -59,7 +59,8 @@ func newPort(s *Server, l net.Listener, r *rules) *port {
 
 // bounds are how many may be in.
 func (r *rules) bounds() door.Bounds {
-	return door.Bounds{Most: r.limits.Connections, Alone: len(r.in.From) == 1 && r.in.From[0].IsOne()}
+	alone := len(r.in.From) == 1 && r.in.From[0].IsOne() && r.oneWay == nil && r.in.Plaintext == ""
+	return door.Bounds{Most: r.limits.Connections, Alone: alone}
 }
 
 // apply changes the rules, and closes what they no longer allow.
