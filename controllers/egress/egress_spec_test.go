@@ -122,6 +122,29 @@ var _ = Describe("What phi-egress goes by", Ordered, func() {
 		Entry("once it is gone", func(ctx context.Context) error { return cluster.Admin.Delete(ctx, object.DeepCopy()) }),
 	)
 
+	It("is what the verdict on the workload goes by, with the pods that take calls", func(ctx SpecContext) {
+		profile := controllerstest.Create(ctx, cluster, phitest.Profile("egress").Mode(hipaav1.ModeAudit).Obj())
+		DeferCleanup(func(ctx SpecContext) { Expect(cluster.Admin.Delete(ctx, profile)).To(Succeed()) })
+		verdict := func() (string, error) {
+			err := cluster.Admin.Get(ctx, client.ObjectKeyFromObject(workload), workload)
+			for _, result := range workload.Status.Controls {
+				if result.ID == "vendor-tls" {
+					return string(result.Verdict) + " " + result.Message, err
+				}
+			}
+			return "", err
+		}
+		Eventually(verdict, patience, interval).Should(And(HavePrefix("Unknown"), ContainSubstring("no pod of phi-egress takes calls")))
+		pod := phitest.Pod(control.EgressName).Namespace(system).Obj()
+		pod.Labels, pod.Spec.ServiceAccountName, pod.Spec.Volumes, pod.Spec.Containers[0].VolumeMounts = control.EgressLabels(), "", nil, nil
+		controllerstest.Create(ctx, cluster, pod)
+		pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
+		Expect(cluster.Admin.Status().Update(ctx, pod)).To(Succeed())
+		Eventually(verdict, patience, interval).Should(And(HavePrefix("Pass"), ContainSubstring("no pod runs that calls it")))
+		Expect(cluster.Admin.Delete(ctx, pod, client.GracePeriodSeconds(0))).To(Succeed())
+		Eventually(verdict, patience, interval).Should(HavePrefix("Unknown"))
+	})
+
 	It("has its policy put back, and people hear of it", func(ctx SpecContext) {
 		Expect(cluster.Admin.Patch(ctx, policy.DeepCopy(), client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"egress":[{}]}}`)))).To(Succeed())
 		Eventually(func(g Gomega) {

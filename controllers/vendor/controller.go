@@ -51,7 +51,14 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		r.versions.Forget(v)
 		return ctrl.Result{}, nil
 	}
-	s := judge(v, r.Clock.Now())
+	callers, err := r.callersOf(ctx, v.Name)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	s, err := judge(v, callers, r.Clock.Now())
+	if err != nil {
+		return ctrl.Result{}, fmt.Errorf("judging vendor %q: %w", v.Name, err)
+	}
 	r.Agreements.Observe(v.Name, string(s.state), s.warned > 0)
 	next := statusOf(s)
 	return outcome.Return(s.recheckAfter(), nil, r.publish(ctx, s, &next))
@@ -62,8 +69,9 @@ func (r *Reconciler) publish(ctx context.Context, s *scope, next *hipaav1.Vendor
 	if equality.Semantic.DeepEqual(&v.Status, next) {
 		return r.versions.Caught(v)
 	}
-	status := hipaav1ac.VendorStatus()
-	if err := apply.Convert(*next, status); err != nil {
+	status, own := hipaav1ac.VendorStatus(), *next
+	own.Closure = nil // what people write stays theirs
+	if err := apply.Convert(own, status); err != nil {
 		return err
 	}
 	configuration := hipaav1ac.Vendor(v.Name).WithResourceVersion(v.ResourceVersion).WithStatus(status)

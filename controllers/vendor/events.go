@@ -15,7 +15,7 @@ import (
 func (r *Reconciler) announce(s *scope, next *hipaav1.VendorStatus) {
 	v := s.vendor
 	for _, t := range outcome.Transitions(v.Status.Conditions, next.Conditions) {
-		if t.After.Type == hipaav1.ConditionAgreementInForce {
+		if t.After.Type == hipaav1.ConditionAgreementInForce || t.After.Type == hipaav1.ConditionCallsOpen {
 			t.Event().About(v, r.Events)
 		}
 	}

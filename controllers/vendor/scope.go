@@ -13,18 +13,25 @@ type scope struct {
 	now    time.Time
 
 	state agreement.State
+	// calls says whether calls to it get out.
+	calls agreement.Calls
+	// digest is that of the agreement.
+	digest string
+	// callers are the workloads that name it, sorted.
+	callers []hipaav1.VendorCaller
 	// warned is the shortest of the warnings before the end that are due; zero is none.
 	warned time.Duration
 	// changes is when all this is otherwise by itself; zero is never.
 	changes time.Time
 }
 
-func judge(v *hipaav1.Vendor, now time.Time) *scope {
+func judge(v *hipaav1.Vendor, callers []hipaav1.VendorCaller, now time.Time) (*scope, error) {
 	a := v.Spec.Agreement
+	digest, err := a.Fingerprint()
 	return &scope{
-		vendor: v, now: now,
+		vendor: v, now: now, callers: callers, digest: digest, calls: agreement.CallsTo(v, now),
 		state: agreement.StateOf(a, now), warned: agreement.Warned(a, now), changes: agreement.Changes(a, now),
-	}
+	}, err
 }
 
 // recheckAfter is how long until something changes; zero is never. At its end an

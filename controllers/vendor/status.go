@@ -1,10 +1,12 @@
 package vendor
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/agreement"
@@ -30,8 +32,46 @@ func statusOf(s *scope) hipaav1.VendorStatus {
 		c.Set(hipaav1.ConditionExpiring, metav1.ConditionTrue, hipaav1.EventAgreementEnding,
 			"ends at "+instant(s.vendor.Spec.Agreement.Expires.Time)+", within "+outcome.Hours(s.warned))
 	}
+	open := metav1.ConditionFalse
+	if s.calls.Open {
+		open = metav1.ConditionTrue
+	}
+	c.Set(hipaav1.ConditionCallsOpen, open, s.calls.Reason, s.saysOfCalls())
 	next.Conditions = c.List()
+	next.Callers, next.Impact, next.AgreementDigest = s.callers[:min(len(s.callers), maxCallers)], impactOf(s.callers), s.digest
 	return next
+}
+
+// maxCallers bounds the list in the status, as in the API.
+const maxCallers = 64
+
+// impactOf counts whom it concerns when calls are closed.
+func impactOf(callers []hipaav1.VendorCaller) *hipaav1.VendorImpact {
+	care := 0
+	for i := range callers {
+		if callers[i].Continuity == hipaav1.ContinuityPatientCare {
+			care++
+		}
+	}
+	return &hipaav1.VendorImpact{Workloads: ptr.To(int32(len(callers))), PatientCare: ptr.To(int32(care))} //nolint:gosec // as many as there are workloads
+}
+
+// saysOfCalls is what there is to know of calls, and whom it concerns.
+func (s *scope) saysOfCalls() string {
+	concerned := fmt.Sprintf("named by %d PHIWorkloads", len(s.callers))
+	if len(s.callers) == 1 {
+		concerned = "named by 1 PHIWorkload"
+	}
+	switch {
+	case !s.calls.Open:
+		return "phi-egress lets no call out: " + s.calls.Why() + "; " + concerned
+	case s.calls.Reason == hipaav1.ReasonPastEnd:
+		return "calls go on past the end of the agreement: two people close them by status.closure; " + concerned
+	case !s.calls.Until.IsZero():
+		return "calls end with the agreement, at " + instant(s.calls.Until) + "; " + concerned
+	default:
+		return "phi-egress lets out the calls of workloads that name it; " + concerned
+	}
 }
 
 // says is what there is to know of the agreement, and who can help.

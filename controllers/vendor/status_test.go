@@ -24,6 +24,7 @@ func TestStatusSaysHowTheAgreementStands(t *testing.T) {
 			want: []string{
 				"Ready=True InForce: in force until 2027-03-02T09:00:00Z",
 				"AgreementInForce=True InForce: in force until 2027-03-02T09:00:00Z",
+				"CallsOpen=True InForce: phi-egress lets out the calls of workloads that name it; named by 1 PHIWorkload",
 			},
 			next: 305 * day,
 		},
@@ -33,6 +34,7 @@ func TestStatusSaysHowTheAgreementStands(t *testing.T) {
 				"Ready=True InForce: in force until 2026-03-07T09:00:00Z",
 				"AgreementInForce=True InForce: in force until 2026-03-07T09:00:00Z",
 				"Expiring=True AgreementEnding: ends at 2026-03-07T09:00:00Z, within 7 days",
+				"CallsOpen=True InForce: phi-egress lets out the calls of workloads that name it; named by 1 PHIWorkload",
 			},
 			next: 5 * day,
 		},
@@ -46,13 +48,17 @@ func TestStatusSaysHowTheAgreementStands(t *testing.T) {
 				"Ready=False NotYetEffective: counts from 2026-03-03T09:00:00Z: until then no workload may call this vendor",
 				"Stalled=True NotYetEffective: counts from 2026-03-03T09:00:00Z: until then no workload may call this vendor",
 				"AgreementInForce=False NotYetEffective: counts from 2026-03-03T09:00:00Z: until then no workload may call this vendor",
+				"CallsOpen=False NotYetEffective: phi-egress lets no call out: its agreement does not count yet; named by 1 PHIWorkload",
 			},
 			next: day,
 		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			s := judge(tt.give, phitest.Epoch)
+			s, err := judge(tt.give, []hipaav1.VendorCaller{{Namespace: "ehr", Name: "api", Continuity: hipaav1.ContinuityPatientCare}}, phitest.Epoch)
+			if err != nil {
+				t.Fatal(err)
+			}
 			var got []string
 			for _, c := range statusOf(s).Conditions {
 				got = append(got, c.Type+"="+string(c.Status)+" "+c.Reason+": "+c.Message)

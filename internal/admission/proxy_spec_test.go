@@ -105,6 +105,8 @@ var _ = Describe("What the operator may write of ConfigMaps", func() {
 		refused := MatchError(ContainSubstring("writes the ConfigMaps of proxies and of phi-egress and its own book of changes, and not"))
 		operator := as(manager, "system:masters") // whatever its rights
 		Expect(operator.Create(ctx, named(ns, "hipaa-api-proxy"), client.DryRunAll)).To(Succeed())
+		Expect(operator.Create(ctx, named(operatorNamespace, "phi-egress"), client.DryRunAll)).To(Succeed())
+		Expect(operator.Create(ctx, named(ns, "phi-egress"), client.DryRunAll)).To(refused)
 		Expect(operator.Create(ctx, named(ns, "settings"), client.DryRunAll)).To(refused)
 		Expect(operator.Create(ctx, named(metav1.NamespaceSystem, "aws-auth"), client.DryRunAll)).To(refused)
 		Expect(operator.Create(ctx, named(operatorNamespace, "hipaa-operator-bundle"), client.DryRunAll)).To(refused)

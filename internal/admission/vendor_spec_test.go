@@ -1,12 +1,15 @@
 package admission_test
 
 import (
+	"strings"
+
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/agreement"
 	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
 )
 
@@ -49,5 +52,35 @@ var _ = Describe("A Vendor", func() {
 		Expect(priya.Patch(ctx, vendor, merge(`{"spec":{"agreement":{"expires":"2099-01-01T00:00:00Z"}}}`))).To(Succeed())
 		Expect(as(manager).Status().Patch(ctx, vendor, merge(`{"status":{"observedGeneration":1}}`))).To(Succeed())
 		Expect(priya.Delete(ctx, vendor)).To(Succeed())
+	})
+
+	It("has its calls closed by two people together, each in their own name", func(ctx SpecContext) {
+		const ana, ben, mallory, robot = "ana@example.org", "ben@example.org", "mallory@example.org", "system:serviceaccount:argocd:argocd"
+		decide := rbacv1.PolicyRule{APIGroups: []string{hipaav1.GroupName}, Resources: []string{"vendors", "vendors/status"}, Verbs: []string{"get", "patch", "approve"}}
+		allow(ctx, ana, decide)
+		allow(ctx, ben, decide)
+		allow(ctx, robot, decide)
+		allow(ctx, mallory, decide, rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"users"}, ResourceNames: []string{ana}, Verbs: []string{"impersonate"}})
+		digest, err := vendor.Spec.Agreement.Fingerprint()
+		Expect(err).NotTo(HaveOccurred())
+		Expect(as(manager).Status().Patch(ctx, vendor.DeepCopy(), merge(`{"status":{"observedGeneration":1,"agreementDigest":"`+digest+`"}}`))).To(Succeed())
+		say := func(user, part, person, digest string) error {
+			return as(user).Status().Patch(ctx, vendor.DeepCopy(), merge(`{"status":{"closure":{"`+part+`":{"person":"`+person+`","agreementDigest":"`+digest+`"}}}}`))
+		}
+		refusedFor := func(why string) OmegaMatcher { return MatchError(ContainSubstring(why)) }
+		Expect(say(writer, "proposal", writer, digest)).To(refusedFor(`needs the verb "approve" on vendors`))
+		Eventually(func() error { return say(ana, "proposal", ben, digest) }).Should(refusedFor("set person to your own user name"))
+		Expect(say(ana, "proposal", ana, strings.Replace(digest, digest[7:9], "zz", 1))).To(refusedFor("about the agreement that stands"))
+		Eventually(func() error { return say(robot, "proposal", robot, digest) }).Should(refusedFor("not by a ServiceAccount"))
+		Expect(say(ana, "proposal", ana, digest)).To(Succeed())
+		Expect(say(ana, "approval", ana, digest)).To(refusedFor("somebody else must decide as well"))
+		Expect(say(ana, "approval", ben, digest)).To(refusedFor("set person to your own user name"))
+		Eventually(func() error { return say(mallory, "approval", mallory, digest) }).Should(refusedFor("one person could play both parts"))
+		Expect(as(ben).Status().Patch(ctx, vendor.DeepCopy(), merge(`{"status":{"agreementDigest":"`+digest[:70]+`z"}}`))).To(refusedFor("people write nothing there but status.closure"))
+		Eventually(func() error { return say(ben, "approval", ben, digest) }).Should(Succeed())
+		Expect(admin.Get(ctx, client.ObjectKeyFromObject(vendor), vendor)).To(Succeed())
+		Expect(agreement.IsClosed(vendor)).To(BeTrue())
+		Expect(as(writer).Status().Patch(ctx, vendor.DeepCopy(), merge(`{"status":{"closure":null}}`))).To(refusedFor(`needs the verb "approve"`))
+		Expect(as(ana).Status().Patch(ctx, vendor.DeepCopy(), merge(`{"status":{"closure":{"proposal":null}}}`))).To(Succeed(), "who decided may take it back")
 	})
 })

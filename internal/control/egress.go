@@ -52,3 +52,8 @@ func IsReady(pod *corev1.Pod) bool {
 func IsClusterName(name, clusterDomain string) bool {
 	return name == clusterDomain || strings.HasSuffix(name, "."+clusterDomain) || strings.HasSuffix(name, ".svc")
 }
+
+// Identity is how proxies of the pods of a ServiceAccount are known.
+func (p *Proxy) Identity(namespace, account string) string {
+	return "spiffe://" + p.TrustDomain + "/ns/" + namespace + "/sa/" + account
+}

@@ -143,8 +143,8 @@ func TestRightsOfPeople(t *testing.T) {
 		},
 		"approvers decide, and do not ask": {
 			role:   "hipaa-operator-approver",
-			may:    []string{"approve controlexceptions", "update controlexceptions/status", "patch controlexceptions/status", "get controlexceptions"},
-			mayNot: []string{"create controlexceptions", "update controlexceptions", "patch controlexceptions", "release complianceprofiles"},
+			may:    []string{"approve controlexceptions", "update controlexceptions/status", "patch controlexceptions/status", "get controlexceptions", "approve vendors", "patch vendors/status"},
+			mayNot: []string{"create controlexceptions", "update controlexceptions", "patch controlexceptions", "release complianceprofiles", "update vendors", "weaken vendors"},
 		},
 		"the security team writes profiles and releases, and approves nothing": {
 			role:   "hipaa-operator-security-team",

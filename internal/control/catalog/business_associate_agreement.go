@@ -30,8 +30,8 @@ var _ = add(control.Control{
 		"the PHIWorkload handles, and keep them in regions that the profiles allow. At admission a PHIWorkload is refused for each fault that it " +
 		"brings, at its creation or by a change: what stood before is not refused again. Live each fault fails from the very instant of an " +
 		"agreement's end; 60, 30 and 7 days before it a warning stands beside the verdict. A subprocessor of which no agreement with the vendor " +
-		"is known is Unknown, live. What an agreement says its reader vouches for, so that evidence is Attested. No flow is cut, and no pod " +
-		"interrupted. A PHIWorkload that names no vendor is not judged: nothing but what it declares leaves its pods, which network-isolation holds.",
+		"is known is Unknown, live. What an agreement says its reader vouches for, so that evidence is Attested. Calls go on past the end, unless the Vendor " +
+		"says onEnd: Close or two people close them; no pod is interrupted. A PHIWorkload that names no vendor is not judged: nothing but what it declares leaves its pods, which network-isolation holds.",
 	Parameters: []control.Parameter{
 		{Path: "residency.regions", Basis: control.BasisState, Meaning: "Where vendors may keep PHI, as everything else. Without it any region will do."},
 	},

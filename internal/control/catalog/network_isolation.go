@@ -23,7 +23,7 @@ var _ = add(control.Control{
 		"node's network, that declared ipBlocks lie inside the profile's ranges, that declared Services select pods, and that the network plugin " +
 		"enforces policies at all: the profile states it (Attested) until a later release brings a probe that has seen a denied connection dropped (Tested). Without either the " +
 		"verdict stays Unknown. A flow that cannot be resolved stays closed, and condition FlowsResolved names it: a peer that does not exist, a " +
-		"vendor, a target port that is a name. Where the cluster's resolver (the Service kube-system/kube-dns, unless network.dns names one) or " +
+		"vendor while pods have no proxy to call it by, a target port that is a name. Where the cluster's resolver (the Service kube-system/kube-dns, unless network.dns names one) or " +
 		"the addresses of an API server that the PHIWorkload declares are not found, the verdict is Unknown, a policy in place that leads out " +
 		"further stays as it is, and egress that others open is Unknown as well.",
 	Parameters: []control.Parameter{

@@ -197,6 +197,9 @@ func around(workload *hipaav1.PHIWorkload, profile *hipaav1.ComplianceProfile) c
 	world.ConfigMaps = map[string]*corev1.ConfigMap{}
 	world.Proxy = phitest.Proxy()
 	world.Vendors = map[string]*hipaav1.Vendor{"eprescribe": phitest.Vendor("eprescribe").Obj()}
+	world.Egress = &control.Egress{Ready: 2, Exits: map[control.Exit]bool{
+		{From: world.Proxy.Identity(workload.Namespace, workload.Name), Host: "api.eprescribe.example", Port: 443}: true,
+	}}
 	world.Secrets = &control.SecretStorage{Providers: []string{"kms v2"}, Servers: 1, At: phitest.Epoch}
 	world.Identities = map[string][]string{workload.Name: nil}
 	world.Nodes = map[string]*corev1.Node{phitest.NodeName: phitest.Node(phitest.NodeName).Obj()}

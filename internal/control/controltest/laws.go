@@ -229,7 +229,7 @@ func emptySaid(w *control.World, source control.Evidence) {
 	case control.Proxies:
 		w.Proxy, w.Parties = nil, nil
 	case control.Vendors:
-		w.Vendors = nil
+		w.Vendors, w.Egress = nil, nil
 	}
 }
 
