@@ -43,7 +43,7 @@ type UserParameters struct {
 	// +kubebuilder:validation:MaxItems=32
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=256
-	// +kubebuilder:validation:items:Pattern=`^/([!-)+-~]*|([!-)+-~]*/)?\*)$`
+	// +kubebuilder:validation:items:Pattern=`^/(\*|\.{0,2}[A-Za-z0-9_~!$&'()+,=:@-][A-Za-z0-9._~!$&'()+,=:@-]*(/\.{0,2}[A-Za-z0-9_~!$&'()+,=:@-][A-Za-z0-9._~!$&'()+,=:@-]*)*(/\*)?)?$`
 	OpenPaths []string `json:"openPaths,omitempty"`
 
 	// roles are limits of sessions of people with a role of their identity provider,

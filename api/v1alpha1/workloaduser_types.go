@@ -130,7 +130,7 @@ type UserRoute struct {
 	// +kubebuilder:validation:MaxItems=32
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=256
-	// +kubebuilder:validation:items:Pattern=`^/([!-)+-~]*|([!-)+-~]*/)?\*)$`
+	// +kubebuilder:validation:items:Pattern=`^/(\*|\.{0,2}[A-Za-z0-9_~!$&'()+,=:@-][A-Za-z0-9._~!$&'()+,=:@-]*(/\.{0,2}[A-Za-z0-9_~!$&'()+,=:@-][A-Za-z0-9._~!$&'()+,=:@-]*)*(/\*)?)?$`
 	Paths []string `json:"paths,omitempty"`
 
 	// methods are those of HTTP. Empty means all.
