@@ -147,7 +147,10 @@ func proxyOf(s *scope) *hipaav1.ProxyStatus {
 	}
 	slices.Sort(next.ServiceAccounts)
 	next.ServiceAccounts = bound(slices.Compact(next.ServiceAccounts), maxServiceAccounts)
-	next.Plaintext = hipaav1.PlaintextClosed
+	next.Plaintext, next.Capture = hipaav1.PlaintextClosed, ""
+	if !slices.ContainsFunc(pods, func(pod *corev1.Pod) bool { return !control.HasRules(pod) }) {
+		next.Capture = hipaav1.CaptureRedirect
+	}
 	if slices.ContainsFunc(pods, func(pod *corev1.Pod) bool { return !control.HasProxy(pod) }) {
 		next.Plaintext = hipaav1.PlaintextOpen
 	}

@@ -35,6 +35,8 @@ func (b *builder) outbound() []config.Outbound {
 		switch {
 		case to.Vendor != nil:
 			b.keepClosed(path, "vendor %q: the cluster has no path for vendors yet", to.Vendor.Name)
+		case to.KubernetesAPI != nil:
+			b.apiServerCall(calls)
 		case !b.opens[path]: // flows say why
 		case to.Pods != nil, to.IPBlock != nil:
 			b.keepClosed(path, "is reached by addresses alone: the proxy knows no name for it; where there is a Service, declare that")
@@ -128,6 +130,7 @@ func (b *builder) servicePort(calls map[end]config.Outbound, s serving, to []con
 	if len(to) == 0 {
 		call.Protocol, call.Trust, call.To, listener = config.TCP, config.Plain, nil, declared.Port
 	}
+	call.Endpoint = b.endpoint(listener, declared.Port, control.ListenPort(declared.Port))
 	dialled := s.port.Port
 	if s.service.Spec.ClusterIP == corev1.ClusterIPNone {
 		// Nothing translates: who calls the pod's address calls the port that listens.
@@ -198,9 +201,11 @@ func (b *builder) serviceCalls(calls map[end]config.Outbound, path string, key t
 		if number := reach.TargetPort(port).First; service.Spec.ClusterIP == corev1.ClusterIPNone && number != 0 {
 			dialled = number
 		}
+		number := reach.TargetPort(port).First
 		host := b.host(key.Name + "." + key.Namespace)
 		add(calls, end{host, int(port.Port)}, config.Outbound{
 			Upstream: net.JoinHostPort(host, strconv.Itoa(int(dialled))), Protocol: config.TCP, Trust: config.Plain,
+			Endpoint: b.endpoint(number, number),
 		})
 	}
 }

@@ -14,6 +14,7 @@ func (p *Plan) ports(pod *corev1.Pod, proxy *corev1.Container) []control.Finding
 	var findings []control.Finding
 	for _, port := range portsOf(pod) {
 		switch own := p.declared(port.ContainerPort); {
+		case p.redirects(): // whatever leads to the port leads to the proxy
 		case own != nil && port.HostPort != 0:
 			findings = append(findings, control.Failed(port.path+".hostPort", "leads to port %q past the proxy", own.Name).But("remove it, and call by a Service"))
 		case own != nil && port.Name != "":
@@ -33,6 +34,9 @@ func (p *Plan) ports(pod *corev1.Pod, proxy *corev1.Container) []control.Finding
 			findings = append(findings, control.Failed("", "belongs to a PHIWorkload that declares port %d, where the proxy listens", port.Port).
 				But("let the application listen on another port, and declare that"))
 		}
+	}
+	if p.redirects() {
+		return findings
 	}
 	return append(append(findings, p.services(pod, names)...), p.calls(pod)...)
 }

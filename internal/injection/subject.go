@@ -32,7 +32,7 @@ func PlanOf(s *control.Subject) *Plan {
 	proxy, w := s.World.Proxy, s.Workload
 	plan := &Plan{
 		UID: string(w.UID), Generation: 1, Ports: w.Spec.Ports,
-		Image: proxy.Image, Former: proxy.Former, Resources: resourcesOf(s.Profile.Transmission.Proxy), User: proxy.User,
+		Image: proxy.Image, Former: proxy.Former, Resources: resourcesOf(s.Profile.Transmission.Proxy), User: proxy.User, Capture: CaptureOf(s),
 		Issuer: proxy.Issuer, Audience: enrol.Audience, Roots: proxy.Roots,
 		NameServers: NameServersOf(s), ConfigMap: ConfigMapOf(w.Name),
 		Searches: []string{w.Namespace + ".svc." + proxy.ClusterDomain, "svc." + proxy.ClusterDomain, proxy.ClusterDomain},
@@ -84,7 +84,7 @@ func SettingsOf(s *control.Subject, refusal config.Refusal) Settings {
 	with := Settings{
 		Generation: 1, TrustDomain: proxy.TrustDomain, ClusterDomain: proxy.ClusterDomain,
 		OutageGrace: config.Duration(defaultGrace), Refusal: refusal,
-		NameServers: NameServersOf(s), Pods: s.World.Pods, Parties: s.World.Parties,
+		NameServers: NameServersOf(s), Pods: s.World.Pods, Parties: s.World.Parties, Capture: CaptureOf(s),
 	}
 	if s.Workload.Status.Proxy != nil {
 		with.Generation = s.Workload.Status.Proxy.ConfigurationGeneration

@@ -161,6 +161,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: workloadUID
       type:
         scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.CaptureMode
+  scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Cloud
   scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.CloudService
@@ -907,6 +909,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: session
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.WorkloadSession
+    - name: transmission
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.WorkloadTransmission
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.PHIWorkloadStatus
   map:
     fields:
@@ -1079,6 +1084,9 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ProxyParameters
   map:
     fields:
+    - name: capture
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.CaptureMode
     - name: cpu
       type:
         namedType: io.k8s.apimachinery.pkg.api.resource.Quantity
@@ -1094,6 +1102,9 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ProxyStatus
   map:
     fields:
+    - name: capture
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.CaptureMode
     - name: configurationGeneration
       type:
         scalar: numeric
@@ -1546,6 +1557,12 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.SessionPrincipals
       default: People
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.WorkloadTransmission
+  map:
+    fields:
+    - name: capture
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.CaptureMode
 - name: io.k8s.apimachinery.pkg.api.resource.Quantity
   scalar: untyped
   list:

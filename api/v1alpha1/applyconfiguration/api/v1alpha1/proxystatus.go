@@ -17,6 +17,10 @@ type ProxyStatusApplyConfiguration struct {
 	// plaintext says whether callers that a policy lets in reach the application's own
 	// ports too.
 	Plaintext *apiv1alpha1.PlaintextAccess `json:"plaintext,omitempty"`
+	// capture is Redirect where the traffic of every pod comes to its proxy by rules, so
+	// that whoever calls the application's own ports reaches it too. Absent means that it
+	// comes by names and ports.
+	Capture *apiv1alpha1.CaptureMode `json:"capture,omitempty"`
 	// serviceAccounts are those that the workload's pods run under, sorted; while there
 	// are no pods, those of the last ones. What the proxies of others take for this
 	// workload follows from them.
@@ -44,6 +48,14 @@ func (b *ProxyStatusApplyConfiguration) WithConfigurationGeneration(value int64)
 // If called multiple times, the Plaintext field is set to the value of the last call.
 func (b *ProxyStatusApplyConfiguration) WithPlaintext(value apiv1alpha1.PlaintextAccess) *ProxyStatusApplyConfiguration {
 	b.Plaintext = &value
+	return b
+}
+
+// WithCapture sets the Capture field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Capture field is set to the value of the last call.
+func (b *ProxyStatusApplyConfiguration) WithCapture(value apiv1alpha1.CaptureMode) *ProxyStatusApplyConfiguration {
+	b.Capture = &value
 	return b
 }
 
