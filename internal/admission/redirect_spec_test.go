@@ -76,7 +76,9 @@ var _ = Describe("A pod whose traffic is to be redirected", func() {
 		Entry("that changes the rules", func(p *corev1.PodSpec, _ int64) {
 			p.Containers[0].SecurityContext.Capabilities.Add = []corev1.Capability{"NET_ADMIN"}
 		}, "by which the rules can be changed"),
-		Entry("that becomes somebody else", func(p *corev1.PodSpec, _ int64) { p.Containers[0].SecurityContext.AllowPrivilegeEscalation = ptr.To(true) }, "lets it become the proxy's user"),
+		Entry("that becomes somebody else", func(p *corev1.PodSpec, _ int64) {
+			p.Containers[0].SecurityContext.AllowPrivilegeEscalation = ptr.To(true)
+		}, "lets it become the proxy's user"),
 		Entry("with a second set of rules among its containers", func(p *corev1.PodSpec, _ int64) {
 			c := *p.Containers[0].DeepCopy()
 			c.Name, c.Ports = injection.RulesName, nil
