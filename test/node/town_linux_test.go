@@ -60,9 +60,8 @@ type town struct {
 	parts     []*part
 }
 
-// newTown declares portal > records > db, and a report that runs once and asks records. Changes
-// come before anything is created.
-func newTown(profile string, changes ...func(*town)) *town {
+// newTown declares portal > records > db, and a report that runs once and asks records.
+func newTown(profile string) *town {
 	GinkgoHelper()
 	t := foundTown(func() string { return phiNamespace(profile) })
 	t.add(1, postgres(t.namespace, "db", "records"), 5432, 5432, phitest.FromWorkload("records"))
@@ -72,9 +71,6 @@ func newTown(profile string, changes ...func(*town)) *town {
 	t.calls("records", "db")
 	t.calls("portal", "records")
 	t.calls("report", "records")
-	for _, change := range changes {
-		change(t)
-	}
 	t.declare()
 	return t
 }
