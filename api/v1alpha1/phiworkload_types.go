@@ -74,6 +74,11 @@ type PHIWorkloadSpec struct {
 	// +optional
 	Egress *Egress `json:"egress,omitempty"`
 
+	// transmission is how its traffic is carried. Absent means by names, without any
+	// capability.
+	// +optional
+	Transmission *WorkloadTransmission `json:"transmission,omitempty"`
+
 	// session says whose sessions the workload has, and limits of its own. Absent means
 	// people's, with the limits of the profiles.
 	// +optional

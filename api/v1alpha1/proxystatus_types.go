@@ -19,6 +19,12 @@ type ProxyStatus struct {
 	// +optional
 	PlaintextUntil *metav1.Time `json:"plaintextUntil,omitempty"`
 
+	// capture is Redirect where the traffic of every pod comes to its proxy by rules, so
+	// that whoever calls the application's own ports reaches it too. Absent means that it
+	// comes by names and ports.
+	// +optional
+	Capture CaptureMode `json:"capture,omitempty"`
+
 	// serviceAccounts are those that the workload's pods run under, sorted; while there
 	// are no pods, those of the last ones. What the proxies of others take for this
 	// workload follows from them.

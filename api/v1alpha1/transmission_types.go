@@ -91,6 +91,13 @@ type ProxyParameters struct {
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s') && duration(self) <= duration('168h')",message="must be from 0s to 168h"
 	OutageGrace *metav1.Duration `json:"outageGrace,omitempty"` //nolint:kubeapilinter // people write 72h, as in the flags of the proxy
 
+	// capture is the most that a workload may ask of how traffic comes to its proxies:
+	// Redirect lets it have an init container with the capability NET_ADMIN, which Pod
+	// Security baseline and restricted refuse and some platforms forbid. Where several
+	// profiles set it Names counts, and so it does where none does.
+	// +optional
+	Capture CaptureMode `json:"capture,omitempty"`
+
 	// cpu is what a proxy asks for. Where several profiles set it the largest counts;
 	// where none does it is 20m.
 	// +optional
@@ -102,6 +109,28 @@ type ProxyParameters struct {
 	// +kubebuilder:validation:XValidation:rule="quantity(self).compareTo(quantity('32Mi')) >= 0",message="must be at least 32Mi: below it a proxy does not run"
 	Memory *resource.Quantity `json:"memory,omitempty"`
 }
+
+// WorkloadTransmission is how the traffic of a workload is carried.
+type WorkloadTransmission struct {
+	// capture says how traffic comes to the proxies of new pods. Redirect counts only
+	// where the profile in force allows it; where it does not, pods are refused.
+	// +required
+	Capture CaptureMode `json:"capture,omitempty"`
+}
+
+// CaptureMode is how traffic comes to a proxy.
+//
+// +kubebuilder:validation:Enum=Names;Redirect
+type CaptureMode string
+
+const (
+	// CaptureNames is by names of ports and hosts that lead to the proxy. It needs no
+	// capability.
+	CaptureNames CaptureMode = "Names"
+	// CaptureRedirect is by rules in the pod's own network, whatever the application
+	// does.
+	CaptureRedirect CaptureMode = "Redirect"
+)
 
 // TLSVersion is a version of TLS.
 //

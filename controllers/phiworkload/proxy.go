@@ -152,6 +152,10 @@ func proxyOf(s *scope) *hipaav1.ProxyStatus {
 	slices.Sort(next.ServiceAccounts)
 	next.ServiceAccounts = bound(slices.Compact(next.ServiceAccounts), maxServiceAccounts)
 	next.Plaintext, next.PlaintextUntil = s.plaintext()
+	next.Capture = ""
+	if !slices.ContainsFunc(pods, func(pod *corev1.Pod) bool { return !control.HasRules(pod) }) {
+		next.Capture = hipaav1.CaptureRedirect
+	}
 	return next
 }
 

@@ -23,9 +23,17 @@ func TestWhatProxiesGoByStaysOnRecord(t *testing.T) {
 	proxied := phitest.Pod("api").With(func(p *corev1.Pod) {
 		p.Spec.InitContainers = append(p.Spec.InitContainers, corev1.Container{Name: control.ProxyContainer})
 	}).Obj()
+	redirected := phitest.Pod("api").With(func(p *corev1.Pod) {
+		p.Spec.InitContainers = append(p.Spec.InitContainers, corev1.Container{Name: control.RulesContainer}, corev1.Container{Name: control.ProxyContainer})
+	}).Obj()
 	before := &hipaav1.ProxyStatus{ConfigurationGeneration: 4, Plaintext: hipaav1.PlaintextClosed, ServiceAccounts: []string{"old"}, IssuerNamespace: "elsewhere"}
 	status := func(generation int64, plaintext hipaav1.PlaintextAccess, namespace string, accounts ...string) *hipaav1.ProxyStatus {
 		return &hipaav1.ProxyStatus{ConfigurationGeneration: generation, Plaintext: plaintext, ServiceAccounts: accounts, IssuerNamespace: namespace}
+	}
+	captured := func(s *hipaav1.ProxyStatus) *hipaav1.ProxyStatus {
+		s = s.DeepCopy()
+		s.Capture = hipaav1.CaptureRedirect
+		return s
 	}
 	const home = "hipaa-operator-system"
 	asked := []engine.Owned{{Object: &corev1.ConfigMap{}, Enforce: true}}
@@ -47,6 +55,9 @@ func TestWhatProxiesGoByStaysOnRecord(t *testing.T) {
 		"sealed for the first time, before there are pods": {owned: asked, sealed: 1, want: status(1, hipaav1.PlaintextOpen, home)},
 		"pods with theirs and without":                     {owned: asked, sealed: 1, pods: []*corev1.Pod{bare, proxied, proxied}, want: status(1, hipaav1.PlaintextOpen, home, "api", "web")},
 		"every pod has its own":                            {owned: asked, before: before, sealed: 5, pods: []*corev1.Pod{proxied}, want: status(5, hipaav1.PlaintextClosed, home, "api")},
+		"every pod has its rules":                          {owned: asked, before: before, sealed: 5, pods: []*corev1.Pod{redirected}, want: captured(status(5, hipaav1.PlaintextClosed, home, "api"))},
+		"a pod without rules among them":                   {owned: asked, before: captured(before), sealed: 5, pods: []*corev1.Pod{redirected, proxied}, want: status(5, hipaav1.PlaintextClosed, home, "api")},
+		"all redirected pods gone for a moment":            {owned: asked, before: captured(before), sealed: 4, want: captured(status(4, hipaav1.PlaintextClosed, home, "old"))},
 		"all pods gone for a moment":                       {owned: asked, before: before, sealed: 4, want: status(4, hipaav1.PlaintextClosed, home, "old")},
 		"nobody could seal":                                {owned: asked, before: before, pods: []*corev1.Pod{proxied}, want: status(4, hipaav1.PlaintextClosed, home, "api")},
 		"nobody asks any more, while a pod has one":        {before: before, pods: []*corev1.Pod{proxied, bare}, want: status(4, hipaav1.PlaintextOpen, home, "api", "web")},

@@ -56,6 +56,16 @@ func HasProxy(pod *corev1.Pod) bool {
 	return slices.ContainsFunc(pod.Spec.InitContainers, func(c corev1.Container) bool { return c.Name == ProxyContainer })
 }
 
+// RulesContainer is the name of the container that sets the rules by which the traffic of
+// a pod comes to its proxy, where it is redirected.
+const RulesContainer = ProxyContainer + "-rules"
+
+// HasRules reports whether a pod has a container of that name. Whether it sets the rules,
+// a control says.
+func HasRules(pod *corev1.Pod) bool {
+	return slices.ContainsFunc(pod.Spec.InitContainers, func(c corev1.Container) bool { return c.Name == RulesContainer })
+}
+
 // Party is what there is of a PHI workload that another one deals with.
 type Party struct {
 	// Pods are those that have not finished, sorted by name.
@@ -106,12 +116,13 @@ func IsProxyPort(port int32) bool {
 }
 
 // Listeners are where a workload is called that declares a port: by its proxies, and
-// past them as long as its policies let callers there.
+// past them as long as its policies let callers there. Where traffic is redirected, who
+// calls the application's port reaches the proxy.
 func Listeners(w *hipaav1.PHIWorkload, port int32) []int32 {
 	switch proxy := w.Status.Proxy; {
 	case proxy == nil, port < 1, port > lastPort:
 		return []int32{port}
-	case proxy.Plaintext == hipaav1.PlaintextClosed:
+	case proxy.Plaintext == hipaav1.PlaintextClosed && proxy.Capture != hipaav1.CaptureRedirect:
 		return []int32{ListenPort(port)}
 	default:
 		return []int32{port, ListenPort(port)}

@@ -46,6 +46,7 @@ func TestListenersAreThoseThatPoliciesLeaveOpen(t *testing.T) {
 		"a workload without proxies":        {nil, 8080, []int32{8080}},
 		"one whose pods get theirs":         {proxied(hipaav1.PlaintextOpen), 8080, []int32{8080, 18080}},
 		"one whose pods all have theirs":    {proxied(hipaav1.PlaintextClosed), 8080, []int32{18080}},
+		"one whose traffic is redirected":   {&hipaav1.ProxyStatus{Plaintext: hipaav1.PlaintextClosed, Capture: hipaav1.CaptureRedirect}, 8080, []int32{8080, 18080}},
 		"a number that no port has":         {proxied(hipaav1.PlaintextClosed), 70000, []int32{70000}},
 		"a number that a file had for none": {proxied(hipaav1.PlaintextClosed), -1, []int32{-1}},
 	}

@@ -445,6 +445,7 @@ func strictestProxy(a, b *hipaav1.ProxyParameters) *hipaav1.ProxyParameters {
 	if a.OutageGrace == nil || b.OutageGrace != nil && b.OutageGrace.Duration < a.OutageGrace.Duration {
 		merged.OutageGrace = b.OutageGrace
 	}
+	merged.Capture = strictest(a.Capture, b.Capture, hipaav1.CaptureRedirect, hipaav1.CaptureNames)
 	merged.CPU, merged.Memory = larger(a.CPU, b.CPU), larger(a.Memory, b.Memory)
 	return &merged
 }

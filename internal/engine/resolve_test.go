@@ -427,12 +427,12 @@ func TestTheStrictestProxyCounts(t *testing.T) {
 	lasts := func(d time.Duration) *metav1.Duration { return &metav1.Duration{Duration: d} }
 	amount := func(text string) *resource.Quantity { q := resource.MustParse(text); return &q }
 	got := resolve(t, newEngine(t, pair()...),
-		proxy("a", &hipaav1.ProxyParameters{MinimumTLS: hipaav1.TLS12, OutageGrace: lasts(time.Hour), Memory: amount("64Mi")}),
+		proxy("a", &hipaav1.ProxyParameters{Capture: hipaav1.CaptureRedirect, MinimumTLS: hipaav1.TLS12, OutageGrace: lasts(time.Hour), Memory: amount("64Mi")}),
 		proxy("b", nil),
-		proxy("c", &hipaav1.ProxyParameters{MinimumTLS: hipaav1.TLS13, OutageGrace: lasts(2 * time.Hour), CPU: amount("50m"), Memory: amount("128Mi")}),
+		proxy("c", &hipaav1.ProxyParameters{Capture: hipaav1.CaptureNames, MinimumTLS: hipaav1.TLS13, OutageGrace: lasts(2 * time.Hour), CPU: amount("50m"), Memory: amount("128Mi")}),
 		proxy("d", &hipaav1.ProxyParameters{CPU: amount("10m")}),
 	).Parameters.Transmission.Proxy
-	want := &hipaav1.ProxyParameters{MinimumTLS: hipaav1.TLS13, OutageGrace: lasts(time.Hour), CPU: amount("50m"), Memory: amount("128Mi")}
+	want := &hipaav1.ProxyParameters{Capture: hipaav1.CaptureNames, MinimumTLS: hipaav1.TLS13, OutageGrace: lasts(time.Hour), CPU: amount("50m"), Memory: amount("128Mi")}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("proxy (-want +got):\n%s", diff)
 	}

@@ -29,8 +29,8 @@ func (p *Plan) Apply(pod *corev1.Pod) {
 	}
 	names := p.names(pod)
 	p.unname(pod, names)
-	inits := slices.DeleteFunc(slices.Clone(pod.Spec.InitContainers), func(c corev1.Container) bool { return c.Name == Name })
-	pod.Spec.InitContainers = slices.Insert(inits, 0, p.container(names))
+	inits := slices.DeleteFunc(slices.Clone(pod.Spec.InitContainers), func(c corev1.Container) bool { return isOperators(c.Name) })
+	pod.Spec.InitContainers = slices.Insert(inits, 0, p.before(names)...)
 	for _, volume := range p.volumes() {
 		pod.Spec.Volumes = withVolume(pod.Spec.Volumes, volume)
 	}

@@ -31,9 +31,10 @@ func (p *Plan) Check(pod *corev1.Pod) []control.Finding {
 	}
 	want := pod.DeepCopy()
 	p.Apply(want)
+	proxy := &want.Spec.InitContainers[indexOf(want)]
 	return slices.Concat(
-		p.proxy(pod, &want.Spec.InitContainers[0]), surroundings(pod, want), notTurned(pod),
-		p.imitations(pod), p.tokens(pod), besides(pod), p.hosts(pod), p.ports(pod, &want.Spec.InitContainers[0]),
+		p.checkRules(pod), p.proxy(pod, proxy), surroundings(pod, want), notTurned(pod),
+		p.imitations(pod), p.tokens(pod), besides(pod), p.hosts(pod), p.ports(pod, proxy),
 	)
 }
 
@@ -50,8 +51,12 @@ func CheckUpdate(was, now *corev1.Pod) []control.Finding {
 	if j := indexOf(now); j != i {
 		return []control.Finding{control.Failed("spec.initContainers", "does not keep the container %s in its place", Name).But(untouched)}
 	}
-	at := fmt.Sprintf("spec.initContainers[%d]", i)
-	findings := differences(at, &was.Spec.InitContainers[i], &now.Spec.InitContainers[i])
+	var findings []control.Finding
+	for i := range was.Spec.InitContainers {
+		if c := &was.Spec.InitContainers[i]; isOperators(c.Name) && i < len(now.Spec.InitContainers) {
+			findings = append(findings, differences(fmt.Sprintf("spec.initContainers[%d]", i), c, &now.Spec.InitContainers[i])...)
+		}
+	}
 	if was.Annotations[AnnotationRoots] != now.Annotations[AnnotationRoots] {
 		findings = append(findings, control.Failed(annotationPath, "changes whom the proxy trusts while the pod runs").
 			But("leave it: pods that are new get the roots of their time"))
@@ -71,8 +76,8 @@ func cannot(pod *corev1.Pod) []control.Finding {
 		return []control.Finding{control.Failed("spec", "runs on Windows, where the proxy does not").But("run it on Linux")}
 	}
 	for at, name := range otherNames(pod) {
-		if name == Name {
-			return []control.Finding{control.Failed(at, "is named %s, as the proxy is", Name).But("give it another name")}
+		if isOperators(name) {
+			return []control.Finding{control.Failed(at, "is named %s, as the proxy is", name).But("give it another name")}
 		}
 	}
 	return nil
@@ -99,8 +104,8 @@ func (p *Plan) proxy(pod *corev1.Pod, want *corev1.Container) []control.Finding 
 	i := indexOf(pod)
 	at := fmt.Sprintf("spec.initContainers[%d]", i)
 	var findings []control.Finding
-	if i > 0 {
-		findings = append(findings, control.Failed(at, "starts after %q, which so runs without the proxy", pod.Spec.InitContainers[0].Name).
+	if j := slices.IndexFunc(pod.Spec.InitContainers, func(c corev1.Container) bool { return c.Name != RulesName }); j < i {
+		findings = append(findings, control.Failed(at, "starts after %q, which so runs without the proxy", pod.Spec.InitContainers[j].Name).
 			But("put nothing before the container %s: where another webhook does, exempt the pod from it, or let it put its own behind", Name))
 	}
 	for j := i + 1; j < len(pod.Spec.InitContainers); j++ {
@@ -179,7 +184,8 @@ func (p *Plan) imitations(pod *corev1.Pod) []control.Finding {
 		if c.Image == p.Image && p.Image != "" {
 			findings = append(findings, control.Failed(at+".image", "is the image of the proxy").But("take the container out: admission adds the proxy"))
 		}
-		if user := p.User; user != nil && userOf(pod, c) == *user {
+		findings = append(findings, p.outlaws(at, c, userOf(pod, c))...)
+		if user := p.user(); user != nil && userOf(pod, c) == *user {
 			findings = append(findings, control.Failed(at+".securityContext.runAsUser", "is %d, which only the proxy runs under", *user).But("give it another user id"))
 		}
 		for i := range c.VolumeMounts {

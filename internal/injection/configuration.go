@@ -38,6 +38,8 @@ type Settings struct {
 	NameServers []netip.AddrPort
 	// Pods are the workload's.
 	Pods []*corev1.Pod
+	// Capture is how traffic comes to its new proxies.
+	Capture hipaav1.CaptureMode
 	// Parties are the PHI workloads that it deals with.
 	Parties map[types.NamespacedName]control.Party
 }
@@ -222,7 +224,7 @@ func (b *builder) resolver() *config.Resolver {
 	r := &config.Resolver{Upstreams: written(b.with.NameServers)}
 	if egress := b.workload.Spec.Egress; egress != nil {
 		for i := range egress.To {
-			if name := b.host("kubernetes.default"); egress.To[i].KubernetesAPI != nil && !slices.Contains(r.Forwarded, name) {
+			if name := b.host(apiServer); egress.To[i].KubernetesAPI != nil && b.with.Capture != hipaav1.CaptureRedirect && !slices.Contains(r.Forwarded, name) {
 				r.Forwarded = append(r.Forwarded, name)
 			}
 		}

@@ -51,6 +51,8 @@ type town struct {
 	parties  map[string]control.Party
 	plain    []*corev1.Service
 	vendors  []*hipaav1.Vendor
+	// capture is how traffic comes to the proxies.
+	capture hipaav1.CaptureMode
 	// bare says that the database is to have no proxy.
 	bare bool
 }
@@ -80,6 +82,7 @@ func (in town) configure() (*config.Configuration, []string, error) {
 	}
 	a := realApplication{workloads: []*hipaav1.PHIWorkload{w, db, phitest.Workload("portal").Obj()}, services: in.plain}
 	with := settings()
+	with.Capture = in.capture
 	with.Pods, with.Parties = in.pods, map[types.NamespacedName]control.Party{}
 	for name, party := range in.parties {
 		with.Parties[types.NamespacedName{Namespace: phitest.DefaultNamespace, Name: name}] = party
@@ -106,7 +109,11 @@ func lines(c *config.Configuration) []string {
 		list = append(list, fmt.Sprintf("in %s %d>%d %s %s", in.Name, in.Listen, in.Forward, in.Protocol, ids(in.From)))
 	}
 	for _, out := range c.Outbound {
-		list = append(list, fmt.Sprintf("out %s:%d > %s %s %s %s", strings.Join(out.Names, ","), out.Port, out.Upstream, out.Protocol, out.Trust, ids(out.To)))
+		line := fmt.Sprintf("out %s:%d > %s %s %s %s", strings.Join(out.Names, ","), out.Port, out.Upstream, out.Protocol, out.Trust, ids(out.To))
+		if e := out.Endpoint; e != nil {
+			line += fmt.Sprintf(" %v>%d", e.Ports, e.Dial)
+		}
+		list = append(list, line)
 	}
 	for _, name := range c.Resolver.Forwarded {
 		list = append(list, "forward "+name)
@@ -309,6 +316,13 @@ func TestConfiguration(t *testing.T) {
 		},
 		"the API server": {
 			give: town{workload: api().To(phitest.ToKubernetesAPI(), phitest.ToKubernetesAPI())}, want: []string{inNobody, "forward kubernetes.default.svc.cluster.local"},
+		},
+		"the API server, where everything is redirected": {
+			give: town{workload: api().To(phitest.ToKubernetesAPI()), capture: hipaav1.CaptureRedirect},
+			want: []string{inNobody, "out kubernetes.default.svc.cluster.local:443 > kubernetes.default.svc.cluster.local:443 TCP Plain []"},
+		},
+		"pods by their own addresses, where everything is redirected": {
+			give: town{workload: calling, parties: services(byName), capture: hipaav1.CaptureRedirect}, want: []string{inNobody, outDB + " [5432 15432]>15432"},
 		},
 		"itself": {
 			give: town{

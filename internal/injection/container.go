@@ -9,6 +9,9 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
+
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
 )
 
 // Where the proxy finds its files.
@@ -54,7 +57,7 @@ func (p *Plan) container(names portNames) corev1.Container {
 			Privileged:               ptr.To(false),
 			ReadOnlyRootFilesystem:   ptr.To(true),
 			RunAsNonRoot:             ptr.To(true),
-			RunAsUser:                copied(p.User),
+			RunAsUser:                copied(p.user()),
 			SeccompProfile:           &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
 		},
 		VolumeMounts: []corev1.VolumeMount{
@@ -69,7 +72,7 @@ func (p *Plan) container(names portNames) corev1.Container {
 
 // args are the proxy's. The kubelet fills in the pod's address.
 func (p *Plan) args() []string {
-	return []string{
+	args := []string{
 		"--config=" + configDirectory,
 		flagWorkload + p.UID,
 		flagGeneration + strconv.FormatInt(p.Generation, 10),
@@ -79,6 +82,10 @@ func (p *Plan) args() []string {
 		"--name-servers=" + strings.Join(written(p.NameServers), ","),
 		"--pod-address=$(" + variableAddress + ")",
 	}
+	if p.redirects() {
+		args = append(args, "--capture="+string(p.Capture))
+	}
+	return args
 }
 
 // written are addresses as flags and configurations have them.
@@ -181,7 +188,7 @@ func only(list, want corev1.ResourceList) corev1.ResourceList {
 
 // Running is the plan that a pod was admitted by, as far as time may have changed it
 // since: its image, among those that are in order, its generation, no later than this
-// one, its resources, and its roots. That none of it changes while the pod runs is what
+// one, its resources, its roots, and whether its traffic is redirected. That none of it changes while the pod runs is what
 // CheckUpdate is for.
 func (p Plan) Running(pod *corev1.Pod) Plan {
 	i := indexOf(pod)
@@ -198,6 +205,9 @@ func (p Plan) Running(pod *corev1.Pod) Plan {
 		p.Generation = n
 	}
 	p.Resources = *c.Resources.DeepCopy()
+	if !control.HasRules(pod) {
+		p.Capture = hipaav1.CaptureNames
+	}
 	if roots, pinned := pod.Annotations[AnnotationRoots]; pinned {
 		p.Roots = roots
 	}

@@ -3,6 +3,7 @@ package injection
 import (
 	"fmt"
 
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/control"
 )
 
@@ -10,6 +11,9 @@ import (
 // the same ports, and who listens on one of every address has it on all of them: of the
 // application and the proxy one would not start.
 func (b *builder) freeLoopback(calls map[end]planned) {
+	if b.with.Capture == hipaav1.CaptureRedirect {
+		return // rules bring the calls to the proxy, which listens on no port for them
+	}
 	taken := b.takenPorts()
 	told := map[string]bool{}
 	for _, at := range sorted(calls) {

@@ -35,6 +35,8 @@ func (b *builder) outbound() []config.Outbound {
 		switch {
 		case to.Vendor != nil:
 			b.vendorCalls(calls, path, to.Vendor.Name)
+		case to.KubernetesAPI != nil:
+			b.apiServerCall(calls, path)
 		case !b.opens[path]: // flows say why
 		case to.Pods != nil, to.IPBlock != nil:
 			b.keepClosed(path, "is reached by addresses alone: the proxy knows no name for it; where there is a Service, declare that")
@@ -143,6 +145,7 @@ func (b *builder) servicePort(calls map[end]planned, s serving, to []config.Peer
 	if len(to) == 0 {
 		call.Protocol, call.Trust, call.To, listener = config.TCP, config.Plain, nil, declared.Port
 	}
+	call.Endpoint = b.endpoint(listener, declared.Port, control.ListenPort(declared.Port))
 	dialled := s.port.Port
 	if s.service.Spec.ClusterIP == corev1.ClusterIPNone {
 		// Nothing translates: who calls the pod's address calls the port that listens.
@@ -213,9 +216,11 @@ func (b *builder) serviceCalls(calls map[end]planned, path string, key types.Nam
 		if number := reach.TargetPort(port).First; service.Spec.ClusterIP == corev1.ClusterIPNone && number != 0 {
 			dialled = number
 		}
+		number := reach.TargetPort(port).First
 		host := b.host(key.Name + "." + key.Namespace)
 		add(calls, end{host, int(port.Port)}, planned{config.Outbound{
 			Upstream: net.JoinHostPort(host, strconv.Itoa(int(dialled))), Protocol: config.TCP, Trust: config.Plain,
+			Endpoint: b.endpoint(number, number),
 		}, path})
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/control"
+	"github.com/hipaa-operator/hipaa-operator/internal/proxy/config"
 )
 
 const (
@@ -48,8 +49,11 @@ type Plan struct {
 	// Resources of the container. A request that is not stated is the limit.
 	Resources corev1.ResourceRequirements
 	// User is the id that the proxy runs under and nobody else may. Nil is what the
-	// cluster or the pod says, as OpenShift wants it.
+	// cluster or the pod says, as OpenShift wants it. Where traffic is redirected the
+	// workload tells it.
 	User *int64
+	// Capture is how traffic comes to the proxy; Names where nothing is set.
+	Capture hipaav1.CaptureMode
 	// Issuer is the host of who gives certificates, with its port where that is not 443,
 	// Audience that of the token for it, and Roots the ones that it is trusted by, in PEM.
 	Issuer, Audience, Roots string
@@ -80,6 +84,9 @@ func (p *Plan) declared(number int32) *hipaav1.WorkloadPort {
 
 // listens reports whether the proxy has a listener at a port of every address.
 func (p *Plan) listens(port int32) bool {
+	if p.redirects() {
+		return control.IsProxyPort(port) || port == config.CaptureInbound || port == config.CaptureOutbound
+	}
 	for i := range p.Ports {
 		if isPort(p.Ports[i].Port) && control.ListenPort(p.Ports[i].Port) == port {
 			return true

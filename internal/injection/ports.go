@@ -42,7 +42,7 @@ type placed struct {
 	path string
 }
 
-// application are all containers but the proxy: first those that Services look for
+// application are all containers but the operator's: first those that Services look for
 // names in first, then the init containers.
 func application(pod *corev1.Pod) []placed {
 	var list []placed
@@ -50,7 +50,7 @@ func application(pod *corev1.Pod) []placed {
 		list = append(list, placed{&pod.Spec.Containers[i], fmt.Sprintf("spec.containers[%d]", i)})
 	}
 	for i := range pod.Spec.InitContainers {
-		if pod.Spec.InitContainers[i].Name != Name {
+		if !isOperators(pod.Spec.InitContainers[i].Name) {
 			list = append(list, placed{&pod.Spec.InitContainers[i], fmt.Sprintf("spec.initContainers[%d]", i)})
 		}
 	}

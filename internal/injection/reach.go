@@ -17,6 +17,7 @@ func (p *Plan) ports(pod *corev1.Pod, proxy *corev1.Container) []control.Finding
 	var findings []control.Finding
 	for _, port := range portsOf(pod) {
 		switch own := p.declared(port.ContainerPort); {
+		case p.redirects(): // whatever leads to the port leads to the proxy
 		case own != nil && port.HostPort != 0:
 			findings = append(findings, control.Failed(port.path+".hostPort", "leads to port %q past the proxy", own.Name).But("remove it, and call by a Service"))
 		case own != nil && port.Name != "":
@@ -52,8 +53,9 @@ func isNamed(names portNames, name string) bool {
 // CheckService says which ports of a Service lead to the application past the proxy, by
 // the numbers of its ports. Its pods tell what to call them by instead.
 func (p *Plan) CheckService(service *corev1.Service, pods []*corev1.Pod) []control.Finding {
-	// Callers of a headless one find the pods, and their proxies know the port.
-	if service == nil || service.Spec.ClusterIP == corev1.ClusterIPNone || service.Spec.Type == corev1.ServiceTypeExternalName || len(service.Spec.Selector) == 0 {
+	// Callers of a headless one find the pods, and their proxies know the port. Where rules
+	// redirect, the proxy is reached whatever port is called.
+	if p.redirects() || service == nil || service.Spec.ClusterIP == corev1.ClusterIPNone || service.Spec.Type == corev1.ServiceTypeExternalName || len(service.Spec.Selector) == 0 {
 		return nil
 	}
 	var findings []control.Finding

@@ -45,6 +45,8 @@ type Options struct {
 	Unsigned bool
 	// Host is the address to listen on; all where it is empty.
 	Host string
+	// Capture is how traffic comes here.
+	Capture Capture
 	// Resolver is where questions for names are answered, as address:port.
 	Resolver string
 	// Pod is the pod's address, for applications that do not listen on loopback.
@@ -95,6 +97,8 @@ func (o *Options) check() error {
 		return errors.New("either the uid of a workload is needed, for which configurations are signed (--workload-uid), or the word that they are not (--unsigned)")
 	case !o.Unsigned && o.MinimumGeneration < 1:
 		return fmt.Errorf("the minimum generation is %d; generations begin at 1", o.MinimumGeneration)
+	case !o.Capture.known():
+		return fmt.Errorf("--capture is neither %s nor %s; set one of them", CaptureNames, CaptureRedirect)
 	case o.SignatureGrace < 0:
 		return errors.New("the grace of signatures is less than nothing")
 	}
@@ -122,6 +126,7 @@ func newProxy(o Options) (*proxy, error) {
 		Host:     o.Host,
 		Pod:      o.Pod,
 		Users:    p.people.gate,
+		Captured: o.Capture == CaptureRedirect,
 	}
 	p.probes.dial = p.server.Dial
 	return p, nil
@@ -133,7 +138,7 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	failed := make(chan error, 2)
+	failed := make(chan error, 8) // one for each listener
 	var stops []func()
 	defer func() {
 		for _, stop := range stops {
@@ -147,6 +152,11 @@ func Run(ctx context.Context, o Options) error {
 		}
 		stops = append(stops, stop)
 	}
+	closeCapture, err := p.capture(ctx, failed)
+	if err != nil {
+		return err
+	}
+	defer closeCapture()
 	stops = append(stops, p.keep(ctx), until(ctx, p.people.gate.Run))
 	tick := time.NewTicker(o.Reload)
 	defer tick.Stop()
@@ -160,6 +170,7 @@ func Run(ctx context.Context, o Options) error {
 		case err := <-failed:
 			return err
 		case <-ctx.Done():
+			closeCapture()
 			p.end()
 			return nil
 		}

@@ -47,6 +47,9 @@ func newWays(o Options, v *identity.Verifier, m *metrics) *ways {
 			m.egress.With(prometheus.Labels{labelOutcome: string(outcome)}).Inc()
 		}},
 	}
+	if o.Capture == CaptureRedirect {
+		w.calls.Captured = dial.Outside(upstreams.Lookup)
+	}
 	w.answering = answering{listen: w.listen, serve: w.names.Serve, now: o.Now, failed: func(err error) {
 		m.silences.Inc()
 		o.Log.Error("Questions for names are not answered", "error", err)

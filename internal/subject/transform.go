@@ -91,7 +91,7 @@ type sharedSettings struct{ byDigest *lru.Cache }
 
 // trim leaves of a container its settings, shared, and what it may do.
 func (s sharedSettings) trim(c *corev1.Container) {
-	if c.Name != control.ProxyContainer {
+	if c.Name != control.ProxyContainer && c.Name != control.RulesContainer {
 		c.VolumeMounts = slices.DeleteFunc(c.VolumeMounts, func(m corev1.VolumeMount) bool { return !control.IsOfProxy(m) })
 		if len(c.VolumeMounts) == 0 {
 			c.VolumeMounts = nil // and its array

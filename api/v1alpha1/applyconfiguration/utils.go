@@ -204,6 +204,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.WorkloadReferenceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("WorkloadSession"):
 		return &apiv1alpha1.WorkloadSessionApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("WorkloadTransmission"):
+		return &apiv1alpha1.WorkloadTransmissionApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("WorkloadUsers"):
 		return &apiv1alpha1.WorkloadUsersApplyConfiguration{}
 

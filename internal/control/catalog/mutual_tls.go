@@ -37,6 +37,10 @@ var _ = add(control.Control{
 			Path: "transmission.proxy.outageGrace", Basis: control.BasisProfile,
 			Meaning: "For how long after its end the certificate of a known peer is taken while the issuer cannot be reached, so that its outage is not the hospital's. Absent means 72h.",
 		},
+		{
+			Path: "transmission.proxy.capture", Basis: control.BasisProfile,
+			Meaning: "Redirect lets workloads ask by spec.transmission.capture that rules in the pod bring all of its traffic to the proxy. That takes an init container with NET_ADMIN. Absent means Names.",
+		},
 		{Path: "transmission.proxy.cpu", Basis: control.BasisProfile, Meaning: "What a proxy asks for. Absent means 20m."},
 		{Path: "transmission.proxy.memory", Basis: control.BasisProfile, Meaning: "What a proxy asks for, and may not exceed. Absent means 64Mi."},
 	},

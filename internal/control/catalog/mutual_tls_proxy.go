@@ -110,7 +110,7 @@ func checkProxied(s *control.Subject) []control.Finding {
 		return []control.Finding{control.Failed("", "has to ask for names by its proxy, and nobody knows where the cluster resolves them").
 			But("name the addresses in network.dns of the profile, or let the Service kube-system/kube-dns have one")}
 	}
-	var findings []control.Finding
+	findings := refusedCapture(s)
 	if of := injection.WorkloadOf(s.Pod); of != "" && of != plan.UID {
 		findings = append(findings, control.Failed("", "has the proxy of another PHIWorkload").
 			But("let one PHIWorkload alone select it; where another of the same name was before, create the pod anew"))
@@ -122,6 +122,15 @@ func checkProxied(s *control.Subject) []control.Finding {
 		*plan = plan.Beside(s.Pod)
 	}
 	return append(findings, plan.Check(s.Pod)...)
+}
+
+// refusedCapture says that a workload asks for what its profile does not let it have.
+func refusedCapture(s *control.Subject) []control.Finding {
+	if t := s.Workload.Spec.Transmission; t == nil || t.Capture != hipaav1.CaptureRedirect || injection.CaptureOf(s) == hipaav1.CaptureRedirect {
+		return nil
+	}
+	return []control.Finding{control.Failed("", "belongs to a PHIWorkload that asks for spec.transmission.capture: Redirect, which its profile does not allow").
+		But("have the profile allow it by transmission.proxy.capture: Redirect, or ask for Names")}
 }
 
 // hasProxies reports whether other workloads know this one by its proxies. A new pod

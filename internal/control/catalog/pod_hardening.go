@@ -4,8 +4,10 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/utils/ptr"
 
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/control"
 	"github.com/hipaa-operator/hipaa-operator/internal/hipaa"
+	"github.com/hipaa-operator/hipaa-operator/internal/injection"
 )
 
 var _ = add(control.Control{
@@ -20,7 +22,8 @@ var _ = add(control.Control{
 	Decides: "The pod decides, at admission and live alike: every check of Pod Security level restricted, in the newest version " +
 		"that this release of the operator knows, for containers, init containers and ephemeral containers; beyond it, no process " +
 		"namespace shared between containers. A pod of Linux that runs in a user namespace (hostUsers: false) may run as root in it, " +
-		"as Pod Security says. The operator changes nothing by itself: each of these settings can break an application that relies on " +
+		"as Pod Security says. The container phi-proxy-rules, which admission puts into pods whose traffic is redirected, may have NET_ADMIN and " +
+		"be root, if it is the very one that admission makes. The operator changes nothing by itself: each of these settings can break an application that relies on " +
 		"its absence, so that only its team can make it.",
 	Parameters: []control.Parameter{{
 		Path: "controls", Basis: control.BasisProfile,
@@ -106,7 +109,11 @@ func checkHardening(s control.Subject) []control.Finding {
 		findings = append(findings, control.Failed("spec.shareProcessNamespace", "is true").
 			But("remove it: containers that share processes read each other's memory and files"))
 	}
-	findings = append(findings, restricted.findings(s.Pod)...)
+	pod := s.Pod
+	if injection.CaptureOf(&s) == hipaav1.CaptureRedirect && s.World.Proxy != nil {
+		pod = injection.PlanOf(&s).Hardened(pod)
+	}
+	findings = append(findings, restricted.findings(pod)...)
 	if len(findings) > 0 {
 		return findings
 	}

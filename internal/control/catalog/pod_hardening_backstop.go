@@ -1,11 +1,30 @@
 package catalog
 
-import "github.com/hipaa-operator/hipaa-operator/internal/control"
+import (
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
+	"github.com/hipaa-operator/hipaa-operator/internal/injection"
+)
+
+// bound are the containers that may have no privilege: all but the one that sets the rules
+// by which traffic is redirected, if its image and arguments are those of admission and
+// nothing else in it could make them mean something else. Settings are these.
+const bound = "variables.containers.filter(c, !(c.name == '" + injection.RulesName + "' && " +
+	"c.?image.orValue('') + ' ' + c.?args.orValue([]).join(' ') in settings && !has(c.command) && !has(c.env) && !has(c.envFrom) && " +
+	"!has(c.lifecycle) && c.?volumeMounts.orValue([]).size() <= 1 && c.?securityContext.?capabilities.?add.orValue([]) == ['NET_ADMIN']))"
+
+// redirectRules are what Settings hold.
+func redirectRules(s control.Subject) []string {
+	if injection.CaptureOf(&s) != hipaav1.CaptureRedirect || s.World.Proxy == nil {
+		return nil
+	}
+	return injection.PlanOf(&s).Rules()
+}
 
 // hardeningBackstop is Pod Security restricted in CEL, in the newest version that
 // this release knows, and processes shared between containers. Of the pod itself
 // nothing is asked where only ephemeral containers are added.
-var hardeningBackstop = &control.Backstop{Faults: []control.Fault{
+var hardeningBackstop = &control.Backstop{Less: "where the container phi-proxy-rules stands, and what does not change what it does", Settings: redirectRules, Faults: []control.Fault{
 	{When: "variables.whole && object.spec.?hostNetwork.orValue(false)", Says: "spec.hostNetwork is true"},
 	{When: "variables.whole && object.spec.?hostPID.orValue(false)", Says: "spec.hostPID is true"},
 	{When: "variables.whole && object.spec.?hostIPC.orValue(false)", Says: "spec.hostIPC is true"},
@@ -73,17 +92,17 @@ var hardeningBackstop = &control.Backstop{Faults: []control.Fault{
 		Says: "a container does not drop ALL capabilities",
 	},
 	{
-		When: "!variables.windows && variables.containers.exists(c, c.?securityContext.?capabilities.?add.orValue([]).exists(a, a != 'NET_BIND_SERVICE'))",
+		When: "!variables.windows && " + bound + ".exists(c, c.?securityContext.?capabilities.?add.orValue([]).exists(a, a != 'NET_BIND_SERVICE'))",
 		Says: "a container adds a capability other than NET_BIND_SERVICE",
 	},
 	{
 		When: "variables.hostUsers && (variables.whole && !variables.secured.?runAsNonRoot.orValue(true) || " +
-			"variables.containers.exists(c, !c.?securityContext.?runAsNonRoot.orValue(variables.secured.?runAsNonRoot.hasValue())))",
+			bound + ".exists(c, !c.?securityContext.?runAsNonRoot.orValue(variables.secured.?runAsNonRoot.hasValue())))",
 		Says: "securityContext.runAsNonRoot is not true for every container",
 	},
 	{
 		When: "variables.hostUsers && (variables.whole && variables.secured.?runAsUser.orValue(1) == 0 || " +
-			"variables.containers.exists(c, c.?securityContext.?runAsUser.orValue(1) == 0))",
+			bound + ".exists(c, c.?securityContext.?runAsUser.orValue(1) == 0))",
 		Says: "securityContext.runAsUser is 0",
 	},
 	{

@@ -154,6 +154,9 @@ func TestWhatIsWrongIsNamedWithItsRemedy(t *testing.T) {
 		"gRPC that nobody sees":        {`"protocol": "HTTP", "trust": "Vendor"`, `"protocol": "GRPC", "trust": "Vendor"`, "outbound[1].protocol: is not seen in a vendor's TLS; set HTTP or TCP"},
 		"a gate that proves nothing":   {`[{"id": "spiffe://cluster.local/ns/hipaa-operator-system/sa/phi-egress"}]`, `[]`, "outbound[1].to: has 0 identities; set 1 to 1024"},
 		"an identity of no proxy":      {`"upstream": "phi-egress.hipaa-operator-system.svc.cluster.local:15443",`, ``, "outbound[1].to: says nothing with trust Vendor, where no proxy answers; take it away"},
+		"pods at no port":              {`"address": "127.0.0.17", "port": 80,`, `"address": "127.0.0.17", "port": 80, "endpoint": {"ports": [], "dial": 80},`, "outbound[2].endpoint.ports: has 0 ports; set 1 to 4"},
+		"pods that are not dialled":    {`"address": "127.0.0.17", "port": 80,`, `"address": "127.0.0.17", "port": 80, "endpoint": {"ports": [8080]},`, "outbound[2].endpoint.dial: 0 is no port"},
+		"pods of a vendor":             {`"address": "127.0.0.18", "port": 443,`, `"address": "127.0.0.18", "port": 443, "endpoint": {"ports": [1], "dial": 1},`, "outbound[1].endpoint: is where pods listen; vendors have none"},
 		"no UTF-8":                     {`patient-api`, "patient\xff", "invalid UTF-8"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -49,6 +49,10 @@ type Outbound struct {
 	Trust    Trust    `json:"trust"`
 	// To are the identities of the server: with Mutual, and of the gate.
 	To []Peer `json:"to,omitempty"`
+	// Endpoint is where those listen whom the upstream's name stands for, for applications
+	// that call one by its own address. It counts where traffic is redirected. With Vendor
+	// there is none.
+	Endpoint *Endpoint `json:"endpoint,omitempty"`
 	// Connections is how many may be open at once; 10,000 where nothing is set.
 	Connections int `json:"connections,omitzero"`
 }
@@ -56,12 +60,39 @@ type Outbound struct {
 // MaxOutbound is how many ends a proxy calls.
 const MaxOutbound = 1024
 
+// Endpoint is how a pod is called by its own address.
+type Endpoint struct {
+	// Ports are the ones that the application may call there, and Dial the one to which
+	// the proxy connects.
+	Ports []int `json:"ports"`
+	Dial  int   `json:"dial"`
+}
+
+func (e *Endpoint) validate(bad *complaints, field string, trust Trust) {
+	if e == nil {
+		return
+	}
+	if trust == Vendor {
+		bad.add(field, "is where pods listen; vendors have none, so remove it")
+	}
+	if len(e.Ports) == 0 || len(e.Ports) > maxEndpointPorts {
+		bad.add(field+".ports", "has %d ports; set 1 to %d", len(e.Ports), maxEndpointPorts)
+		return
+	}
+	for i, port := range e.Ports {
+		bad.port(fmt.Sprintf("%s.ports[%d]", field, i), port)
+	}
+	bad.port(field+".dial", e.Dial)
+}
+
 // Bounds of what is called.
 const (
 	maxUpstreams  = 8
 	maxForwarded  = 256
 	maxNames      = 64
 	maxNameLength = 253
+
+	maxEndpointPorts = 4
 )
 
 // loopback is the network whose every address is the pod's own (RFC 1122, section
@@ -174,6 +205,7 @@ func (o *Outbound) validate(bad *complaints, field, domain string) (netip.AddrPo
 	}
 	o.Protocol.validate(bad, field+".protocol")
 	o.validateTrust(bad, field, domain)
+	o.Endpoint.validate(bad, field+".endpoint", o.Trust)
 	if o.Connections < 0 || o.Connections > maxConnections {
 		bad.add(field+".connections", "is %d; set at most %d, or nothing for the default", o.Connections, maxConnections)
 	}

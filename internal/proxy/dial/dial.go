@@ -47,6 +47,11 @@ func Out(lookup Lookup, refuses Refuses) Func {
 	}
 }
 
+// Outside is where names lead outside the pod, as Out dials them.
+func Outside(lookup Lookup) Lookup {
+	return func(ctx context.Context, name string) ([]netip.Addr, error) { return outside(ctx, lookup, nil, name) }
+}
+
 func first(ctx context.Context, addresses []netip.Addr, port uint16) (*net.TCPConn, error) {
 	dialer := net.Dialer{Timeout: attempt, KeepAliveConfig: KeepAlive}
 	for _, a := range addresses {

@@ -60,7 +60,7 @@ type Bounds struct {
 	Alone bool
 }
 
-// Door is one listener with its connections.
+// Door is one listener with its connections, or the connections alone.
 type Door struct {
 	options  Options
 	listener net.Listener
@@ -78,9 +78,16 @@ type Door struct {
 
 // Open accepts connections from a listener from now on.
 func Open(l net.Listener, b Bounds, o Options) *Door {
-	d := &Door{options: o, listener: l, closed: make(chan struct{}), bounds: b, visits: map[*Visit]struct{}{}}
+	d := Inner(b, o)
+	d.listener = l
 	go d.accept()
 	return d
+}
+
+// Inner is a door without a listener: who comes has been accepted elsewhere, and is led
+// to it by Take.
+func Inner(b Bounds, o Options) *Door {
+	return &Door{options: o, closed: make(chan struct{}), bounds: b, visits: map[*Visit]struct{}{}}
 }
 
 func (d *Door) accept() {
@@ -97,12 +104,17 @@ func (d *Door) accept() {
 			}
 			continue
 		}
-		if v := d.enter(conn); v != nil {
-			go func() {
-				defer d.leave(v)
-				d.options.Serve(v)
-			}()
-		}
+		d.Take(conn)
+	}
+}
+
+// Take takes a connection in, or closes it.
+func (d *Door) Take(conn net.Conn) {
+	if v := d.enter(conn); v != nil {
+		go func() {
+			defer d.leave(v)
+			d.options.Serve(v)
+		}()
 	}
 }
 
@@ -233,7 +245,9 @@ func (d *Door) Shut() {
 	}
 	d.deaf = true
 	close(d.closed)
-	_ = d.listener.Close() // it is given up
+	if d.listener != nil {
+		_ = d.listener.Close() // it is given up
+	}
 }
 
 // Drain accepts nobody any more, and asks all who are in to finish. Who has not proved

@@ -23,7 +23,7 @@ import (
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/users"
 )
 
-// Server serves the ports of a configuration. All fields but Host, Pod and Users are needed.
+// Server serves the ports of a configuration. Verifier, Metrics and Now are needed.
 type Server struct {
 	Verifier *identity.Verifier
 	Metrics  *Metrics
@@ -32,6 +32,9 @@ type Server struct {
 	Host string
 	// Pod is the pod's address, for applications that do not listen on loopback.
 	Pod netip.Addr
+	// Captured says that rules of the pod bring who calls to a listener of somebody else,
+	// who hands connections to Take. Nothing listens here then.
+	Captured bool
 	// Users asks who makes a request; nil asks nobody. It has to have the configuration
 	// before Apply has it.
 	Users *users.Gate
@@ -87,6 +90,10 @@ func (s *Server) Apply(ctx context.Context, c *config.Configuration) error {
 	for i := range c.Inbound {
 		in := &c.Inbound[i]
 		if s.ports[in.Listen] != nil {
+			continue
+		}
+		if s.Captured {
+			s.ports[in.Listen] = newPort(s, nil, s.rules(c, in, nil))
 			continue
 		}
 		l, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort(s.Host, strconv.Itoa(in.Listen)))

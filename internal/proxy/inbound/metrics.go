@@ -16,6 +16,7 @@ const (
 	reasonProtocol   = "protocol"
 	reasonWithdrawn  = "withdrawn"
 	reasonUpstream   = "application"
+	reasonUndeclared = "undeclared-port"
 )
 
 // Metrics count what comes in. Labels are closed sets: no port, peer or path.

@@ -46,14 +46,20 @@ type conn struct {
 	served bool
 }
 
+// newPort is a port with its listener; nil where connections are captured.
 func newPort(s *Server, l net.Listener, r *rules) *port {
 	p := &port{server: s}
 	p.rules.Store(r)
-	p.door = door.Open(l, r.bounds(), door.Options{
+	options := door.Options{
 		Serve: p.serve, Now: s.Now, Waiting: maxHandshakes,
 		Turned: func(reason door.Reason) { s.Metrics.refused(string(reason)) },
 		Lapsed: func(id string, ended time.Time) bool { return s.Verifier.Lapsed(id, ended, p.rules.Load().grace) },
-	})
+	}
+	if l == nil {
+		p.door = door.Inner(r.bounds(), options)
+	} else {
+		p.door = door.Open(l, r.bounds(), options)
+	}
 	return p
 }
 

@@ -27,6 +27,7 @@ const (
 
 // call is one connection of the application.
 type call struct {
+	end    *end
 	target *target
 	// peer is the proxy that answered; empty where there is none, and before. Host is whom
 	// a vendor's caller names.
@@ -38,7 +39,7 @@ func (e *end) take(v *door.Visit) {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	conn, isTCP := v.Conn.(*net.TCPConn) // nothing else is listened for
-	c := &call{}
+	c := &call{end: e}
 	if !isTCP || !v.Hold(stop) || !e.admit(v, c) {
 		return
 	}
@@ -48,6 +49,15 @@ func (e *end) take(v *door.Visit) {
 	if outcome != "" {
 		e.calls.observe(c.target.Trust, outcome)
 		e.calls.refuse(conn, c.target, first.protocol, outcome)
+		return
+	}
+	e.carry(ctx, v, conn, first)
+}
+
+// carry reaches who is called, and passes on what both say.
+func (e *end) carry(ctx context.Context, v *door.Visit, conn *net.TCPConn, first opening) {
+	c, known := v.Guest.(*call) // as whoever admitted it wrote
+	if !known {
 		return
 	}
 	server, outcome := e.calls.connect(ctx, v, c.target, first)
@@ -94,9 +104,12 @@ func (e *end) meet(v *door.Visit, server splice.Conn, host string) bool {
 	}
 	return v.Note(func() bool {
 		c.peer, c.host = peer, host
-		return c.still(e.target.Load())
+		return e.allows(c)
 	})
 }
+
+// allows reports whether a call may go on by the configuration of this moment.
+func (e *end) allows(c *call) bool { return !e.removed.Load() && c.still(e.target.Load()) }
 
 func (c *Calls) observe(trust config.Trust, outcome Outcome) {
 	if c.Observe != nil {

@@ -39,6 +39,8 @@ func (c *Calls) connect(ctx context.Context, v *door.Visit, t *target, first ope
 func (c *Calls) reach(ctx context.Context, v *door.Visit, t *target, first opening) (splice.Conn, error) {
 	host, port, protocol := t.host, t.port, first.protocol
 	switch {
+	case first.at.IsValid():
+		host, port = first.at.Addr().String(), first.at.Port()
 	case t.direct():
 		host, port = first.means.Host, first.means.Port
 	case t.Trust == config.Vendor:

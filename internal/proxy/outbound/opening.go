@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"time"
 
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/config"
@@ -30,6 +31,8 @@ type opening struct {
 	protocol string
 	// means is whom a caller names in TLS.
 	means egress.Destination
+	// at is the address that a captured call meant, where one of the names leads to it.
+	at netip.AddrPort
 }
 
 // listenTo reads what a caller says who speaks first. An outcome says why it may say no
@@ -77,16 +80,7 @@ func readPreface(conn net.Conn) ([]byte, error) {
 
 // readHello reads whom a caller names in TLS, and whether it may.
 func readHello(conn net.Conn, t *target) (opening, Outcome) {
-	first := opening{means: egress.Destination{Way: egress.Direct, Port: uint16(t.Port)}} //nolint:gosec // Parse has accepted it
-	var err error
-	if t.Protocol == config.TCP {
-		var asked bool
-		if first.means.Host, first.words, asked, err = hello.ReadPostgres(conn); asked {
-			first.means.Way = egress.Postgres
-		}
-	} else {
-		first.means.Host, first.words, err = hello.Read(conn)
-	}
+	first, err := readName(conn, t.Port, t.Protocol == config.TCP)
 	switch {
 	case errors.Is(err, hello.ErrCleartext):
 		if t.Protocol == config.HTTP {
@@ -102,4 +96,20 @@ func readHello(conn net.Conn, t *target) (opening, Outcome) {
 	default:
 		return first, ""
 	}
+}
+
+// readName reads whom a caller names in TLS, who may ask for TLS as a client of
+// PostgreSQL does.
+func readName(conn net.Conn, port int, mayAsk bool) (opening, error) {
+	first := opening{means: egress.Destination{Way: egress.Direct, Port: uint16(port)}} //nolint:gosec // it was checked or dialled
+	var err error
+	if mayAsk {
+		var asked bool
+		if first.means.Host, first.words, asked, err = hello.ReadPostgres(conn); asked {
+			first.means.Way = egress.Postgres
+		}
+	} else {
+		first.means.Host, first.words, err = hello.Read(conn)
+	}
+	return first, err
 }

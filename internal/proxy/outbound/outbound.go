@@ -62,17 +62,27 @@ type Calls struct {
 	// Observe is told the outcome of each call: of one that is carried when it begins.
 	// Optional.
 	Observe func(config.Trust, Outcome)
+	// Captured says where the names of whom the application calls by an address lead, and
+	// that rules of the pod bring calls to a listener of somebody else, who hands them to
+	// Take. Nothing listens here then. Nil where each end has its listener.
+	Captured dial.Lookup
 
 	mu   sync.Mutex
 	ends map[netip.AddrPort]*end
 	done bool
+	// inner is the door of captured calls, and unknown the addresses that nobody whom the
+	// configuration names has.
+	inner   *door.Door
+	unknown unknown
 }
 
-// end is one address that the application calls.
+// end is one address that the application calls. It has no door where calls are captured.
 type end struct {
 	calls  *Calls
 	door   *door.Door
 	target atomic.Pointer[target]
+	// removed says that the configuration has it no more.
+	removed atomic.Bool
 }
 
 // target is to whom an end leads.
@@ -144,12 +154,16 @@ func (c *Calls) Apply(configuration *config.Configuration) error {
 			e.lead(t)
 			continue
 		}
-		e.door.Close()
+		e.removed.Store(true)
+		if e.door != nil {
+			e.door.Close()
+		}
 		delete(c.ends, at)
 	}
+	c.recapture(wanted)
 	var failures []error
 	for _, at := range sorted(wanted) {
-		if c.ends[at] != nil {
+		if c.ends[at] != nil || c.Captured != nil {
 			continue
 		}
 		e, err := c.listen(at, wanted[at])
@@ -198,6 +212,9 @@ func (e *end) lapsed(id string, ended time.Time) bool {
 // lead changes to whom an end leads.
 func (e *end) lead(t *target) {
 	e.target.Store(t)
+	if e.door == nil {
+		return // recapture cuts
+	}
 	e.door.Bound(t.bounds())
 	e.door.Cut(func(v *door.Visit) bool {
 		c, known := v.Guest.(*call)
@@ -209,10 +226,25 @@ func (e *end) lead(t *target) {
 // every few seconds.
 func (c *Calls) Sweep() {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, e := range c.ends {
-		e.door.Sweep()
+	doors := c.doors()
+	c.mu.Unlock()
+	for _, d := range doors {
+		d.Sweep()
 	}
+}
+
+// doors are those there are.
+func (c *Calls) doors() []*door.Door {
+	if c.inner != nil {
+		return []*door.Door{c.inner}
+	}
+	var all []*door.Door
+	for _, e := range c.ends {
+		if e.door != nil {
+			all = append(all, e.door)
+		}
+	}
+	return all
 }
 
 // Shutdown takes no more calls, and waits for those there are until the context ends;
@@ -220,15 +252,15 @@ func (c *Calls) Sweep() {
 func (c *Calls) Shutdown(ctx context.Context) {
 	c.mu.Lock()
 	c.done = true
-	ends := c.ends
+	doors := c.doors()
 	c.ends = nil
 	c.mu.Unlock()
-	for _, e := range ends {
-		e.door.Shut()
+	for _, d := range doors {
+		d.Shut()
 	}
-	for _, e := range ends {
-		e.door.Wait(ctx)
-		e.door.Close()
-		e.door.Wait(context.WithoutCancel(ctx)) // what is cut ends soon
+	for _, d := range doors {
+		d.Wait(ctx)
+		d.Close()
+		d.Wait(context.WithoutCancel(ctx)) // what is cut ends soon
 	}
 }

@@ -182,6 +182,8 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             scalar: string
           elementRelationship: associative
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.CaptureMode
+  scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ClosureWord
   map:
     fields:
@@ -977,6 +979,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: session
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.WorkloadSession
+    - name: transmission
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.WorkloadTransmission
     - name: users
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.WorkloadUsers
@@ -1152,6 +1157,9 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ProxyParameters
   map:
     fields:
+    - name: capture
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.CaptureMode
     - name: cpu
       type:
         namedType: io.k8s.apimachinery.pkg.api.resource.Quantity
@@ -1167,6 +1175,9 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.ProxyStatus
   map:
     fields:
+    - name: capture
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.CaptureMode
     - name: configurationGeneration
       type:
         scalar: numeric
@@ -1921,6 +1932,12 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.SessionPrincipals
       default: People
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.WorkloadTransmission
+  map:
+    fields:
+    - name: capture
+      type:
+        namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.CaptureMode
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.WorkloadUsers
   map:
     fields:

@@ -40,6 +40,9 @@ type PHIWorkloadSpecApplyConfiguration struct {
 	Access *AccessApplyConfiguration `json:"access,omitempty"`
 	// egress says whom the workload may call. Absent means nobody.
 	Egress *EgressApplyConfiguration `json:"egress,omitempty"`
+	// transmission is how its traffic is carried. Absent means by names, without any
+	// capability.
+	Transmission *WorkloadTransmissionApplyConfiguration `json:"transmission,omitempty"`
 	// session says whose sessions the workload has, and limits of its own. Absent means
 	// people's, with the limits of the profiles.
 	Session *WorkloadSessionApplyConfiguration `json:"session,omitempty"`
@@ -148,6 +151,14 @@ func (b *PHIWorkloadSpecApplyConfiguration) WithAccess(value *AccessApplyConfigu
 // If called multiple times, the Egress field is set to the value of the last call.
 func (b *PHIWorkloadSpecApplyConfiguration) WithEgress(value *EgressApplyConfiguration) *PHIWorkloadSpecApplyConfiguration {
 	b.Egress = value
+	return b
+}
+
+// WithTransmission sets the Transmission field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Transmission field is set to the value of the last call.
+func (b *PHIWorkloadSpecApplyConfiguration) WithTransmission(value *WorkloadTransmissionApplyConfiguration) *PHIWorkloadSpecApplyConfiguration {
+	b.Transmission = value
 	return b
 }
 

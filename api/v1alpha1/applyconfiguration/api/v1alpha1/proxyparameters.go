@@ -20,6 +20,11 @@ type ProxyParametersApplyConfiguration struct {
 	// while the issuer cannot be reached. Where several profiles set it the shortest
 	// counts; where none does it is 72h. 0s takes none.
 	OutageGrace *v1.Duration `json:"outageGrace,omitempty"`
+	// capture is the most that a workload may ask of how traffic comes to its proxies:
+	// Redirect lets it have an init container with the capability NET_ADMIN, which Pod
+	// Security baseline and restricted refuse and some platforms forbid. Where several
+	// profiles set it Names counts, and so it does where none does.
+	Capture *apiv1alpha1.CaptureMode `json:"capture,omitempty"`
 	// cpu is what a proxy asks for. Where several profiles set it the largest counts;
 	// where none does it is 20m.
 	CPU *resource.Quantity `json:"cpu,omitempty"`
@@ -47,6 +52,14 @@ func (b *ProxyParametersApplyConfiguration) WithMinimumTLS(value apiv1alpha1.TLS
 // If called multiple times, the OutageGrace field is set to the value of the last call.
 func (b *ProxyParametersApplyConfiguration) WithOutageGrace(value v1.Duration) *ProxyParametersApplyConfiguration {
 	b.OutageGrace = &value
+	return b
+}
+
+// WithCapture sets the Capture field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Capture field is set to the value of the last call.
+func (b *ProxyParametersApplyConfiguration) WithCapture(value apiv1alpha1.CaptureMode) *ProxyParametersApplyConfiguration {
+	b.Capture = &value
 	return b
 }
 

@@ -20,6 +20,10 @@ type ProxyStatusApplyConfiguration struct {
 	Plaintext *apiv1alpha1.PlaintextAccess `json:"plaintext,omitempty"`
 	// plaintextUntil is when plaintext that settles is closed.
 	PlaintextUntil *v1.Time `json:"plaintextUntil,omitempty"`
+	// capture is Redirect where the traffic of every pod comes to its proxy by rules, so
+	// that whoever calls the application's own ports reaches it too. Absent means that it
+	// comes by names and ports.
+	Capture *apiv1alpha1.CaptureMode `json:"capture,omitempty"`
 	// serviceAccounts are those that the workload's pods run under, sorted; while there
 	// are no pods, those of the last ones. What the proxies of others take for this
 	// workload follows from them.
@@ -58,6 +62,14 @@ func (b *ProxyStatusApplyConfiguration) WithPlaintext(value apiv1alpha1.Plaintex
 // If called multiple times, the PlaintextUntil field is set to the value of the last call.
 func (b *ProxyStatusApplyConfiguration) WithPlaintextUntil(value v1.Time) *ProxyStatusApplyConfiguration {
 	b.PlaintextUntil = &value
+	return b
+}
+
+// WithCapture sets the Capture field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Capture field is set to the value of the last call.
+func (b *ProxyStatusApplyConfiguration) WithCapture(value apiv1alpha1.CaptureMode) *ProxyStatusApplyConfiguration {
+	b.Capture = &value
 	return b
 }
 
