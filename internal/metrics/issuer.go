@@ -27,6 +27,12 @@ const (
 	IssuerError IssuerResult = "error"
 )
 
+// States of gateways.
+const (
+	GatewayCertified = "certified"
+	GatewayLacking   = "lacking"
+)
+
 var (
 	issuerAnswers = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "hipaa_operator_issuer_requests_total",
@@ -81,8 +87,8 @@ func IssuerHolds(roots int, rootEnd, intermediateEnd time.Time) {
 
 // IssuerGateways says how many gateways have a certificate, and how many should and have none.
 func IssuerGateways(certified, lacking int) {
-	issuerGateways.WithLabelValues("certified").Set(float64(certified))
-	issuerGateways.WithLabelValues("lacking").Set(float64(lacking))
+	issuerGateways.WithLabelValues(GatewayCertified).Set(float64(certified))
+	issuerGateways.WithLabelValues(GatewayLacking).Set(float64(lacking))
 }
 
 // IssuerRefreshFailed counts a refresh that did not succeed.

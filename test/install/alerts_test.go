@@ -165,6 +165,7 @@ var closed = map[string][]string{
 	"answer":  {string(hipaav1.UndeclaredPodsDeny), string(hipaav1.UndeclaredPodsWarn), string(hipaav1.UndeclaredPodsAllow)},
 	"state": {
 		hipaav1.ReasonInForce, "Ending", hipaav1.ReasonNoAgreement, hipaav1.ReasonNotYetEffective, hipaav1.ReasonClausesMissing, hipaav1.ReasonExpired,
+		metrics.GatewayCertified, metrics.GatewayLacking,
 	},
 	"result": {
 		string(metrics.AdmissionAllowed), string(metrics.AdmissionWarned), string(metrics.AdmissionDenied), string(metrics.AdmissionMutated), string(metrics.AdmissionError),

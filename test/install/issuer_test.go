@@ -91,7 +91,7 @@ func TestTheIssuerMayDoWhatItDoesAndNoMore(t *testing.T) {
 		"anywhere get namespaces,pods ",
 		"anywhere create tokenreviews ",
 		"anywhere create subjectaccessreviews ",
-		"anywhere list phiworkloads ",
+		"anywhere list complianceprofiles,phiworkloads ",
 		"in hipaa-operator-system create,get,patch configmaps hipaa-operator-bundle",
 		"in hipaa-operator-system get,update secrets hipaa-operator-root",
 	}
