@@ -64,7 +64,12 @@ help: ## Tell what can be made.
 demo: ## Start a cluster with the operator, show what it does, stay up until Ctrl-C; or KUBECONFIG=FILE IMAGE=REF.
 	@mkdir -p $(BIN)
 	$(GO_BUILD) -o $(BIN)/demo ./hack/demo
-	exec $(BIN)/demo $(if $(filter command,$(origin KUBECONFIG)),-kubeconfig $(KUBECONFIG)) $(if $(IMAGE),-image $(IMAGE)) $(DEMO_FLAGS)
+	images=()
+	if [[ $$(uname) == Linux && $$(id -u) == 0 && -z "$(filter command,$(origin KUBECONFIG))" ]]; then
+	  $(MAKE) --no-print-directory node-images
+	  images=(-images $(CURDIR)/$(BIN)/node)
+	fi
+	exec $(BIN)/demo "$${images[@]}" $(if $(filter command,$(origin KUBECONFIG)),-kubeconfig $(KUBECONFIG)) $(if $(IMAGE),-image $(IMAGE)) $(DEMO_FLAGS)
 
 build: ## Build every command into bin/.
 	@mkdir -p $(BIN)
@@ -158,15 +163,20 @@ e2e: ## Run the end-to-end tests on a cluster of their own.
 # The suite stands in the node's network, from where no module can be fetched: what it runs is built before.
 # The operator comes as the images that config/ names; their version is no news, so that nothing is built twice.
 e2e-node: ## Run the tests that need a real node: Linux, as root; elsewhere they say why they are skipped.
-	@mkdir -p $(BIN)
-	go build -C hack/localcluster -o $(CURDIR)/$(BIN)/localcluster .
+	@$(MAKE) --no-print-directory node-images
 	go test -c -o $(BIN)/node.test ./test/node
-	tag=$$(sed -n 's/^ *newTag: //p' config/default/kustomization.yaml)
-	$(MAKE) --no-print-directory images DIST=$(BIN)/node VERSION=$$tag COMMIT=none SOURCE_DATE_EPOCH=0
-	CGO_ENABLED=0 go build -o $(BIN)/node/ ./test/node/records
 	go run ./test/node/images -out $(CURDIR)/$(BIN)/node -localcluster $(CURDIR)/$(BIN)/localcluster
 	cd test/node
 	NODE=1 NODE_IMAGES=$(CURDIR)/$(BIN)/node $(CURDIR)/$(BIN)/localcluster run --node -- $(CURDIR)/$(BIN)/node.test -test.v -test.timeout=$(E2E_TIMEOUT) $(NODE_FLAGS)
+
+# What a real node runs: the operator, and an application that knows nothing of it.
+.PHONY: node-images
+node-images:
+	@mkdir -p $(BIN)
+	go build -C hack/localcluster -o $(CURDIR)/$(BIN)/localcluster .
+	tag=$$(sed -n 's/^ *newTag: //p' config/default/kustomization.yaml)
+	$(MAKE) --no-print-directory images DIST=$(BIN)/node VERSION=$$tag COMMIT=none SOURCE_DATE_EPOCH=0
+	CGO_ENABLED=0 go build -o $(BIN)/node/ ./test/node/records
 
 bench: ## Measure; with BENCH_BASE=FILE compare to an earlier $(DIST)/bench.txt.
 	@mkdir -p $(DIST)

@@ -19,12 +19,18 @@ func main() {
 	flags.StringVar(&options.kubeconfig, "kubeconfig", "", "a cluster of yours; empty starts a cluster of its own")
 	flags.StringVar(&options.image, "image", "", "the manager's image, to install on a cluster of yours; empty if the operator is installed there")
 	flags.BoolVar(&options.once, "once", false, "try the hints and end after the last step, instead of staying up")
+	flags.StringVar(&options.images, "images", "", "a folder with images of the operator and of an application, for the step with real pods; empty leaves it out")
+	flags.BoolVar(&options.traffic, "traffic", false, "play the step with real pods on the node in whose network this stands")
 	flags.StringVar(&options.root, "root", ".", "the project's root")
 	_ = flags.Parse(os.Args[1:]) // it ends the process itself
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, options); err != nil {
+	play := run
+	if options.traffic {
+		play = traffic
+	}
+	if err := play(ctx, options); err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		stop()
 		os.Exit(1)
@@ -35,6 +41,8 @@ type options struct {
 	kubeconfig string
 	image      string
 	once       bool
+	images     string
+	traffic    bool
 	root       string
 }
 

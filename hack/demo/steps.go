@@ -26,6 +26,7 @@ func steps() []step {
 		{"Somebody opens everything while the operator is away", widening},
 		{"An exception: asked for, approved by somebody else, and its end", exception},
 		{"What an auditor and an on-call engineer read", describe},
+		{"Real pods and real packets: what passes the wire, before and after", follow},
 	}
 }
 

@@ -42,10 +42,12 @@ func run(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("records", flag.ContinueOnError)
 	listen := flags.String("listen", "8080", "ports for HTTP, separated by commas")
 	upstream := flags.String("upstream", "", "who keeps the records, as http://host:port; this one where it is empty")
+	keep := flags.String("keep", "", "a record, for an application without a database")
 	settings := flags.String("database", "", "settings of the connection to the database, beside PGHOST and its like")
 	wait := flags.Bool("wait", false, "wait until the database lets this application in, and end")
 	try := flags.Bool("try", false, "log in to the database once, and end")
 	get := flags.String("get", "", "ask once, print the answer and end")
+	again := flags.Duration("again", 0, "with get: for how long to ask again while there is no answer")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -55,14 +57,14 @@ func run(ctx context.Context, args []string) error {
 	case *try:
 		return login(ctx, *settings)
 	case *get != "":
-		text, err := fetch(ctx, *get)
+		text, err := persist(ctx, *get, *again)
 		fmt.Print(text) //nolint:forbidigo // a Job's answer
 		return err
 	}
 	failed := make(chan error, 1)
 	var servers []*http.Server
 	for port := range strings.SplitSeq(*listen, ",") {
-		server := &http.Server{Addr: ":" + port, Handler: handler(*upstream), ReadHeaderTimeout: headTime}
+		server := &http.Server{Addr: ":" + port, Handler: handler(*upstream, *keep), ReadHeaderTimeout: headTime}
 		servers = append(servers, server)
 		go func() { failed <- server.ListenAndServe() }()
 	}
@@ -81,14 +83,17 @@ func run(ctx context.Context, args []string) error {
 	return errors.Join(errs...)
 }
 
-func handler(upstream string) http.Handler {
+func handler(upstream, kept string) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /patients/{id}", func(w http.ResponseWriter, r *http.Request) {
-		if upstream != "" {
+		switch {
+		case upstream != "":
 			answer(w)(fetch(r.Context(), upstream+r.URL.Path))
-			return
+		case kept != "":
+			answer(w)(kept, nil)
+		default:
+			answer(w)(look(r.Context(), r.PathValue("id")))
 		}
-		answer(w)(look(r.Context(), r.PathValue("id")))
 	})
 	mux.HandleFunc("GET /caller", func(w http.ResponseWriter, r *http.Request) { answer(w)(r.RemoteAddr, nil) })
 	mux.HandleFunc("GET /fields", func(w http.ResponseWriter, r *http.Request) { answer(w)(fmt.Sprint(r.Header), nil) })
@@ -146,6 +151,21 @@ func fetch(ctx context.Context, address string) (string, error) {
 		err = fmt.Errorf("%s: %s", response.Status, text)
 	}
 	return string(text), err
+}
+
+// persist asks again for a while, as clients do whose server starts beside them.
+func persist(ctx context.Context, address string, length time.Duration) (string, error) {
+	for end := time.Now().Add(length); ; {
+		text, err := fetch(ctx, address)
+		if err == nil || !time.Now().Before(end) {
+			return text, err
+		}
+		select {
+		case <-ctx.Done():
+			return "", ctx.Err()
+		case <-time.After(time.Second):
+		}
+	}
 }
 
 // login connects as PGHOST and its like say, and with settings that go before them.
