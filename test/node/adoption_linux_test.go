@@ -114,8 +114,13 @@ var _ = Describe("A running application that is adopted", func() {
 		during := load()
 		Eventually(func() hipaav1.PlaintextAccess { return t.plaintext("api") }, "5m").Should(Equal(hipaav1.PlaintextClosed))
 		// Those who were told to end have half a minute for it.
+		Eventually(func() (handshakes float64) {
+			for _, pod := range t.podsOf("api") {
+				handshakes += metric(&pod, "phi_proxy_inbound_handshakes_total")
+			}
+			return handshakes
+		}, "2m").Should(BeNumerically(">", 0), "they speak mutual TLS now")
 		pod := &t.podsOf("api")[0]
-		Expect(metric(pod, `phi_proxy_inbound_handshakes_total`)).To(BeNumerically(">", 0), "they speak mutual TLS now")
 		Eventually(func() error {
 			_, err := request(listening(pod, 8080).String(), "/caller", nil)
 			return err
