@@ -4,6 +4,7 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -105,11 +106,8 @@ func Setup(ctx context.Context, mgr ctrl.Manager, d Dependencies) error {
 	namespaces := &namespace.Reconciler{
 		Client: owned, Live: live, Loader: loader, Engine: d.Engine, Corrector: corrector, Events: recorder, Census: census, Clock: d.Clock,
 	}
-	if err := namespaces.SetupWithManager(ctx, mgr, controller.Options{}); err != nil {
-		return fmt.Errorf("adding controllers: %w", err)
-	}
 	backstops := &backstop.Reconciler{Client: c, Loader: loader, Engine: d.Engine, Clock: d.Clock}
-	if err := backstops.SetupWithManager(ctx, mgr); err != nil {
+	if err := errors.Join(namespaces.SetupWithManager(ctx, mgr, controller.Options{}), backstops.SetupWithManager(ctx, mgr)); err != nil {
 		return fmt.Errorf("adding controllers: %w", err)
 	}
 	gate := &egress.Reconciler{

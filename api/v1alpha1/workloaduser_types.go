@@ -152,7 +152,7 @@ type UserRoute struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=32
-	Machines []RouteMachine `json:"machines,omitempty"`
+	Machines []RouteMachine `json:"machines,omitempty"` //nolint:kubeapilinter // CEL asks for one of its fields
 
 	// factors says how people have to have proved who they are. Absent means as
 	// users.factors says.

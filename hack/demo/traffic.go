@@ -44,7 +44,7 @@ func follow(ctx context.Context, s *stage) error {
 	if err != nil {
 		return fmt.Errorf("finding this program: %w", err)
 	}
-	act := exec.CommandContext(ctx, filepath.Join(s.images, "..", "localcluster"), //nolint:gosec // a program of the project
+	act := exec.CommandContext(ctx, filepath.Join(s.images, "..", "localcluster"),
 		"run", "--node", "--network-policies", "--", self, "-traffic", "-root", s.root, "-images", s.images)
 	act.Stdout, act.Stderr, act.Cancel = os.Stdout, os.Stderr, func() error { return act.Process.Signal(os.Interrupt) }
 	return act.Run()
@@ -225,7 +225,7 @@ func (s *stage) quiet(ctx context.Context, args ...string) error {
 
 // give gives the node an image.
 func (s *stage) give(ctx context.Context, args ...string) error {
-	out, err := exec.CommandContext(ctx, os.Getenv(toolVariable), append([]string{"image"}, args...)...).CombinedOutput() //nolint:gosec // the tool that runs this
+	out, err := exec.CommandContext(ctx, os.Getenv(toolVariable), append([]string{"image"}, args...)...).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("giving the node an image: %w\n%s", err, out)
 	}
@@ -248,7 +248,7 @@ func (s *stage) get(ctx context.Context, address string) (string, error) {
 		return "", err
 	}
 	client := &http.Client{Timeout: time.Minute, Transport: &http.Transport{DisableKeepAlives: true}}
-	response, err := client.Do(request) //nolint:gosec // a pod of the demo
+	response, err := client.Do(request)
 	if err != nil {
 		return "", err
 	}

@@ -156,7 +156,7 @@ var _ = Describe("The network of a PHI namespace", func() {
 
 		changed := theirs.DeepCopy()
 		changed.Spec.PodSelector.MatchLabels = map[string]string{"app": "other"}
-		Expect(tenant.Update(ctx, changed)).To(MatchError(ContainSubstring("change their access and egress instead")))
+		Expect(tenant.Update(ctx, changed)).To(MatchError(ContainSubstring("which writes it from PHIWorkloads and profiles: change those instead")))
 		unlabelled := theirs.DeepCopy()
 		unlabelled.Labels = nil
 		Expect(tenant.Update(ctx, unlabelled)).To(MatchError(ContainSubstring("belongs to hipaa-operator")))

@@ -32,7 +32,7 @@ var _ = Describe("A violation by the way past the proxy", func() {
 				controltest.Satisfy(catalog.All(), &s)
 				violation.Apply(&s)
 				workload := s.Workload.DeepCopy()
-				workload.Namespace, workload.Spec.Egress = ns, nil
+				workload.Namespace, workload.Spec.Egress, workload.Spec.Users = ns, nil, nil
 				Expect(admin.Create(ctx, workload)).To(Succeed())
 				Expect(admin.Create(ctx, phitest.Claim("data").Namespace(ns).Obj())).To(Succeed())
 				var object client.Object = s.Service

@@ -174,6 +174,9 @@ func contents(t *testing.T, folder string) map[string]string {
 	}
 	all := map[string]string{}
 	for _, entry := range entries {
+		if entry.IsDir() {
+			continue // neither does kubectl apply -f look there
+		}
 		content, err := os.ReadFile(filepath.Join(folder, entry.Name()))
 		if err != nil {
 			t.Fatal(err)

@@ -168,6 +168,9 @@ func TestWhatNobodyMayOpenStaysClosed(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestNobodyIsLetInWhereNobodyKnowsTheUsers(t *testing.T) {
 	if _, _, err := configured(t, asking(func(u *hipaav1.WorkloadUsers) { u.Realms, u.Gateways = []string{"guests"}, nil }), identities()); err == nil || !strings.Contains(err.Error(), "names no realm and no gateway") {
 		t.Errorf("where nobody knows the users: %v", err)
 	}

@@ -182,7 +182,10 @@ func (s *street) neighbours(t *testing.T) {
 				if err != nil {
 					return
 				}
-				go func() { defer conn.Close(); take(conn) }()
+				go func() {
+					take(conn)
+					_ = conn.Close()
+				}()
 			}
 		}()
 	}

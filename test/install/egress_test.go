@@ -53,6 +53,11 @@ func TestPHIEgressIsWhatProxiesLookFor(t *testing.T) {
 			t.Errorf("its pods lack the label %s: %s, by which policies know them", key, value)
 		}
 	}
+}
+
+// It has a Service, and is not taken away whole.
+func TestPHIEgressStaysReachable(t *testing.T) {
+	d := deploymentOf(t, "proxy", control.EgressName)
 	services := slices.DeleteFunc(all[*corev1.Service](t, "proxy"), func(s *corev1.Service) bool { return s.Name != control.EgressName })
 	if len(services) != 1 || services[0].Spec.Ports[0].Port != control.EgressPort || services[0].Spec.Selector["app.kubernetes.io/component"] != "egress" {
 		t.Errorf("its Service is %v", services)

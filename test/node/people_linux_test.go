@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -43,7 +44,7 @@ func newWard() *ward {
 	l, err := net.Listen("tcp", net.JoinHostPort(at.String(), "0"))
 	Expect(err).NotTo(HaveOccurred())
 	w.provider = proxytest.NewProviderAt(GinkgoTB(), l)
-	port := l.Addr().(*net.TCPAddr).Port
+	port := netip.MustParseAddrPort(l.Addr().String()).Port()
 	minute := &metav1.Duration{Duration: time.Minute}
 	profile := phitest.Profile(staff).OnlyByName().Mode(hipaav1.ModeAudit).Sessions(time.Minute, time.Hour).
 		With(func(p *hipaav1.ComplianceProfileSpec) {
@@ -142,9 +143,7 @@ func (w *ward) get(pod *corev1.Pod, path string, fields ...string) told {
 func (w *ward) as(user string, change map[string]any) []string {
 	GinkgoHelper()
 	claims := map[string]any{"sub": user, "sid": user + "-1", "auth_time": time.Now().Unix()}
-	for name, value := range change {
-		claims[name] = value
-	}
+	maps.Copy(claims, change)
 	return []string{"Authorization", "Bearer " + w.provider.Token(time.Now(), claims)}
 }
 
@@ -260,7 +259,11 @@ var _ = Describe("A PHI workload that asks for people", Ordered, ContinueOnFailu
 		Expect(w.get(a, "/fields", w.as("dr-who", ended)...).status).To(Equal(http.StatusUnauthorized))
 		Expect(w.get(a, "/fields", glass("clerk", map[string]any{"exp": time.Now().Add(-time.Minute).Unix()})...).status).To(Equal(http.StatusForbidden), "not everybody may")
 
-		var line struct{ Subject, Purpose, Reason, Route string }
+		var line struct {
+			Subject string `json:"subject"`
+			Purpose string `json:"purpose"`
+			Reason  string `json:"reason"`
+		}
 		lines := w.recorded("chart", "emergency")
 		Expect(lines).NotTo(BeEmpty())
 		Expect(json.Unmarshal([]byte(lines[len(lines)-1]), &line)).To(Succeed())

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -63,6 +62,6 @@ func original6(fd int) (netip.AddrPort, error) {
 		return netip.AddrPort{}, err
 	}
 	// The port is kept as the network has it.
-	port := binary.BigEndian.Uint16((*[2]byte)(unsafe.Pointer(&filled.Addr.Port))[:])
+	port := binary.BigEndian.Uint16(binary.NativeEndian.AppendUint16(nil, filled.Addr.Port))
 	return netip.AddrPortFrom(netip.AddrFrom16(filled.Addr.Addr), port), nil
 }

@@ -155,14 +155,17 @@ func fetch(ctx context.Context, address string) (string, error) {
 
 // persist asks again for a while, as clients do whose server starts beside them.
 func persist(ctx context.Context, address string, length time.Duration) (string, error) {
-	for end := time.Now().Add(length); ; {
+	end := time.After(length)
+	for {
 		text, err := fetch(ctx, address)
-		if err == nil || !time.Now().Before(end) {
-			return text, err
+		if err == nil {
+			return text, nil
 		}
 		select {
 		case <-ctx.Done():
 			return "", ctx.Err()
+		case <-end:
+			return text, err
 		case <-time.After(time.Second):
 		}
 	}
