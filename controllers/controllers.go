@@ -92,9 +92,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, d Dependencies) error {
 		return err
 	}
 	corrector := &repair.Corrector{Client: owned, Live: live, Witness: d.Witness, Clock: d.Clock}
-	recorder := mgr.GetEventRecorder(eventSource)
-
-	census := namespace.NewCensus()
+	recorder, census := mgr.GetEventRecorder(eventSource), namespace.NewCensus()
 
 	profiles := &complianceprofile.Reconciler{Client: c, Engine: d.Engine, Guard: d.Guard, Census: census, Events: recorder, Clock: d.Clock}
 	if err := profiles.SetupWithManager(ctx, mgr, controller.Options{}, d.GuardChanged, census.Changed()); err != nil {
