@@ -123,10 +123,14 @@ type staged struct {
 // refuse there is made before people declare the namespace to hold PHI.
 func stage(controlID string, b control.Break, namespace string) staged {
 	GinkgoHelper()
-	if needs, has := stated[controlID]; has {
+	needs, has := stated[controlID]
+	if has {
 		resolving(namespace, needs)
 	}
 	s := controltest.Baseline(b.Kind)
+	if !has {
+		s.Workload.Spec.Users = nil // the shipped profile names no identity provider
+	}
 	baseline := len(s.World.Pods)
 	s.Workload.Spec.Egress.To = slices.DeleteFunc(s.Workload.Spec.Egress.To, func(to hipaav1.EgressPeer) bool { return to.Vendor != nil })
 	b.Apply(&s)

@@ -33,6 +33,14 @@ var unstaged = map[string]string{
 // one cannot know it.
 var stated = map[string]func(*phitest.ProfileBuilder) *phitest.ProfileBuilder{
 	"data-residency": func(b *phitest.ProfileBuilder) *phitest.ProfileBuilder { return b.Regions(phitest.Region) },
+
+	"unique-user-identity": peopled, "multi-factor-authentication": peopled, "automatic-logoff": peopled,
+	"login-lockout": peopled, "emergency-access": peopled,
+}
+
+// peopled names the identity provider that workloads of breaks declare.
+func peopled(b *phitest.ProfileBuilder) *phitest.ProfileBuilder {
+	return b.Users("staff", metav1.NewTime(time.Now().Add(24*time.Hour)))
 }
 
 // scenes stage what the objects of a break do not show by themselves, or what comes
