@@ -123,12 +123,11 @@ type staged struct {
 // refuse there is made before people declare the namespace to hold PHI.
 func stage(controlID string, b control.Break, namespace string) staged {
 	GinkgoHelper()
-	needs, has := stated[controlID]
-	if has {
+	if needs, has := stated[controlID]; has {
 		resolving(namespace, needs)
 	}
 	s := controltest.Baseline(b.Kind)
-	if !has {
+	if !slices.Contains(aboutPeople, controlID) {
 		s.Workload.Spec.Users = nil // the shipped profile names no identity provider
 	}
 	baseline := len(s.World.Pods)

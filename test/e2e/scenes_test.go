@@ -38,6 +38,9 @@ var stated = map[string]func(*phitest.ProfileBuilder) *phitest.ProfileBuilder{
 	"login-lockout": peopled, "emergency-access": peopled,
 }
 
+// aboutPeople are the controls whose breaks need workloads that declare users.
+var aboutPeople = []string{"unique-user-identity", "multi-factor-authentication", "automatic-logoff", "login-lockout", "emergency-access"}
+
 // peopled names the identity provider that workloads of breaks declare.
 func peopled(b *phitest.ProfileBuilder) *phitest.ProfileBuilder {
 	return b.Users("staff", metav1.NewTime(time.Now().Add(24*time.Hour)))
