@@ -124,7 +124,7 @@ func protect(ctx context.Context, s *stage) error {
 		return err
 	}
 	s.say("The team says what holds PHI, and who calls whom. The application's manifests stay as they are.")
-	if err := s.until(ctx, patience, []string{"phiworkload.hipaa-operator.io/visit"}, "apply", "-f", folder+"declared.yaml"); err != nil {
+	if err := s.until(ctx, patience, []string{"phiworkload.hipaa-operator.io/portal", "phiworkload.hipaa-operator.io/records", "phiworkload.hipaa-operator.io/visit"}, "apply", "-f", folder+"declared.yaml"); err != nil {
 		return err
 	}
 	if err := s.until(ctx, patience, []string{"deployment.apps/records"}, "apply", "-n", clinic, "-f", folder+"application.yaml"); err != nil {
@@ -156,6 +156,10 @@ func plaintext(ctx context.Context, s *stage) error {
 	address, err := s.cluster.Run(ctx, "get", "pods", "-n", clinic, "-l", "app.kubernetes.io/name=records", "-o", "jsonpath={.items[0].status.podIP}")
 	if err != nil {
 		return fmt.Errorf("looking for the pod of records: %w", err)
+	}
+	s.say("Callers without a proxy are let in until all declared ones have theirs, and a few minutes more.")
+	if err := s.expect(ctx, []string{"condition met"}, "wait", "phiworkload/records", "-n", clinic, "--for=jsonpath={.status.proxy.plaintext}=Closed", "--timeout=8m"); err != nil {
+		return err
 	}
 	s.say("Somebody on the node, whom no policy keeps out, asks without a certificate. The proxy refuses, and counts.")
 	if text, err := s.ask(ctx, "http://"+address+":18080/patients/7"); err == nil || strings.Contains(text, record) {
