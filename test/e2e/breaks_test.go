@@ -55,6 +55,8 @@ var _ = Describe("A violation", func() {
 				scene, set := sceneOf(name)
 				if !set {
 					scene.verdict = hipaav1.VerdictFail
+				}
+				if scene.stage == nil {
 					scene.stage = func(namespace string) *hipaav1.PHIWorkload { return stage(c.ID, violation, namespace).workload }
 				}
 				workload := scene.stage(namespace)

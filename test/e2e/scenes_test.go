@@ -19,6 +19,8 @@ import (
 
 // unstaged are the breaks that nothing can stage, and why.
 var unstaged = map[string]string{
+	"a stream that no limit ends":                             "the operator here has no proxy to end sessions: the laws of the catalog hold it",
+	"replicas that know nothing of each other's sessions":     "the operator here has no proxy to end sessions: the laws of the catalog hold it",
 	"a workload that plaintext still reaches":                 "the operator here has no proxy to give: the specs of controllers/phiworkload open and close the ports",
 	"a network plugin that drops nothing":                     "no part of the operator probes the network yet, so nothing could see it",
 	"a certificate of the operator's webhooks that has ended": "with one the API server asks the operator nothing, and no object comes in; a unit test reads one",
@@ -53,7 +55,9 @@ var scenes = map[string]struct {
 	verdict hipaav1.Verdict
 	says    string
 }{
-	"a namespace without default deny": {leftOpen, hipaav1.VerdictFail, "not every pod of namespace"},
+	// Whether people reach it at all nobody but its team knows.
+	"a workload that says nothing of people": {verdict: hipaav1.VerdictUnknown},
+	"a namespace without default deny":       {leftOpen, hipaav1.VerdictFail, "not every pod of namespace"},
 	// The shipped profile states nothing, and nothing probes.
 	"no proof that policies are enforced":                     {closed, hipaav1.VerdictUnknown, "nothing has shown that this cluster's network plugin enforces NetworkPolicies"},
 	"a binding to a ClusterRole that states nothing":          {viewed, hipaav1.VerdictFail, "is ClusterRole view, and neither it nor the RoleBinding states"},
