@@ -140,18 +140,7 @@ func stage(controlID string, b control.Break, namespace string) staged {
 	// Nobody waits for the end of these many namespaces; other specs show that
 	// one comes.
 	DeferCleanup(func() { Expect(admin.Delete(ctx, undeclared)).To(Succeed()) })
-	for _, class := range s.World.Classes {
-		Expect(client.IgnoreAlreadyExists(admin.Create(ctx, fresh(class.DeepCopy(), "")))).To(Succeed())
-	}
-	for _, volume := range s.World.Volumes {
-		Expect(client.IgnoreAlreadyExists(admin.Create(ctx, fresh(volume.DeepCopy(), "")))).To(Succeed())
-	}
-	for _, claim := range s.World.Claims {
-		Expect(admin.Create(ctx, fresh(claim.DeepCopy(), namespace))).To(Succeed())
-	}
-	for _, claim := range s.World.Origins {
-		Expect(admin.Create(ctx, fresh(claim.DeepCopy(), namespace))).To(Succeed())
-	}
+	supply(s.World, namespace)
 	declareElsewhere(s.World.Environments)
 	for _, pod := range s.World.Pods[baseline:] {
 		run(fresh(runnable(pod.DeepCopy()), namespace))
@@ -186,6 +175,23 @@ func stage(controlID string, b control.Break, namespace string) staged {
 		Eventually(owned(namespace, "hipaa-"+controltest.WorkloadName)).Should(Succeed())
 	}
 	return result
+}
+
+// supply makes the storage of a subject's world.
+func supply(w *control.World, namespace string) {
+	GinkgoHelper()
+	for _, class := range w.Classes {
+		Expect(client.IgnoreAlreadyExists(admin.Create(ctx, fresh(class.DeepCopy(), "")))).To(Succeed())
+	}
+	for _, volume := range w.Volumes {
+		Expect(client.IgnoreAlreadyExists(admin.Create(ctx, fresh(volume.DeepCopy(), "")))).To(Succeed())
+	}
+	for _, claim := range w.Claims {
+		Expect(admin.Create(ctx, fresh(claim.DeepCopy(), namespace))).To(Succeed())
+	}
+	for _, claim := range w.Origins {
+		Expect(admin.Create(ctx, fresh(claim.DeepCopy(), namespace))).To(Succeed())
+	}
 }
 
 // declareElsewhere makes other PHI namespaces with a workload of each of their
