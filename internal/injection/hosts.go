@@ -1,6 +1,7 @@
 package injection
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"slices"
@@ -71,17 +72,10 @@ func callsOf(w *hipaav1.PHIWorkload) []string {
 	for i := range w.Spec.Egress.To {
 		switch to := &w.Spec.Egress.To[i]; {
 		case to.PHIWorkload != nil:
-			calls = append(calls, to.PHIWorkload.Name+"."+orOwn(to.PHIWorkload.Namespace, w))
+			calls = append(calls, to.PHIWorkload.Name+"."+cmp.Or(to.PHIWorkload.Namespace, w.Namespace))
 		case to.Service != nil:
-			calls = append(calls, to.Service.Name+"."+orOwn(to.Service.Namespace, w))
+			calls = append(calls, to.Service.Name+"."+cmp.Or(to.Service.Namespace, w.Namespace))
 		}
 	}
 	return calls
-}
-
-func orOwn(namespace string, w *hipaav1.PHIWorkload) string {
-	if namespace == "" {
-		return w.Namespace
-	}
-	return namespace
 }

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -16,24 +15,6 @@ import (
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/identity"
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/proxytest"
 )
-
-// journal is written by a proxy and read by a test.
-type journal struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (j *journal) Write(p []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.text.Write(p)
-}
-
-func (j *journal) String() string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.text.String()
-}
 
 // callFor asks the application as the portal, for a user.
 func (r *running) callFor(token string) int {
@@ -59,7 +40,7 @@ func (r *running) callFor(token string) int {
 // TestAProxyAsksForUsers runs it whole, with a real identity provider and a limit that
 // really passes.
 func TestAProxyAsksForUsers(t *testing.T) {
-	provider, records := proxytest.NewProvider(t), new(journal)
+	provider, records := proxytest.NewProvider(t), new(proxytest.Journal)
 	r := run(t, application(t, healthy), func(o *Options) { o.Records = records })
 	r.root.Write(t, r.options.Certificates, r.root.Leaf(t, time.Now(), api))
 	name := config.Refusal{Control: "some-control", Citation: "45 CFR 164.312(d)"}

@@ -2,7 +2,6 @@ package inbound
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"io"
 	"net/http"
@@ -19,30 +18,12 @@ import (
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/users"
 )
 
-// journal is written by requests and read by tests.
-type journal struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (j *journal) Write(p []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.text.Write(p)
-}
-
-func (j *journal) String() string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.text.String()
-}
-
 // people is a scene with an identity provider, and a clock of sessions that tests step.
 type people struct {
 	*scene
 
 	provider *proxytest.Provider
-	journal  journal
+	journal  proxytest.Journal
 	mu       sync.Mutex
 	ahead    time.Duration
 }
