@@ -45,7 +45,7 @@ func follow(ctx context.Context, s *stage) error {
 		return fmt.Errorf("finding this program: %w", err)
 	}
 	act := exec.CommandContext(ctx, filepath.Join(s.images, "..", "localcluster"),
-		"run", "--node", "--", self, "-traffic", "-root", s.root, "-images", s.images)
+		"run", "--node", "--network-policies", "--", self, "-traffic", "-root", s.root, "-images", s.images)
 	act.Stdout, act.Stderr, act.Cancel = os.Stdout, os.Stderr, func() error { return act.Process.Signal(os.Interrupt) }
 	return act.Run()
 }
@@ -181,7 +181,7 @@ func plaintext(ctx context.Context, s *stage) error {
 
 // undeclared calls a vendor that the workload does not declare.
 func undeclared(ctx context.Context, s *stage) error {
-	s.say("A workload calls somebody whom it has not declared: its proxy gives the name no address.")
+	s.say("A workload calls somebody whom it has not declared: its proxy gives the name no address, and policies let nothing out.")
 	s.show(ctx, "apply", "-n", clinic, "-f", folder+"errand.yaml")
 	if err := s.until(ctx, patience, []string{"condition met"}, "wait", "job/errand", "-n", clinic, "--for=condition=Failed", "--timeout=5s"); err != nil {
 		return err

@@ -22,6 +22,8 @@ import (
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/backstop"
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
+	"github.com/hipaa-operator/hipaa-operator/internal/injection"
 	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
 )
 
@@ -163,6 +165,26 @@ var _ = Describe("The operator as pods", Ordered, ContinueOnFailure, func() {
 		// It speaks TLS to who comes through.
 		Eventually(func() (string, error) { return asks(declared, at("issuer", "9443")) }).Should(ContainSubstring("HTTP request to an HTTPS server"))
 		running(phiPod(workload, "judged")) // by webhooks that the API server still reaches
+	})
+
+	It("finds its issuer by name where policies are enforced, and so does what dials vendors", func() {
+		enforcePolicies()
+		egress := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: system, Name: control.EgressName}}
+		replicas("manager", 0)
+		replicas("manager", 2)
+		By("sealing a new workload's configuration by a certificate that the new managers fetched")
+		late := declare(phitest.Workload("late").Namespace(phiNamespace(proxied)).Obj())
+		Eventually(func(g Gomega) {
+			var sealed corev1.ConfigMap
+			g.Expect(admin.Get(ctx, key(late.Namespace, injection.ConfigMapOf(late.Name)), &sealed)).To(Succeed())
+			g.Expect(sealed.Data).NotTo(BeEmpty())
+		}).Should(Succeed())
+		Expect(admin.DeleteAllOf(ctx, &corev1.Pod{}, client.InNamespace(system),
+			client.MatchingLabels{"app.kubernetes.io/component": "egress"}, client.GracePeriodSeconds(1))).To(Succeed())
+		Eventually(func(g Gomega) {
+			g.Expect(admin.Get(ctx, client.ObjectKeyFromObject(egress), egress)).To(Succeed())
+			g.Expect(egress.Status.ReadyReplicas).To(BeEquivalentTo(2))
+		}).Should(Succeed())
 	})
 
 	It("is held up by the API server where care depends on it, while all of its pods are gone", func() {
