@@ -33,7 +33,8 @@ func (p plan) apiServerArgs() []string {
 		args = append(args, "--runtime-config="+p.runtimeConfig)
 	}
 	if p.auditLog != "" {
-		args = append(args, "--audit-log-path="+p.auditLog, "--audit-policy-file="+p.auditPolicyPath())
+		// In megabytes: nobody who reads the log shall find its beginning moved to another file.
+		args = append(args, "--audit-log-path="+p.auditLog, "--audit-log-maxsize=10000", "--audit-policy-file="+p.auditPolicyPath())
 	}
 	return args
 }

@@ -30,7 +30,7 @@ func TestArguments(t *testing.T) {
 	p := testPlan(t, options{auditLog: "/audit.log", runtimeConfig: "api/all=true"})
 	for program, want := range map[string][]string{
 		"etcd":                    {"--client-cert-auth", "--peer-client-cert-auth"},
-		"kube-apiserver":          {"--authorization-mode=Node,RBAC", "--allow-privileged=true", "--bind-address=127.0.0.1", "--runtime-config=api/all=true", "--audit-log-path=/audit.log"},
+		"kube-apiserver":          {"--authorization-mode=Node,RBAC", "--allow-privileged=true", "--bind-address=127.0.0.1", "--runtime-config=api/all=true", "--audit-log-path=/audit.log", "--audit-log-maxsize=10000"},
 		"kube-controller-manager": {"--use-service-account-credentials=true", "--root-ca-file=" + p.pki.ca.cert, "--bind-address=127.0.0.1"},
 		"kube-scheduler":          {"--bind-address=127.0.0.1", "--leader-elect=false"},
 	} {

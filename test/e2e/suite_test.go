@@ -145,7 +145,7 @@ func deleteNamespace(name string) {
 	Expect(client.IgnoreNotFound(admin.Delete(ctx, namespace))).To(Succeed())
 	Eventually(func() bool {
 		return apierrors.IsNotFound(admin.Get(ctx, client.ObjectKeyFromObject(namespace), namespace))
-	}, time.Minute).Should(BeTrue(), "namespace %s still exists: %v", name, namespace.Status.Conditions)
+	}, 3*time.Minute).Should(BeTrue(), "namespace %s still exists: %v", name, namespace.Status.Conditions)
 }
 
 // refused expects an answer of admission that names something.
