@@ -47,10 +47,11 @@ type Dependencies struct {
 	GuardChanged <-chan event.GenericEvent
 	// Serving tells when the certificate of the operator's webhooks ends. Optional.
 	Serving func() (time.Time, error)
-	// Secrets tells how API servers store Secrets, and SecretsChanged when that changes.
-	// Optional.
-	Secrets        func() *control.SecretStorage
-	SecretsChanged <-chan event.GenericEvent
+	// Secrets tells how API servers store Secrets, Isolation whether the network plugin
+	// enforces policies, and EvidenceChanged when either changes. Optional.
+	Secrets         func() *control.SecretStorage
+	Isolation       func() *control.IsolationResult
+	EvidenceChanged <-chan event.GenericEvent
 	// Proxy tells what pods get that speaks mutual TLS for them, Sealer seals what it is
 	// configured by, and ProxyChanged tells when either is another. Nil where the
 	// operator has none.
@@ -81,6 +82,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, d Dependencies) error {
 		Reports:   subject.WatchReports(d.Engine.ReportTypes(), cluster),
 		Serving:   d.Serving,
 		Secrets:   d.Secrets,
+		Isolation: d.Isolation,
 		Proxy:     d.Proxy,
 	}
 	dialler, answered, err := addProber(ctx, mgr, loader)
@@ -120,7 +122,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, d Dependencies) error {
 		Client: c, Live: live, Loader: loader, Engine: d.Engine, Owned: owned, Sealer: d.Sealer, Corrector: corrector,
 		ProxyChanged: proxyChanged, EgressChanged: gate.Standing.Changed(),
 		Replacer: &repair.Replacer{Client: c, Live: live, Engine: d.Engine, Clock: d.Clock},
-		Prober:   dialler, Answered: answered, SecretsChanged: d.SecretsChanged, Events: recorder, Fleet: &metrics.Fleet{}, Clock: d.Clock,
+		Prober:   dialler, Answered: answered, EvidenceChanged: d.EvidenceChanged, Events: recorder, Fleet: &metrics.Fleet{}, Clock: d.Clock,
 	}
 	if err := workloads.SetupWithManager(ctx, mgr, controller.Options{MaxConcurrentReconciles: d.Workers}); err != nil {
 		return fmt.Errorf("adding controllers: %w", err)

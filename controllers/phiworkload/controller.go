@@ -64,9 +64,10 @@ type Reconciler struct {
 	ProxyChanged <-chan event.GenericEvent
 	// EgressChanged tells that phi-egress stands otherwise than before. Optional.
 	EgressChanged <-chan event.GenericEvent
-	// SecretsChanged tells that API servers store Secrets in another way. Optional.
-	SecretsChanged <-chan event.GenericEvent
-	Clock          clock.PassiveClock
+	// EvidenceChanged tells that API servers store Secrets in another way, or that it is
+	// known anew whether policies are enforced. Optional.
+	EvidenceChanged <-chan event.GenericEvent
+	Clock           clock.PassiveClock
 
 	journal  journal
 	versions apply.Versions

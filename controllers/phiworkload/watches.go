@@ -76,8 +76,8 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, opt
 	if r.EgressChanged != nil {
 		b = b.WatchesRawSource(source.Channel(r.EgressChanged, m.to(m.callingVendors)))
 	}
-	if r.SecretsChanged != nil {
-		b = b.WatchesRawSource(source.Channel(r.SecretsChanged, m.to(m.everywhere)))
+	if r.EvidenceChanged != nil {
+		b = b.WatchesRawSource(source.Channel(r.EvidenceChanged, m.to(m.everywhere)))
 	}
 	if err := b.Complete(reconcile.AsReconciler(mgr.GetClient(), r)); err != nil {
 		return fmt.Errorf("setting up the phiworkload controller: %w", err)

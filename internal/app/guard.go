@@ -6,7 +6,6 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/clock"
-	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	"github.com/hipaa-operator/hipaa-operator/config"
@@ -17,7 +16,7 @@ import (
 // guardWatch shows the guard's state to the controller of profiles.
 type guardWatch struct {
 	guard   *guard.Guard
-	changed chan event.GenericEvent
+	changed bell
 }
 
 // Condition is the guard's state as the condition AdmissionGuarded.
@@ -26,16 +25,8 @@ func (w *guardWatch) Condition(now time.Time) metav1.Condition {
 	return state.Condition(now)
 }
 
-// notify tells that the state has changed; one message that waits is enough.
-func (w *guardWatch) notify() {
-	select {
-	case w.changed <- event.GenericEvent{}:
-	default:
-	}
-}
-
 func addGuard(mgr manager.Manager, o Options) (*guardWatch, error) {
-	w := &guardWatch{changed: make(chan event.GenericEvent, 1)}
+	w := &guardWatch{changed: newBell()}
 	g, err := guard.New(guard.Options{
 		Manifests:         config.Admission,
 		OperatorNamespace: o.Namespace,
@@ -46,7 +37,7 @@ func addGuard(mgr manager.Manager, o Options) (*guardWatch, error) {
 		Clock:             clock.RealClock{},
 		Events:            mgr.GetEventRecorder("hipaa-operator.io/guard"),
 		Restored:          func(ref guard.Ref) { metrics.GuardRestored(ref.Kind) },
-		Changed:           w.notify,
+		Changed:           w.changed.ring,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("building the admission guard: %w", err)

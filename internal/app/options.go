@@ -19,6 +19,8 @@ import (
 type Options struct {
 	// Namespace is where the operator lives.
 	Namespace string
+	// Pod is the name of the pod that this runs in; empty where it runs beside the cluster.
+	Pod string
 	// WebhookPort is where the webhooks are served.
 	WebhookPort int
 	// WebhookCertDir holds tls.crt and tls.key.
@@ -74,6 +76,7 @@ const (
 // Bind declares the flags.
 func (o *Options) Bind(flags *flag.FlagSet) {
 	flags.StringVar(&o.Namespace, "namespace", os.Getenv("POD_NAMESPACE"), "the operator's namespace; by default that of its pod")
+	flags.StringVar(&o.Pod, "pod", os.Getenv("POD_NAME"), "the name of the operator's own pod; empty where it runs beside the cluster, from where nobody sees whether NetworkPolicies are enforced")
 	flags.IntVar(&o.WebhookPort, "webhook-port", 9443, "where the webhooks are served")
 	flags.StringVar(&o.WebhookCertDir, "webhook-cert-dir", "/tmp/k8s-webhook-server/serving-certs", "the folder of tls.crt and tls.key")
 	flags.StringVar(&o.WebhookBaseURL, "webhook-base-url", "", "where the API server reaches a manager that runs beside the cluster, such as https://localhost:9443")

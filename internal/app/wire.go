@@ -61,7 +61,12 @@ func wire(ctx context.Context, mgr manager.Manager, o Options) error {
 	if err != nil {
 		return err
 	}
-	secrets, err := addCanary(mgr, o)
+	evidence := newBell()
+	secrets, err := addCanary(mgr, o, evidence)
+	if err != nil {
+		return err
+	}
+	policies, err := addIsolation(mgr, o, evidence)
 	if err != nil {
 		return err
 	}
@@ -71,14 +76,15 @@ func wire(ctx context.Context, mgr manager.Manager, o Options) error {
 	}
 	loader.Proxy = signing.proxy(o)
 	return controllers.Setup(ctx, mgr, signing.shown(controllers.Dependencies{
-		Engine:         judge,
-		Witness:        book,
-		Guard:          watch,
-		GuardChanged:   watch.changed,
-		Secrets:        secrets.Last,
-		SecretsChanged: secrets.changed,
-		Serving:        serving(o.WebhookCertDir),
-		Clock:          clock.RealClock{},
-		Proxy:          loader.Proxy,
+		Engine:          judge,
+		Witness:         book,
+		Guard:           watch,
+		GuardChanged:    watch.changed,
+		Secrets:         secrets.Last,
+		Isolation:       policies.Last,
+		EvidenceChanged: evidence,
+		Serving:         serving(o.WebhookCertDir),
+		Clock:           clock.RealClock{},
+		Proxy:           loader.Proxy,
 	}))
 }

@@ -154,7 +154,7 @@ type World struct {
 	// is read with Vendors, live alone.
 	Egress *Egress
 
-	// Isolation is the latest result of the probe; nil if it never ran.
+	// Isolation is the latest result of the probe; nil if there is none.
 	Isolation *IsolationResult
 
 	// Secrets is how API servers store Secrets; nil if nothing asks them.
@@ -190,9 +190,11 @@ type Resolver struct {
 type IsolationResult struct {
 	// Dropped says that a denied connection was dropped and an allowed one passed.
 	Dropped bool
+	// Problem says why it showed nothing; empty if it did.
+	Problem string
 	// At is when it ran.
 	At time.Time
-	// Detail is a short sentence.
+	// Detail is a short sentence of what was seen.
 	Detail string
 }
 

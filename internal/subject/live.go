@@ -74,6 +74,9 @@ func (l *Loader) surroundings(ctx context.Context, sc *Scene, world *world, w *h
 	if needs.Has(control.SecretsAtRest) && l.Secrets != nil {
 		world.Secrets = l.Secrets()
 	}
+	if needs.Has(control.IsolationProof) && l.Isolation != nil {
+		world.Isolation = l.Isolation()
+	}
 	if needs.Has(control.Nodes) {
 		world.note(control.Nodes, l.nodes(ctx, world))
 	}

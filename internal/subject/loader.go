@@ -39,6 +39,9 @@ type Loader struct {
 	// Dials tells what the edge of the cluster answered; nil is nothing. Only live
 	// judgement asks.
 	Dials Dials
+	// Isolation tells whether the network plugin enforces policies; without it that is not
+	// known. Only live subjects have it. Optional.
+	Isolation func() *control.IsolationResult
 	// Secrets tells how API servers store Secrets; without it that is not known. Only live
 	// judgement asks.
 	Secrets func() *control.SecretStorage

@@ -181,18 +181,7 @@ var _ = Describe("A gateway before a workload behind proxies", Ordered, Continue
 		Eventually(func() float64 { return refusals(&lab, "plaintext") }).Should(Equal(before + 1))
 		_, err = client.Get("https://" + listening(&t.podsOf("api")[0], 8080).String() + "/caller")
 		Expect(err).To(HaveOccurred(), "which another workload does not let in")
-		Eventually(func() (string, error) {
-			var w hipaav1.PHIWorkload
-			if err := admin.Get(ctx, key(t.namespace, "lab"), &w); err != nil {
-				return "", err
-			}
-			for _, c := range w.Status.Controls {
-				if c.ID == "mutual-tls" {
-					return string(c.Verdict) + " " + c.Message, nil
-				}
-			}
-			return "", nil
-		}).Should(And(HavePrefix("Pass"), ContainSubstring("of a lower grade: gateway balancer shows no certificate")))
+		Eventually(verdict(t.namespace, "lab", "mutual-tls")).Should(And(HavePrefix("Pass"), ContainSubstring("of a lower grade: gateway balancer shows no certificate")))
 	})
 
 	It("goes on with the next certificate", func() {

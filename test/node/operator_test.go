@@ -87,6 +87,22 @@ func declare(w *hipaav1.PHIWorkload) *hipaav1.PHIWorkload {
 	return w
 }
 
+// verdict is what the status of a PHIWorkload says of a control, and by what it is known.
+func verdict(namespace, name, control string) func() (string, error) {
+	return func() (string, error) {
+		var w hipaav1.PHIWorkload
+		if err := admin.Get(ctx, key(namespace, name), &w); err != nil {
+			return "", err
+		}
+		for _, c := range w.Status.Controls {
+			if c.ID == control {
+				return fmt.Sprintf("%s %s: %s", c.Verdict, c.Class, c.Message), nil
+			}
+		}
+		return "", nil
+	}
+}
+
 // phiPod is a peer that a control has nothing against, but what the spec does to it.
 func phiPod(w *hipaav1.PHIWorkload, name string) *corev1.Pod {
 	pod := phitest.Pod(name).Of(w).Obj()
@@ -165,6 +181,15 @@ var _ = Describe("The operator as pods", Ordered, ContinueOnFailure, func() {
 		// It speaks TLS to who comes through.
 		Eventually(func() (string, error) { return asks(declared, at("issuer", "9443")) }).Should(ContainSubstring("HTTP request to an HTTPS server"))
 		running(phiPod(workload, "judged")) // by webhooks that the API server still reaches
+	})
+
+	It("sees whether the network plugin enforces policies, by dialling itself", func() {
+		Eventually(verdict(in, "api", "network-isolation")).Should(And(HavePrefix("Fail"), ContainSubstring("connections passed that NetworkPolicies forbid")))
+		enforcePolicies()
+		By("asking anew, as it does when it starts and every ten minutes")
+		replicas("manager", 0)
+		replicas("manager", 2)
+		Eventually(verdict(in, "api", "network-isolation")).Should(And(HavePrefix("Pass Tested"), ContainSubstring("were dropped")))
 	})
 
 	It("finds its issuer by name where policies are enforced, and so does what dials vendors", func() {

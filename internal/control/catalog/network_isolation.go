@@ -21,8 +21,9 @@ var _ = add(control.Control{
 		"namespace selects fails too, so a PHIWorkload is applied before the policies for its pods. EndpointSlices written by hand fail unless every address lies in an ipBlock " +
 		"that a PHIWorkload of the namespace declares. Only live: that every pod of the namespace is closed by default, that no pod shares the " +
 		"node's network, that declared ipBlocks lie inside the profile's ranges, that declared Services select pods, and that the network plugin " +
-		"enforces policies at all: the profile states it (Attested) until a later release brings a probe that has seen a denied connection dropped (Tested). Without either the " +
-		"verdict stays Unknown. A flow that cannot be resolved stays closed, and condition FlowsResolved names it: a peer that does not exist, a " +
+		"enforces policies at all: replicas of the operator dial each other, every ten minutes, where their own NetworkPolicies forbid it for ingress, where they forbid it " +
+		"for egress, and where they allow it (Tested). Where they cannot, because there is one replica, or its policies are others than config/manager's, the profile may " +
+		"state it (Attested). Without either the verdict stays Unknown. It is shown of the nodes that replicas run on, and of no others. A flow that cannot be resolved stays closed, and condition FlowsResolved names it: a peer that does not exist, a " +
 		"vendor while pods have no proxy to call it by, a target port that is a name. Where the cluster's resolver (the Service kube-system/kube-dns, unless network.dns names one) or " +
 		"the addresses of an API server that the PHIWorkload declares are not found, the verdict is Unknown, a policy in place that leads out " +
 		"further stays as it is, and egress that others open is Unknown as well.",

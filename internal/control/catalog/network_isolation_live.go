@@ -71,20 +71,24 @@ func escapes(s *control.Subject) []control.Finding {
 // proof says whether the network plugin enforces policies, and how that is known.
 func proof(s *control.Subject, closedBy string) control.Finding {
 	probe, statement := s.World.Isolation, s.Profile.Network.Enforcement
+	shown := probe != nil && probe.Problem == ""
 	closed := fmt.Sprintf("closed by default (%s), open for declared flows only", closedBy)
 	switch {
-	case probe != nil && probe.Dropped:
+	case shown && probe.Dropped:
 		return control.Met("", "%s; %s", closed, orElse(probe.Detail, "a probe saw a denied connection dropped")).Known(hipaav1.EvidenceTested)
-	case probe != nil:
+	case shown:
 		return control.Failed("", "the network plugin does not enforce NetworkPolicies: %s", orElse(probe.Detail, "a probe saw a denied connection pass")).
 			But("install a network plugin that enforces them").Known(hipaav1.EvidenceTested).OnlyLive()
 	case statement != nil:
 		return control.Met("", "%s; the profile states until %s that the network plugin enforces it", closed,
 			statement.Expires.UTC().Format(time.DateOnly)).Known(hipaav1.EvidenceAttested)
-	default:
-		return control.Undecided("", "nothing has shown that this cluster's network plugin enforces NetworkPolicies").
-			But("test it, and state it with an end in network.enforcement of the profile").OnlyLive()
 	}
+	because := "nobody looked"
+	if probe != nil {
+		because = probe.Problem
+	}
+	return control.Undecided("", "nothing has shown that this cluster's network plugin enforces NetworkPolicies: %s", because).
+		But("run two replicas of the operator under the NetworkPolicy of config/manager, which dial each other; or test it, and state it with an end in network.enforcement of the profile").OnlyLive()
 }
 
 func orElse(text, fallback string) string {

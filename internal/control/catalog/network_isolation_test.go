@@ -338,7 +338,7 @@ func TestIsolationIsJudgedAsAWhole(t *testing.T) {
 		},
 		"closed without proof": {
 			policies: []*networkingv1.NetworkPolicy{deny},
-			want:     []string{"Unknown: nothing has shown that this cluster's network plugin enforces NetworkPolicies (live)"},
+			want:     []string{"Unknown: nothing has shown that this cluster's network plugin enforces NetworkPolicies: nobody looked (live)"},
 		},
 		"closed by policies of other names": {
 			policies: []*networkingv1.NetworkPolicy{
