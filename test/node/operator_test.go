@@ -45,6 +45,10 @@ var installed = sync.OnceFunc(func() {
 	}
 	said, err := kubectl("apply", "--server-side", "-k", filepath.Join("..", "..", "config", "proxy"))
 	Expect(err).NotTo(HaveOccurred(), said)
+	// Certificates are renewed every minute under all that specs do; and kubelets of this
+	// node tell their pods of changes within seconds, so nobody waits minutes for them.
+	start("issuer", "--leaf-lifetime=2m")
+	start("manager", "--proxy-settles=40s")
 	for _, process := range []string{"manager", "issuer"} {
 		said, err := kubectl("-n", system, "rollout", "status", "deployment/hipaa-operator-"+process, "--timeout=2m")
 		Expect(err).NotTo(HaveOccurred(), said)
@@ -58,6 +62,14 @@ var installed = sync.OnceFunc(func() {
 		Eventually(func() error { return admin.Create(ctx, profile) }).Should(Succeed())
 	}
 })
+
+// start adds an argument to a process of the operator.
+func start(process, argument string) {
+	GinkgoHelper()
+	said, err := kubectl("-n", system, "patch", "deployment/hipaa-operator-"+process, "--type=json",
+		fmt.Sprintf(`--patch=[{"op":"add","path":"/spec/template/spec/containers/0/args/-","value":%q}]`, argument))
+	Expect(err).NotTo(HaveOccurred(), said)
+}
 
 // phiNamespace makes a namespace for PHI that a profile governs.
 func phiNamespace(profile string) string {
