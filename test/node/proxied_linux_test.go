@@ -231,7 +231,7 @@ var _ = Describe("Two PHI workloads and a database, behind proxies", Ordered, Co
 	})
 
 	It("go on under a steady load while the operator, the issuer, the pods that answer and all certificates are replaced", func() {
-		done := t.load("90s")
+		done := t.load("120s")
 		for _, process := range []string{"manager", "issuer"} {
 			Expect(kubectl("rollout", "restart", "-n", system, "deployment/hipaa-operator-"+process)).To(ContainSubstring("restarted"))
 		}

@@ -30,6 +30,8 @@ type contender struct {
 	port  int
 	plain bool
 	pid   int
+	// token is the user's; empty where nobody asks who it is.
+	token string
 }
 
 // start runs a process until the test ends, by its id.
@@ -74,15 +76,28 @@ func (b *bench) reverse() contender {
 	return contender{name: "ReverseProxy", port: port, pid: pid}
 }
 
-// phi runs the proxy as it is built for release.
-func (b *bench) phi() contender {
+// phi runs the proxy as it is built for release. With a provider it asks for users: each
+// request has a token verified, belongs to a session and may be put on record.
+func (b *bench) phi(provider *proxytest.Provider) contender {
 	b.Helper()
 	path := os.Getenv("PHI_PROXY")
 	if path == "" {
 		b.Fatal("PHI_PROXY names no binary; make bench-proxy builds it")
 	}
 	directory, port := b.TempDir(), freePort(b)
+	c := contender{name: "phi-proxy", port: port}
+	var users *config.Users
+	if provider != nil {
+		c.name, c.token = "phi-proxy users", provider.Token(time.Now(), map[string]any{"exp": time.Now().Add(time.Hour).Unix()})
+		bench := config.Refusal{Control: "bench", Citation: "bench"}
+		users = &config.Users{
+			Issuers:  []config.Issuer{{URL: provider.URL, Audiences: []string{"patient-api"}, Roots: provider.Roots()}},
+			Routes:   []config.Route{{Name: "all", Paths: []string{"/*"}, MultiFactor: true}},
+			Refusals: config.UserRefusals{Identity: bench, MultiFactor: bench, Session: bench, Lockout: bench},
+		}
+	}
 	text, err := json.Marshal(config.Configuration{
+		Users:   users,
 		Version: 1, TrustDomain: domain,
 		Workload: config.Workload{UID: "bench", Namespace: "ehr", Name: "patient-api", Generation: 1},
 		Refusal:  config.Refusal{Control: "bench", Citation: "bench"},
@@ -92,9 +107,9 @@ func (b *bench) phi() contender {
 		b.Fatal(err)
 	}
 	b.write(filepath.Join(directory, "config.json"), string(text))
-	pid := b.start(nil, path, "--unsigned", "--config", directory, "--certificates", b.certificates, "--host", "127.0.0.1",
+	c.pid = b.start(nil, path, "--unsigned", "--config", directory, "--certificates", b.certificates, "--host", "127.0.0.1",
 		"--probe-port", fmt.Sprint(freePort(b)), "--admin-port", fmt.Sprint(freePort(b)))
-	return contender{name: "phi-proxy", port: port, pid: pid}
+	return c
 }
 
 // nginx is one worker, as in the table of peers.

@@ -21,7 +21,14 @@ import (
 // span is how long one figure is measured.
 const span = 3 * time.Second
 
-var request = []byte("GET /fhir/Patient?_id=1 HTTP/1.1\r\nHost: patient-api\r\nUser-Agent: bench\r\nAccept: */*\r\nAccept-Encoding: gzip\r\n\r\n")
+// request is what each contender is asked.
+func (c *contender) request() []byte {
+	text := "GET /fhir/Patient?_id=1 HTTP/1.1\r\nHost: patient-api\r\nUser-Agent: bench\r\nAccept: */*\r\nAccept-Encoding: gzip\r\n"
+	if c.token != "" {
+		text += "Authorization: Bearer " + c.token + "\r\n"
+	}
+	return []byte(text + "\r\n")
+}
 
 // dial is one connection, with a full handshake.
 func (b *bench) dial(c *contender, config *tls.Config) (net.Conn, error) {
@@ -57,7 +64,7 @@ func (b *bench) await(c *contender) {
 	for range 200 {
 		conn, err := b.dial(c, config)
 		if err == nil {
-			_, err = conn.Write(request)
+			_, err = conn.Write(c.request())
 			var res *http.Response
 			if err == nil {
 				res, err = http.ReadResponse(bufio.NewReader(conn), nil)
@@ -82,7 +89,7 @@ func (b *bench) await(c *contender) {
 // requests prints the table of requests on connections that stay.
 func (b *bench) requests(contenders []contender) {
 	var table strings.Builder
-	fmt.Fprintf(&table, "%-13s %5s %9s %9s %9s %9s %9s\n", "", "conns", "rps", "p50 us", "p99 us", "CPU us", "RSS MiB")
+	fmt.Fprintf(&table, "%-15s %5s %9s %9s %9s %9s %9s\n", "", "conns", "rps", "p50 us", "p99 us", "CPU us", "RSS MiB")
 	for _, conns := range []int{1, 16, 64} {
 		for i := range contenders {
 			c := &contenders[i]
@@ -91,7 +98,7 @@ func (b *bench) requests(contenders []contender) {
 			used := cpu(b, c.pid) - before
 			slices.Sort(took)
 			n := len(took)
-			fmt.Fprintf(&table, "%-13s %5d %9.0f %9d %9d %9.1f %9.1f\n", c.name, conns, float64(n)/span.Seconds(),
+			fmt.Fprintf(&table, "%-15s %5d %9.0f %9d %9d %9.1f %9.1f\n", c.name, conns, float64(n)/span.Seconds(),
 				took[n/2].Microseconds(), took[n*99/100].Microseconds(), float64(used.Microseconds())/float64(n), float64(rss(b, c.pid))/(1<<20))
 		}
 	}
@@ -112,7 +119,7 @@ func (b *bench) load(c *contender, conns int) []time.Duration {
 		}
 		group.Go(func() {
 			defer conn.Close()
-			took, err := ask(conn, end)
+			took, err := ask(conn, c.request(), end)
 			if err != nil {
 				b.Errorf("%s: %v", c.name, err)
 			}
@@ -129,7 +136,7 @@ func (b *bench) load(c *contender, conns int) []time.Duration {
 }
 
 // ask asks again and again.
-func ask(conn net.Conn, end time.Time) ([]time.Duration, error) {
+func ask(conn net.Conn, request []byte, end time.Time) ([]time.Duration, error) {
 	var took []time.Duration
 	buffer := make([]byte, 8<<10)
 	for {
@@ -158,7 +165,7 @@ func ask(conn net.Conn, end time.Time) ([]time.Duration, error) {
 func (b *bench) handshakes(contenders []contender) {
 	const workers = 8
 	var table strings.Builder
-	fmt.Fprintf(&table, "%-13s %12s %9s\n", "", "handshakes/s", "CPU ms")
+	fmt.Fprintf(&table, "%-15s %12s %9s\n", "", "handshakes/s", "CPU ms")
 	for i := range contenders {
 		c := &contenders[i]
 		if c.plain {
@@ -182,13 +189,14 @@ func (b *bench) handshakes(contenders []contender) {
 		}
 		group.Wait()
 		used := cpu(b, c.pid) - before
-		fmt.Fprintf(&table, "%-13s %12.0f %9.2f\n", c.name, float64(count)/span.Seconds(), float64(used.Microseconds())/1000/float64(count))
+		fmt.Fprintf(&table, "%-15s %12.0f %9.2f\n", c.name, float64(count)/span.Seconds(), float64(used.Microseconds())/1000/float64(count))
 	}
 	b.Logf("full handshakes, each with one request:\n%s", table.String())
 }
 
 // shake connects, asks once, so that the server has verified the caller, and closes.
 func shake(b *bench, c *contender, config *tls.Config, end time.Time) (int, error) {
+	request := c.request()
 	for n := 0; ; n++ {
 		if time.Now().After(end) {
 			return n, nil

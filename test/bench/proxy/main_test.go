@@ -80,7 +80,7 @@ func TestBenchProxy(t *testing.T) {
 	b := &bench{T: t, root: proxytest.NewAuthority(t, time.Now()), certificates: t.TempDir(), application: freePort(t)}
 	b.root.Write(t, b.certificates, b.root.Leaf(t, time.Now(), server))
 	b.own(role+"=application", address(b.application))
-	contenders := []contender{{name: "direct", port: b.application, plain: true}, b.phi(), b.reverse()}
+	contenders := []contender{{name: "direct", port: b.application, plain: true}, b.phi(nil), b.phi(proxytest.NewProvider(t)), b.reverse()}
 	for name, start := range map[string]func(string) contender{"nginx": b.nginx, "haproxy": b.haproxy} {
 		path, err := exec.LookPath(name)
 		if err != nil {
