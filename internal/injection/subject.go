@@ -29,7 +29,7 @@ func ConfigMapOf(workload string) string { return "hipaa-" + workload + "-proxy"
 func PlanOf(s *control.Subject) *Plan {
 	proxy, w := s.World.Proxy, s.Workload
 	plan := &Plan{
-		UID: string(w.UID), Generation: generationFor(w), Ports: w.Spec.Ports, Capture: CaptureOf(s),
+		UID: string(w.UID), Generation: generationFor(w), Ports: w.Spec.Ports, Capture: captureOfNew(s),
 		Image: proxy.Image, Former: proxy.Former, Resources: resourcesOf(s.Profile.Transmission.Proxy), User: proxy.User,
 		Issuer: proxy.Issuer, Audience: enrol.Audience, Roots: proxy.Roots,
 		NameServers: NameServersOf(s), ConfigMap: ConfigMapOf(w.Name),
@@ -88,7 +88,7 @@ func SettingsOf(s *control.Subject, refusal config.Refusal, users config.UserRef
 	with := Settings{
 		Generation: generationFor(s.Workload), TrustDomain: proxy.TrustDomain, ClusterDomain: proxy.ClusterDomain, Egress: proxy.IssuerNamespace,
 		OutageGrace: config.Duration(control.DefaultOutageGrace), Refusal: refusal, Users: users,
-		NameServers: NameServersOf(s), Pods: s.World.Pods, Parties: s.World.Parties, Capture: CaptureOf(s),
+		NameServers: NameServersOf(s), Pods: s.World.Pods, Parties: s.World.Parties, Capture: captureOfAny(s),
 	}
 	if p := s.Profile.Transmission.Proxy; p != nil {
 		with.TLS.MinVersion = string(p.MinimumTLS)
