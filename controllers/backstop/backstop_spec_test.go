@@ -60,7 +60,9 @@ var _ = Describe("The API server by itself", func() {
 			func(c *corev1.Container) { c.Args[1] = "--user=65532" },
 			func(c *corev1.Container) { c.Command = []string{"sh"} },
 			func(c *corev1.Container) { c.Name = "phi-proxy-rulers" },
-			func(c *corev1.Container) { c.SecurityContext.Capabilities.Add = []corev1.Capability{"NET_ADMIN", "SYS_ADMIN"} },
+			func(c *corev1.Container) {
+				c.SecurityContext.Capabilities.Add = []corev1.Capability{"NET_ADMIN", "SYS_ADMIN"}
+			},
 		} {
 			imitation := redirected.DeepCopy()
 			change(&imitation.Spec.InitContainers[0])

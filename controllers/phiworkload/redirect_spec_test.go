@@ -109,6 +109,13 @@ var _ = Describe("Pods whose traffic is redirected", Serial, func() {
 		update(ctx, w, func(w *hipaav1.PHIWorkload) { w.Spec.Transmission = nil })
 		Eventually(capture(ctx), patience, interval).Should(BeEmpty())
 		Expect(ports(ctx)()).To(ConsistOf(18080), "before anybody may come without rules")
+		Eventually(func() []string {
+			var settings []string
+			for _, known := range get(ctx, &hipaav1.Backstop{}, p.key(hipaav1.BackstopName)).Spec.Workloads {
+				settings = append(settings, known.Controls["pod-hardening"].Settings...)
+			}
+			return settings
+		}, patience, interval).Should(BeEmpty(), "the API server lets no new pod have rules")
 		Eventually(verdicts(ctx), patience, interval).Should(Equal(map[string]hipaav1.Verdict{"mutual-tls": hipaav1.VerdictPass, "pod-hardening": hipaav1.VerdictPass}))
 		Consistently(func() []types.UID { return running(ctx) }, awhile, interval).Should(Equal(before))
 		p.calm(ctx, "web")

@@ -41,12 +41,10 @@ func captureOfNew(s *control.Subject) hipaav1.CaptureMode {
 	return CaptureOf(s)
 }
 
-// captureOfAny is Redirect where a pod may need what only redirected ones do.
-func captureOfAny(s *control.Subject) hipaav1.CaptureMode {
-	if slices.ContainsFunc(s.World.Pods, control.HasRules) {
-		return hipaav1.CaptureRedirect
-	}
-	return captureOfNew(s)
+// redirected reports whether a pod may need what only those do whose traffic is
+// redirected.
+func (b *builder) redirected() bool {
+	return b.with.Capture == hipaav1.CaptureRedirect || slices.ContainsFunc(b.with.Pods, control.HasRules)
 }
 
 // redirects reports whether rules bring the pod's traffic to the proxy.
@@ -223,7 +221,7 @@ func (r Rules) Words() []string {
 // endpoint is how a pod is called by its own address where calls are redirected; nil
 // elsewhere.
 func (b *builder) endpoint(listener int32, ports ...int32) *config.Endpoint {
-	if b.with.Capture != hipaav1.CaptureRedirect {
+	if !b.redirected() {
 		return nil
 	}
 	e := &config.Endpoint{Dial: int(listener)}
@@ -244,7 +242,7 @@ const apiServer = "kubernetes.default"
 
 func (b *builder) apiServerCall(calls map[end]planned, path string) {
 	const https = 443
-	if b.with.Capture == hipaav1.CaptureRedirect {
+	if b.redirected() {
 		host := b.host(apiServer)
 		add(calls, end{host, https}, planned{config.Outbound{
 			Upstream: fmt.Sprintf("%s:%d", host, https), Protocol: config.TCP, Trust: config.Plain,

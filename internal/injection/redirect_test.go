@@ -13,7 +13,6 @@ import (
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/control"
 	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
-	"github.com/hipaa-operator/hipaa-operator/internal/proxy/config"
 )
 
 // redirected is a plan whose pods' traffic comes to the proxy by rules.
@@ -212,10 +211,6 @@ func TestTheWayBackToNames(t *testing.T) {
 	}
 	plan := PlanOf(s).Running(running)
 	expectFindings(t, nil, plan.Check(running))
-	s.World.Pods = []*corev1.Pod{running}
-	if SettingsOf(s, config.Refusal{}, config.UserRefusals{}).Capture != hipaav1.CaptureRedirect {
-		t.Error("it is not told any more how pods are called by their own addresses")
-	}
 }
 
 // What sets the rules is told from what imitates it also while the operator waits for its

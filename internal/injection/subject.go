@@ -88,7 +88,7 @@ func SettingsOf(s *control.Subject, refusal config.Refusal, users config.UserRef
 	with := Settings{
 		Generation: generationFor(s.Workload), TrustDomain: proxy.TrustDomain, ClusterDomain: proxy.ClusterDomain, Egress: proxy.IssuerNamespace,
 		OutageGrace: config.Duration(control.DefaultOutageGrace), Refusal: refusal, Users: users,
-		NameServers: NameServersOf(s), Pods: s.World.Pods, Parties: s.World.Parties, Capture: captureOfAny(s),
+		NameServers: NameServersOf(s), Pods: s.World.Pods, Parties: s.World.Parties, Capture: CaptureOf(s),
 	}
 	if p := s.Profile.Transmission.Proxy; p != nil {
 		with.TLS.MinVersion = string(p.MinimumTLS)

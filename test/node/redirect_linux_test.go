@@ -29,6 +29,7 @@ var letRedirect = sync.OnceFunc(func() {
 	installed()
 	profile := phitest.Profile(redirecting).Mode(hipaav1.ModeAudit).
 		Control("mutual-tls", hipaav1.ModeEnforce).Control("pod-hardening", hipaav1.ModeEnforce).
+		Control("network-isolation", hipaav1.ModeEnforce).
 		Selecting(hipaav1.LabelPHI, hipaav1.LabelPHIValue, governed, redirecting).Obj()
 	profile.Spec.Transmission = &hipaav1.TransmissionParameters{Proxy: &hipaav1.ProxyParameters{Capture: hipaav1.CaptureRedirect}}
 	Eventually(func() error { return admin.Create(ctx, profile) }).Should(Succeed())
@@ -58,6 +59,9 @@ var _ = Describe("Two PHI workloads and a database, redirected", Ordered, Contin
 	BeforeAll(func() {
 		letRedirect()
 		t = newTown(redirecting, redirected)
+		headless := service(t.namespace, "records-pods", corev1.ServicePort{Port: 8080})
+		headless.Spec.ClusterIP, headless.Spec.Selector = corev1.ClusterIPNone, t.part("records").service.Spec.Selector
+		Expect(admin.Create(ctx, headless)).To(Succeed())
 		t.start()
 	})
 
@@ -74,8 +78,23 @@ var _ = Describe("Two PHI workloads and a database, redirected", Ordered, Contin
 		Expect(asked).To(BeNumerically(">", 0), seen.String())
 	})
 
-	It("let the database ask for the password, which it asks nobody on loopback for", func() {
-		Expect(t.asks("portal", patient)).To(HaveSuffix("read from 127.0.0.6"))
+	It("let the database ask for the password, which it asks nobody on loopback for", func() { t.asksForThePassword() })
+
+	It("refuse everybody who is not declared, at the application's own port as at the proxy's, and count it", func() {
+		pod := &t.podsOf("records")[0]
+		t.refusesStrangers(pod, at(pod, 8080))
+		t.refusesStrangers(pod, listening(pod, 8080))
+	})
+
+	It("find whom they declare by name, and nobody else", func() {
+		for _, name := range []string{"records", "records-pods:8080", "records." + t.namespace + ".svc.cluster.local"} {
+			Expect(t.asks("portal", "http://"+name+"/patients/7")).To(HavePrefix(record), name)
+		}
+		for _, name := range []string{"db", "kubernetes.default.svc.cluster.local", "hipaa-operator-issuer." + system + ".svc.cluster.local"} {
+			said, err := t.asks("portal", "http://"+name+"/")
+			Expect(err).To(HaveOccurred(), name)
+			Expect(said).To(ContainSubstring("no such host"), name)
+		}
 	})
 
 	It("are called by the addresses of Services and of pods, with the identity proved", func() {
@@ -98,10 +117,7 @@ var _ = Describe("Two PHI workloads and a database, redirected", Ordered, Contin
 	})
 
 	It("reach nobody else, by whatever address", func() {
-		stranger := running(peer(namespace(nil), "stranger"))
-		strange := at(stranger, 8080)
-		_, err := net.DialTimeout("tcp", strange.String(), soon)
-		Expect(err).NotTo(HaveOccurred(), "it listens")
+		strange := lonely()
 		portal, db := &t.podsOf("portal")[0], &t.podsOf("db")[0]
 		for _, address := range []string{strange.String(), "198.51.100.7:443", at(db, 5432).String()} {
 			before := undeclaredCalls(portal)
@@ -115,9 +131,10 @@ var _ = Describe("Two PHI workloads and a database, redirected", Ordered, Contin
 		}
 	})
 
-	It("refuse plaintext at the application's own port, and every port that is not declared, and count it", func() {
+	It("refuse every port that is not declared, and count it", func() {
 		pod := &t.podsOf("records")[0]
-		for port, reason := range map[int]string{8080: "plaintext", 18080: "plaintext", 9999: "undeclared-port", 15006: "undeclared-port", 15001: "undeclared-port"} {
+		for _, port := range []int{9999, 15006, 15001, 53} {
+			const reason = "undeclared-port"
 			before := refusals(pod, reason)
 			_, err := request(net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(port)), "/patients/7", nil)
 			Expect(err).To(HaveOccurred(), "port %d", port)
@@ -170,21 +187,87 @@ var _ = Describe("Two PHI workloads and a database, redirected", Ordered, Contin
 	})
 
 	It("have no other way while a proxy is away, and go on when it is back", func() {
-		portal := &t.podsOf("portal")[0]
+		portal, strange := &t.podsOf("portal")[0], lonely()
 		rules := restarts(portal, control.RulesContainer)
-		kill(processOf("--pod-address=" + portal.Status.PodIP))
+		looks := capturing(record, "/patients/7")
+		kill(processOf("--workload-uid=" + string(t.part("portal").UID)))
+		var answered []string
 		Eventually(func(g Gomega) {
+			if text, err := request(at(portal, 8080).String(), "/busy", nil); err == nil {
+				answered = append(answered, "to plaintext: "+text)
+			}
+			if text, err := t.asks("portal", "http://"+strange.String()+"/patients/7"); err == nil {
+				answered = append(answered, "by a stranger: "+text)
+			}
 			g.Expect(admin.Get(ctx, key(portal.Namespace, portal.Name), portal)).To(Succeed())
 			g.Expect(restarts(portal, control.ProxyContainer)).To(BeEquivalentTo(1))
 			g.Expect(isReady(portal)).To(BeTrue())
 		}).Should(Succeed())
+		Expect(answered).To(BeEmpty())
 		Expect(restarts(portal, control.RulesContainer)).To(Equal(rules), "the rules outlive it")
-		looks := capturing(record, "/patients/7")
 		Eventually(func() (string, error) { return t.asks("portal", patient) }).Should(HavePrefix(record))
 		seen := looks.sees()
 		Expect(seen.Found).To(BeEmpty(), seen.String())
+		Expect(seen.Other).NotTo(HaveKey(strange), seen.String())
+	})
+
+	It("go on where policies are enforced, which let declared callers alone to the application's own ports", func() {
+		enforcePolicies()
+		pod := &t.podsOf("records")[0]
+		isCutOff(running(peer(phiNamespace(redirecting), "stranger")), at(pod, 8080).String())
+		Expect(t.asks("portal", patient)).To(HavePrefix(record))
+		Expect(t.asks("portal", "http://"+at(pod, 8080).String()+"/patients/7")).To(HavePrefix(record))
+	})
+
+	It("go back to names by a rollout, after which nothing is redirected and nothing shown", func() {
+		records := t.part("records")
+		Expect(admin.Get(ctx, key(t.namespace, "records"), records.service)).To(Succeed())
+		records.service.Spec.Ports[0].TargetPort = intstr.FromString("http")
+		Expect(admin.Update(ctx, records.service)).To(Succeed())
+		for _, p := range t.parts {
+			Expect(admin.Get(ctx, key(t.namespace, p.Name), p.PHIWorkload)).To(Succeed())
+			p.Spec.Transmission = nil
+			Expect(admin.Update(ctx, p.PHIWorkload)).To(Succeed())
+		}
+		for _, p := range t.parts {
+			Eventually(func() (hipaav1.CaptureMode, error) {
+				err := admin.Get(ctx, key(t.namespace, p.Name), p.PHIWorkload)
+				if p.Status.Proxy == nil {
+					return "", err
+				}
+				return p.Status.Proxy.Capture, err
+			}).Should(BeEmpty(), p.Name)
+		}
+		Expect(t.asks("portal", patient)).To(HavePrefix(record), "pods that run go on")
+		for _, name := range []string{"records", "db", "portal"} {
+			t.replace(name)
+			looks := capturing(record, password, "SELECT record", "/patients/7")
+			Eventually(func() (string, error) { return t.asks("portal", patient) }).Should(HavePrefix(record), name)
+			seen := looks.sees()
+			Expect(seen.Found).To(BeEmpty(), "%s: %s", name, seen.String())
+			for _, pod := range t.podsOf(name) {
+				Expect(control.HasRules(&pod)).To(BeFalse(), pod.Name)
+			}
+		}
 	})
 })
+
+// lonely is an address where somebody listens whom nobody probes, so that whatever is sent there was sent by
+// who is looked at.
+func lonely() netip.AddrPort {
+	GinkgoHelper()
+	pod := peer(namespace(nil), "stranger")
+	pod.Spec.Containers[0].ReadinessProbe = nil
+	address := at(running(pod), 8080)
+	Eventually(func() error {
+		conn, err := net.DialTimeout("tcp", address.String(), soon)
+		if err != nil {
+			return err
+		}
+		return conn.Close()
+	}).Should(Succeed(), "it listens")
+	return address
+}
 
 // restarts counts those of an init container.
 func restarts(pod *corev1.Pod, name string) int32 {

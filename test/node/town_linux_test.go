@@ -227,7 +227,7 @@ func (t *town) settle() {
 func (t *town) troubles() string {
 	said := ""
 	for _, asked := range [][]string{
-		{"get", "pods", "-o", "wide"}, {"get", "phiworkloads,deployments,replicasets", "-o", "jsonpath={range .items[*]}{.kind}{' '}{.metadata.name}{': '}{.status.proxy}{.status.conditions}{'\n'}{end}"},
+		{"get", "pods", "-o", "wide"}, {"get", "phiworkloads,deployments,replicasets", "-o", "jsonpath={range .items[*]}{.kind}{' '}{.metadata.name}{': '}{.status.proxy}{.status.conditions}{'; '}{end}"},
 		{"get", "events", "--sort-by=.lastTimestamp"},
 	} {
 		answer, err := kubectl(append(asked, "-n", t.namespace)...)
