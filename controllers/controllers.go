@@ -55,7 +55,9 @@ type Dependencies struct {
 	// Proxy tells what pods get that speaks mutual TLS for them, Sealer seals what it is
 	// configured by, and ProxyChanged tells when either is another. Nil where the
 	// operator has none.
-	Proxy        func() (*control.Proxy, error)
+	Proxy func() (*control.Proxy, error)
+	// ProxyImages are those of it that are in order, that of new pods first.
+	ProxyImages  []string
 	Sealer       phiworkload.Sealer
 	ProxyChanged <-chan event.GenericEvent
 	Clock        clock.PassiveClock
@@ -83,7 +85,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, d Dependencies) error {
 		Serving:   d.Serving,
 		Secrets:   d.Secrets,
 		Isolation: d.Isolation,
-		Proxy:     d.Proxy,
+		Proxy:     d.Proxy, ProxyImages: d.ProxyImages,
 	}
 	dialler, answered, err := addProber(ctx, mgr, loader)
 	if err != nil {

@@ -19,9 +19,10 @@ type ProxyStatus struct {
 	// +optional
 	PlaintextUntil *metav1.Time `json:"plaintextUntil,omitempty"`
 
-	// capture is Redirect where the traffic of every pod comes to its proxy by rules, so
-	// that whoever calls the application's own ports reaches it too. Absent means that it
-	// comes by names and ports.
+	// capture is Redirect where the workload asks for it and the traffic of every pod comes
+	// to its proxy by rules, so that whoever calls the application's own ports reaches it
+	// too. As long as it is, pods that are new have rules. Absent means that policies let
+	// callers to the ports of proxies alone.
 	// +optional
 	Capture CaptureMode `json:"capture,omitempty"`
 

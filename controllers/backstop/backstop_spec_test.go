@@ -19,7 +19,9 @@ import (
 	"github.com/hipaa-operator/hipaa-operator/controllers"
 	"github.com/hipaa-operator/hipaa-operator/controllers/controllerstest"
 	"github.com/hipaa-operator/hipaa-operator/internal/backstop"
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
 	"github.com/hipaa-operator/hipaa-operator/internal/control/catalog"
+	"github.com/hipaa-operator/hipaa-operator/internal/injection"
 	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
 )
 
@@ -35,6 +37,39 @@ var _ = Describe("The API server by itself", func() {
 		Expect(apierrors.IsForbidden(err)).To(BeTrue())
 		Expect(attempt(ctx, p.written("bare"))()).To(refusal("lacks 2 required safeguards", "data-classification (", "jurisdiction-tagging ("), "admission has not seen it")
 		Expect(attempt(ctx, p.admitted("whole"))()).To(Succeed())
+	})
+
+	It("admits what sets the rules of a redirected pod, if it is the very container, until names are asked for again", func(ctx context.Context) {
+		p := newPlace(ctx, func(b *phitest.ProfileBuilder) *phitest.ProfileBuilder {
+			return b.With(func(spec *hipaav1.ComplianceProfileSpec) {
+				spec.Transmission = &hipaav1.TransmissionParameters{Proxy: &hipaav1.ProxyParameters{Capture: hipaav1.CaptureRedirect}}
+			})
+		})
+		ask := func(how *hipaav1.WorkloadTransmission) {
+			controllerstest.Update(ctx, cluster, p.workload, func(w *hipaav1.PHIWorkload) { w.Spec.Transmission = how })
+		}
+		ask(&hipaav1.WorkloadTransmission{Capture: hipaav1.CaptureRedirect})
+		s := control.Subject{Profile: &control.Profile{Tagging: control.DefaultTagging()}, Workload: p.workload, World: &control.World{Proxy: phitest.Proxy()}}
+		s.Profile.Transmission.Proxy = &hipaav1.ProxyParameters{Capture: hipaav1.CaptureRedirect}
+		redirected := p.admitted("redirected")
+		redirected.Spec.SecurityContext.RunAsUser = ptr.To[int64](65532)
+		injection.PlanOf(&s).Apply(redirected)
+		Eventually(attempt(ctx, redirected), patience, interval).Should(Succeed())
+		for _, change := range []func(*corev1.Container){
+			func(c *corev1.Container) { c.Image = "registry.example.org/another:1.0.0" },
+			func(c *corev1.Container) { c.Args[1] = "--user=65532" },
+			func(c *corev1.Container) { c.Command = []string{"sh"} },
+			func(c *corev1.Container) { c.Name = "phi-proxy-rulers" },
+			func(c *corev1.Container) {
+				c.SecurityContext.Capabilities.Add = []corev1.Capability{"NET_ADMIN", "SYS_ADMIN"}
+			},
+		} {
+			imitation := redirected.DeepCopy()
+			change(&imitation.Spec.InitContainers[0])
+			Expect(attempt(ctx, imitation)()).To(refusal("pod-hardening (", "a capability other than NET_BIND_SERVICE"))
+		}
+		ask(nil)
+		Eventually(attempt(ctx, redirected), patience, interval).Should(refusal("pod-hardening ("))
 	})
 
 	It("refuses a pod that nobody declares, as the profile says", func(ctx context.Context) {
@@ -218,7 +253,7 @@ var _ = Describe("What the API server goes by", Serial, func() {
 		Expect(time.Now()).To(BeTemporally(">=", end.Time))
 		Expect(attempt(ctx, paused.written("bare"))()).To(refusal("data-classification ("))
 		Expect(attempt(ctx, phitest.Pod("stray").Namespace(paused.name).Obj())()).To(refusal("undeclared-pod ("))
-		operator = cluster.StartOperator(catalog.All(), controllers.Dependencies{})
+		operator = cluster.StartOperator(catalog.All(), controllers.Dependencies{ProxyImages: phitest.ProxyImages()})
 		Eventually(excused.held(ctx), patience, interval).Should(HaveKeyWithValue("api/pod-hardening", "already"))
 	})
 })

@@ -33,7 +33,7 @@ func (r *Reconciler) judge(_ context.Context, s *scope) error {
 // others is what the API server has to know of objects that are no workload's, and of
 // pods that nobody claims.
 func (r *Reconciler) others(s *scope) error {
-	one, from := control.Subject{Namespace: s.namespace, World: &control.World{}}, backstop.Instants{}
+	one, from := control.Subject{Namespace: s.namespace, World: r.world()}, backstop.Instants{}
 	err := r.eachInstant(s, nil, func(at time.Time, ruling engine.Ruling) {
 		r.note(s, &one, from, ruling)
 		answer := engine.AdmitUndeclared(control.Subject{}, ruling)
@@ -48,9 +48,12 @@ func (r *Reconciler) others(s *scope) error {
 	return nil
 }
 
+// world is what the settings of backstops go by beside the workload.
+func (r *Reconciler) world() *control.World { return &control.World{ProxyImages: r.Loader.ProxyImages} }
+
 // workload is what the API server has to know of one.
 func (r *Reconciler) workload(s *scope, w *hipaav1.PHIWorkload) (hipaav1.BackstopWorkload, error) {
-	one := control.Subject{Namespace: s.namespace, Workload: w, World: &control.World{}}
+	one := control.Subject{Namespace: s.namespace, Workload: w, World: r.world()}
 	from := backstop.Instants{}
 	err := r.eachInstant(s, w, func(_ time.Time, ruling engine.Ruling) { r.note(s, &one, from, ruling) })
 	if err != nil || s.parameters.Ungoverned {

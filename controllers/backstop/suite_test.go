@@ -47,7 +47,7 @@ var _ = BeforeSuite(func(ctx context.Context) {
 	By("waiting until the API server goes by the policy")
 	nobodys := controllerstest.Create(ctx, cluster, phitest.Namespace("nobodys").Obj())
 	Eventually(attempt(ctx, phitest.Pod("bare").Namespace(nobodys.Name).Obj()), patience, interval).Should(MatchError(ContainSubstring(backstop.PodPolicy)))
-	operator = cluster.StartOperator(catalog.All(), controllers.Dependencies{})
+	operator = cluster.StartOperator(catalog.All(), controllers.Dependencies{ProxyImages: phitest.ProxyImages()})
 })
 
 // attempt creates a pod by dry run.

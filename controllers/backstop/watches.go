@@ -65,14 +65,22 @@ func labelsOrDeletion() predicate.Predicate {
 }
 
 // claimOrStage lets through what a workload declares, that the operator let it go,
-// and what of it has entered Enforce.
+// what of it has entered Enforce, and whether its pods get rules.
 func claimOrStage() predicate.Predicate {
 	return predicate.Or[client.Object](predicate.GenerationChangedPredicate{}, predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 		was, isWorkload := e.ObjectOld.(*hipaav1.PHIWorkload)
 		is, alsoWorkload := e.ObjectNew.(*hipaav1.PHIWorkload)
-		return isWorkload && alsoWorkload && (was.UID != is.UID || was.Status.Stage != is.Status.Stage ||
+		return isWorkload && alsoWorkload && (was.UID != is.UID || was.Status.Stage != is.Status.Stage || captured(was) != captured(is) ||
 			subject.Released(was) != subject.Released(is) || !maps.Equal(subject.Entered(was), subject.Entered(is)))
 	}})
+}
+
+// captured is how the workload's traffic comes to its proxies by its status.
+func captured(w *hipaav1.PHIWorkload) hipaav1.CaptureMode {
+	if w.Status.Proxy == nil {
+		return ""
+	}
+	return w.Status.Proxy.Capture
 }
 
 // specOrDecision lets through what people change of an exception.

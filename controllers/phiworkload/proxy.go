@@ -142,6 +142,7 @@ func proxyOf(s *scope) *hipaav1.ProxyStatus {
 	if p := s.subject.World.Proxy; p != nil {
 		next.IssuerNamespace = p.IssuerNamespace
 	}
+	next.Capture = s.capture(next.Capture)
 	if len(pods) == 0 {
 		return next
 	}
@@ -152,11 +153,26 @@ func proxyOf(s *scope) *hipaav1.ProxyStatus {
 	slices.Sort(next.ServiceAccounts)
 	next.ServiceAccounts = bound(slices.Compact(next.ServiceAccounts), maxServiceAccounts)
 	next.Plaintext, next.PlaintextUntil = s.plaintext()
-	next.Capture = ""
-	if !slices.ContainsFunc(pods, func(pod *corev1.Pod) bool { return !control.HasRules(pod) }) {
-		next.Capture = hipaav1.CaptureRedirect
-	}
 	return next
+}
+
+// capture says whether policies may let callers to the application's own ports, because
+// each pod has its rules. Pods that are new have them for as long: so it ends with a pass
+// that has closed these ports, and not before.
+func (s *scope) capture(before hipaav1.CaptureMode) hipaav1.CaptureMode {
+	pods := s.subject.World.Pods
+	switch {
+	case slices.ContainsFunc(pods, func(pod *corev1.Pod) bool { return !control.HasRules(pod) }):
+		return ""
+	case s.progress < repaired:
+		return before
+	case injection.CaptureOf(&s.subject) != hipaav1.CaptureRedirect:
+		return ""
+	case len(pods) == 0:
+		return before
+	default:
+		return hipaav1.CaptureRedirect
+	}
 }
 
 // plaintext says whether plaintext reaches the application, now that there are pods. Once

@@ -49,7 +49,9 @@ func TestWhatProxiesGoByStaysOnRecord(t *testing.T) {
 		owned   []engine.Owned
 		sealed  int64
 		without bool
-		want    *hipaav1.ProxyStatus
+		// names says that the workload asks for Redirect no more, failed that the pass came to no end.
+		names, failed bool
+		want          *hipaav1.ProxyStatus
 	}{
 		"nobody asks for proxies":                          {pods: []*corev1.Pod{bare}},
 		"sealed for the first time, before there are pods": {owned: asked, sealed: 1, want: status(1, hipaav1.PlaintextOpen, home)},
@@ -58,6 +60,9 @@ func TestWhatProxiesGoByStaysOnRecord(t *testing.T) {
 		"every pod has its rules":                          {owned: asked, before: before, sealed: 5, pods: []*corev1.Pod{redirected}, want: captured(status(5, hipaav1.PlaintextClosed, home, "api"))},
 		"a pod without rules among them":                   {owned: asked, before: captured(before), sealed: 5, pods: []*corev1.Pod{redirected, proxied}, want: status(5, hipaav1.PlaintextClosed, home, "api")},
 		"all redirected pods gone for a moment":            {owned: asked, before: captured(before), sealed: 4, want: captured(status(4, hipaav1.PlaintextClosed, home, "old"))},
+		"names are asked for again":                        {owned: asked, before: captured(before), sealed: 5, pods: []*corev1.Pod{redirected}, names: true, want: status(5, hipaav1.PlaintextClosed, home, "api")},
+		"names, and no pod to be seen":                     {owned: asked, before: captured(before), sealed: 4, names: true, want: status(4, hipaav1.PlaintextClosed, home, "old")},
+		"names, and nobody could close the ports":          {owned: asked, before: captured(before), sealed: 5, pods: []*corev1.Pod{redirected}, names: true, failed: true, want: captured(status(5, hipaav1.PlaintextClosed, home, "api"))},
 		"all pods gone for a moment":                       {owned: asked, before: before, sealed: 4, want: status(4, hipaav1.PlaintextClosed, home, "old")},
 		"nobody could seal":                                {owned: asked, before: before, pods: []*corev1.Pod{proxied}, want: status(4, hipaav1.PlaintextClosed, home, "api")},
 		"nobody asks any more, while a pod has one":        {before: before, pods: []*corev1.Pod{proxied, bare}, want: status(4, hipaav1.PlaintextOpen, home, "api", "web")},
@@ -73,6 +78,14 @@ func TestWhatProxiesGoByStaysOnRecord(t *testing.T) {
 			s := finished(t)
 			s.workload.Status.Proxy, s.sealed, s.owned = tt.before, tt.sealed, tt.owned
 			s.subject.World.Pods = tt.pods
+			if !tt.names {
+				s.workload.Spec.Transmission = &hipaav1.WorkloadTransmission{Capture: hipaav1.CaptureRedirect}
+			}
+			s.subject.Workload, s.subject.Profile = s.workload, &control.Profile{}
+			s.subject.Profile.Transmission.Proxy = &hipaav1.ProxyParameters{Capture: hipaav1.CaptureRedirect}
+			if tt.failed {
+				s.progress = judged
+			}
 			if !tt.without {
 				s.subject.World.Proxy = phitest.Proxy()
 			}

@@ -2,6 +2,7 @@ package phiworkload_test
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -30,6 +31,8 @@ var (
 	operator *controllerstest.Operator
 	seen     = &memory{}
 	signer   *controllerstest.Signer
+	// unpublished keeps the operator from having roots.
+	unpublished atomic.Bool
 )
 
 var _ = BeforeSuite(func() {
@@ -41,7 +44,12 @@ var _ = BeforeSuite(func() {
 func startOperator() {
 	GinkgoHelper()
 	operator = cluster.StartOperator(catalog.All(), controllers.Dependencies{
-		Witness: seen, Sealer: signer, Proxy: func() (*control.Proxy, error) { return phitest.Proxy(), nil },
+		Witness: seen, Sealer: signer, ProxyImages: phitest.ProxyImages(), Proxy: func() (*control.Proxy, error) {
+			if unpublished.Load() {
+				return nil, errors.New("there are no roots yet")
+			}
+			return phitest.Proxy(), nil
+		},
 	})
 }
 

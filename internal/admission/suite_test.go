@@ -142,7 +142,7 @@ func buildGate() {
 	Expect(informers.IndexField(ctx, &corev1.Pod{}, subject.ByServiceAccount, subject.ServiceAccountOf)).To(Succeed())
 	loader, err := subject.Keeping(ctx, informers, admin)
 	Expect(err).NotTo(HaveOccurred())
-	loader.Proxy = func() (*control.Proxy, error) { return phitest.Proxy(), nil }
+	loader.Proxy, loader.ProxyImages = func() (*control.Proxy, error) { return phitest.Proxy(), nil }, phitest.ProxyImages()
 	go func() {
 		defer GinkgoRecover()
 		Expect(informers.Start(ctx)).To(Succeed())

@@ -129,6 +129,14 @@ func (o *Options) complete() error {
 	return nil
 }
 
+// proxyImages are those of proxies that are in order, that of new pods first.
+func (o *Options) proxyImages() []string {
+	if o.ProxyImage == "" {
+		return nil
+	}
+	return append([]string{o.ProxyImage}, o.ProxyFormerImages...)
+}
+
 // completeProxies fills in and checks what proxies need, where there are any.
 func (o *Options) completeProxies() error {
 	if o.ProxyImage == "" {

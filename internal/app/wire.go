@@ -74,7 +74,7 @@ func wire(ctx context.Context, mgr manager.Manager, o Options) error {
 	if err != nil {
 		return err
 	}
-	loader.Proxy = signing.proxy(o)
+	loader.Proxy, loader.ProxyImages = signing.proxy(o), o.proxyImages()
 	return controllers.Setup(ctx, mgr, signing.shown(controllers.Dependencies{
 		Engine:          judge,
 		Witness:         book,
@@ -86,5 +86,6 @@ func wire(ctx context.Context, mgr manager.Manager, o Options) error {
 		Serving:         serving(o.WebhookCertDir),
 		Clock:           clock.RealClock{},
 		Proxy:           loader.Proxy,
+		ProxyImages:     loader.ProxyImages,
 	}))
 }

@@ -117,14 +117,20 @@ func IsProxyPort(port int32) bool {
 
 // Listeners are where a workload is called that declares a port: by its proxies, and
 // past them as long as its policies let callers there. Where traffic is redirected, who
-// calls the application's port reaches the proxy.
+// calls the application's port reaches the proxy; where that is to end, the port is closed
+// before the first pod comes without rules.
 func Listeners(w *hipaav1.PHIWorkload, port int32) []int32 {
 	switch proxy := w.Status.Proxy; {
 	case proxy == nil, port < 1, port > lastPort:
 		return []int32{port}
-	case proxy.Plaintext == hipaav1.PlaintextClosed && proxy.Capture != hipaav1.CaptureRedirect:
+	case proxy.Plaintext == hipaav1.PlaintextClosed && (proxy.Capture != hipaav1.CaptureRedirect || !AsksRedirect(w)):
 		return []int32{ListenPort(port)}
 	default:
 		return []int32{port, ListenPort(port)}
 	}
+}
+
+// AsksRedirect reports whether a workload asks that rules bring its traffic to its proxies.
+func AsksRedirect(w *hipaav1.PHIWorkload) bool {
+	return w != nil && w.Spec.Transmission != nil && w.Spec.Transmission.Capture == hipaav1.CaptureRedirect
 }

@@ -42,17 +42,20 @@ func TestListenersAreThoseThatPoliciesLeaveOpen(t *testing.T) {
 		give *hipaav1.ProxyStatus
 		port int32
 		want []int32
+		asks hipaav1.CaptureMode
 	}{
-		"a workload without proxies":        {nil, 8080, []int32{8080}},
-		"one whose pods get theirs":         {proxied(hipaav1.PlaintextOpen), 8080, []int32{8080, 18080}},
-		"one whose pods all have theirs":    {proxied(hipaav1.PlaintextClosed), 8080, []int32{18080}},
-		"one whose traffic is redirected":   {&hipaav1.ProxyStatus{Plaintext: hipaav1.PlaintextClosed, Capture: hipaav1.CaptureRedirect}, 8080, []int32{8080, 18080}},
-		"a number that no port has":         {proxied(hipaav1.PlaintextClosed), 70000, []int32{70000}},
-		"a number that a file had for none": {proxied(hipaav1.PlaintextClosed), -1, []int32{-1}},
+		"a workload without proxies":        {give: nil, port: 8080, want: []int32{8080}},
+		"one whose pods get theirs":         {give: proxied(hipaav1.PlaintextOpen), port: 8080, want: []int32{8080, 18080}},
+		"one whose pods all have theirs":    {give: proxied(hipaav1.PlaintextClosed), port: 8080, want: []int32{18080}},
+		"one whose traffic is redirected":   {give: &hipaav1.ProxyStatus{Plaintext: hipaav1.PlaintextClosed, Capture: hipaav1.CaptureRedirect}, port: 8080, want: []int32{8080, 18080}, asks: hipaav1.CaptureRedirect},
+		"one that asks for names again":     {give: &hipaav1.ProxyStatus{Plaintext: hipaav1.PlaintextClosed, Capture: hipaav1.CaptureRedirect}, port: 8080, want: []int32{18080}, asks: hipaav1.CaptureNames},
+		"a number that no port has":         {give: proxied(hipaav1.PlaintextClosed), port: 70000, want: []int32{70000}},
+		"a number that a file had for none": {give: proxied(hipaav1.PlaintextClosed), port: -1, want: []int32{-1}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			w := &hipaav1.PHIWorkload{Status: hipaav1.PHIWorkloadStatus{Proxy: tt.give}}
+			w.Spec.Transmission = &hipaav1.WorkloadTransmission{Capture: tt.asks}
 			if got := Listeners(w, tt.port); !slices.Equal(got, tt.want) {
 				t.Errorf("Listeners(%d) = %v, want %v", tt.port, got, tt.want)
 			}

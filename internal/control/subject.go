@@ -143,6 +143,10 @@ type World struct {
 	// Proxy is what pods get that speaks mutual TLS for them; nil where the operator has
 	// none to give.
 	Proxy *Proxy
+	// ProxyImages are the images of the operator's proxy that are in order, that of new
+	// pods first. They are always known, also where Proxy cannot be given yet; there are
+	// none where the operator has none.
+	ProxyImages []string
 	// Parties are the PHI workloads that flows name, by their names. They are read with
 	// Proxies, live alone.
 	Parties map[types.NamespacedName]Party

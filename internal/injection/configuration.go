@@ -224,7 +224,7 @@ func (b *builder) resolver() *config.Resolver {
 	r := &config.Resolver{Upstreams: written(b.with.NameServers)}
 	if egress := b.workload.Spec.Egress; egress != nil {
 		for i := range egress.To {
-			if name := b.host(apiServer); egress.To[i].KubernetesAPI != nil && b.with.Capture != hipaav1.CaptureRedirect && !slices.Contains(r.Forwarded, name) {
+			if name := b.host(apiServer); egress.To[i].KubernetesAPI != nil && !b.redirected() && !slices.Contains(r.Forwarded, name) {
 				r.Forwarded = append(r.Forwarded, name)
 			}
 		}

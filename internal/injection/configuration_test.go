@@ -324,6 +324,17 @@ func TestConfiguration(t *testing.T) {
 		"pods by their own addresses, where everything is redirected": {
 			give: town{workload: calling, parties: services(byName), capture: hipaav1.CaptureRedirect}, want: []string{inNobody, outDB + " [5432 15432]>15432"},
 		},
+		"pods by their own addresses, as long as one is redirected": {
+			give: town{workload: calling, parties: services(byName), pods: []*corev1.Pod{applied(redirected(), stated().Obj())}}, want: []string{inNobody, outDB + " [5432 15432]>15432"},
+		},
+		"a port that the application has, on the way back to names": {
+			give: town{
+				workload: phitest.Workload("api").Port("http", 8080).From(phitest.FromWorkload("api")).To(phitest.ToWorkload("api")),
+				pods:     []*corev1.Pod{applied(redirected(), stated().Obj())}, parties: map[string]control.Party{"api": {Services: []*corev1.Service{serviceOf("api", port(8080, intstr.FromString("http")))}}},
+			},
+			want:   []string{"in http 18080>8080 HTTP [ehr/sa/api]"},
+			closed: []string{"spec.egress.to[0]: api.ehr.svc.cluster.local is called at 8080, where the application listens itself in the pod: let its Service have another port"},
+		},
 		"itself": {
 			give: town{
 				workload: phitest.Workload("api").Port("http", 8080).From(phitest.FromWorkload("api")).To(phitest.ToWorkload("api")),

@@ -188,8 +188,8 @@ func only(list, want corev1.ResourceList) corev1.ResourceList {
 
 // Running is the plan that a pod was admitted by, as far as time may have changed it
 // since: its image, among those that are in order, its generation, no later than this
-// one, its resources, its roots, and whether its traffic is redirected. That none of it changes while the pod runs is what
-// CheckUpdate is for.
+// one, its resources, its roots, and whether its traffic is redirected. That none of it
+// changes while the pod runs is what CheckUpdate is for.
 func (p Plan) Running(pod *corev1.Pod) Plan {
 	i := indexOf(pod)
 	if i < 0 {
@@ -205,8 +205,9 @@ func (p Plan) Running(pod *corev1.Pod) Plan {
 		p.Generation = n
 	}
 	p.Resources = *c.Resources.DeepCopy()
-	if !control.HasRules(pod) {
-		p.Capture = hipaav1.CaptureNames
+	p.Capture = hipaav1.CaptureNames
+	if control.HasRules(pod) {
+		p.Capture = hipaav1.CaptureRedirect
 	}
 	if roots, pinned := pod.Annotations[AnnotationRoots]; pinned {
 		p.Roots = roots

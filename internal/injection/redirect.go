@@ -22,13 +22,29 @@ const RulesName = control.RulesContainer
 // CaptureOf is how traffic comes to the proxies of the subject's workload: as it asks, if
 // its profile lets it.
 func CaptureOf(s *control.Subject) hipaav1.CaptureMode {
-	if s.Workload == nil || s.Workload.Spec.Transmission == nil || s.Workload.Spec.Transmission.Capture != hipaav1.CaptureRedirect {
+	if !control.AsksRedirect(s.Workload) {
 		return hipaav1.CaptureNames
 	}
 	if p := s.Profile.Transmission.Proxy; p == nil || p.Capture != hipaav1.CaptureRedirect {
 		return hipaav1.CaptureNames
 	}
 	return hipaav1.CaptureRedirect
+}
+
+// captureOfNew is how traffic comes to the proxies of pods that are new. As long as the
+// status says that every pod has its rules, policies let callers to the application's own
+// ports: a pod without rules would be open there, so each gets them until that is over.
+func captureOfNew(s *control.Subject) hipaav1.CaptureMode {
+	if proxy := s.Workload.Status.Proxy; proxy != nil && proxy.Capture == hipaav1.CaptureRedirect {
+		return hipaav1.CaptureRedirect
+	}
+	return CaptureOf(s)
+}
+
+// redirected reports whether a pod may need what only those do whose traffic is
+// redirected.
+func (b *builder) redirected() bool {
+	return b.with.Capture == hipaav1.CaptureRedirect || slices.ContainsFunc(b.with.Pods, control.HasRules)
 }
 
 // redirects reports whether rules bring the pod's traffic to the proxy.
@@ -145,11 +161,31 @@ func (p *Plan) outlaws(at string, c *corev1.Container, user int64) []control.Fin
 	return findings
 }
 
+// Rules are the container that sets the rules in pods of one workload, as others judge it.
+// They hang on nothing that the operator has to wait for: a pod that is in order stays so
+// while it starts.
+type Rules struct{ plan *Plan }
+
+// RulesOf is what sets the rules in the pods of the subject's workload. A pod that is
+// stored was admitted with them, whatever its workload asks for by now.
+func RulesOf(s *control.Subject) Rules {
+	if s.Workload == nil || len(s.World.ProxyImages) == 0 {
+		return Rules{}
+	}
+	images := s.World.ProxyImages
+	stored := s.Pod != nil && s.Pod.ResourceVersion != ""
+	if !stored && captureOfNew(s) != hipaav1.CaptureRedirect {
+		return Rules{}
+	}
+	return Rules{&Plan{UID: string(s.Workload.UID), Image: images[0], Former: images[1:], Capture: hipaav1.CaptureRedirect}}
+}
+
 // Hardened is a pod as others judge it: what sets the rules stands in it without the
-// capability that it needs, if it is the very container that this plan makes. An imitation
+// capability that it needs, if it is the very container that admission makes. An imitation
 // stays as it is.
-func (p *Plan) Hardened(pod *corev1.Pod) *corev1.Pod {
-	if !p.redirects() || len(pod.Spec.InitContainers) == 0 {
+func (r Rules) Hardened(pod *corev1.Pod) *corev1.Pod {
+	p := r.plan
+	if p == nil || len(pod.Spec.InitContainers) == 0 {
 		return pod
 	}
 	want := p.rules()
@@ -168,10 +204,11 @@ func (p *Plan) Hardened(pod *corev1.Pod) *corev1.Pod {
 	return pod
 }
 
-// Rules are what the container says that sets the rules, by each image that is in order,
-// as words between spaces; none where traffic is not redirected.
-func (p *Plan) Rules() []string {
-	if !p.redirects() {
+// Words are what the container says, by each image that is in order, with spaces between;
+// none where traffic is not redirected.
+func (r Rules) Words() []string {
+	p := r.plan
+	if p == nil {
 		return nil
 	}
 	var list []string
@@ -184,7 +221,7 @@ func (p *Plan) Rules() []string {
 // endpoint is how a pod is called by its own address where calls are redirected; nil
 // elsewhere.
 func (b *builder) endpoint(listener int32, ports ...int32) *config.Endpoint {
-	if b.with.Capture != hipaav1.CaptureRedirect {
+	if !b.redirected() {
 		return nil
 	}
 	e := &config.Endpoint{Dial: int(listener)}
@@ -205,7 +242,7 @@ const apiServer = "kubernetes.default"
 
 func (b *builder) apiServerCall(calls map[end]planned, path string) {
 	const https = 443
-	if b.with.Capture == hipaav1.CaptureRedirect {
+	if b.redirected() {
 		host := b.host(apiServer)
 		add(calls, end{host, https}, planned{config.Outbound{
 			Upstream: fmt.Sprintf("%s:%d", host, https), Protocol: config.TCP, Trust: config.Plain,

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
 
@@ -159,7 +160,9 @@ func TestWhateverPortIsCalledTheProxyIsReached(t *testing.T) {
 func TestOnlyTheVeryContainerIsHardened(t *testing.T) {
 	plan := redirected()
 	pod := applied(plan, stated().Obj())
-	hardened := plan.Hardened(pod)
+	s := wantsRedirect()
+	s.World.ProxyImages = []string{"registry.example.org/phi-proxy:2.0.0", plan.Image}
+	hardened := RulesOf(s).Hardened(pod)
 	if s := hardened.Spec.InitContainers[0].SecurityContext; len(s.Capabilities.Add) > 0 || !*s.RunAsNonRoot || *s.RunAsUser == 0 {
 		t.Errorf("it is judged as %v", s)
 	}
@@ -167,12 +170,61 @@ func TestOnlyTheVeryContainerIsHardened(t *testing.T) {
 		t.Error("the pod itself was changed")
 	}
 	pod.Spec.InitContainers[0].Command = []string{"sh"}
-	if s := plan.Hardened(pod).Spec.InitContainers[0].SecurityContext; len(s.Capabilities.Add) == 0 {
+	if s := RulesOf(s).Hardened(pod).Spec.InitContainers[0].SecurityContext; len(s.Capabilities.Add) == 0 {
 		t.Error("an imitation is hardened")
 	}
-	plan.Capture = hipaav1.CaptureNames
-	if len(plan.Rules()) > 0 {
-		t.Error("rules are known where nothing is redirected")
+}
+
+// wantsRedirect is a subject whose workload asks for Redirect under a profile that allows it.
+func wantsRedirect() *control.Subject {
+	w := api().Obj()
+	w.UID = types.UID(redirected().UID)
+	w.Spec.Transmission = &hipaav1.WorkloadTransmission{Capture: hipaav1.CaptureRedirect}
+	s := &control.Subject{Workload: w, Profile: &control.Profile{}, World: &control.World{Proxy: phitest.Proxy(), ProxyImages: phitest.ProxyImages()}}
+	s.Profile.Transmission.Proxy = &hipaav1.ProxyParameters{Capture: hipaav1.CaptureRedirect}
+	return s
+}
+
+// From Redirect back to names: pods that run go on with their rules, new ones get them
+// until the status says that the application's ports are closed, and then none.
+func TestTheWayBackToNames(t *testing.T) {
+	hardens := func(s *control.Subject, pod *corev1.Pod) bool {
+		s.Pod = pod
+		return len(RulesOf(s).Hardened(pod).Spec.InitContainers[0].SecurityContext.Capabilities.Add) == 0
+	}
+	s := wantsRedirect()
+	running := applied(PlanOf(s), stated().Obj())
+	running.ResourceVersion = "7"
+	created := running.DeepCopy()
+	created.ResourceVersion = ""
+
+	s.Workload.Spec.Transmission, s.Workload.Status.Proxy = nil, &hipaav1.ProxyStatus{ConfigurationGeneration: 1, Capture: hipaav1.CaptureRedirect}
+	if !PlanOf(s).redirects() || len(RulesOf(s).Words()) != 1 || !hardens(s, created) {
+		t.Error("a pod is new without rules, while callers are let to its application's ports")
+	}
+	s.Workload.Status.Proxy.Capture, s.Pod = "", nil
+	if PlanOf(s).redirects() || len(RulesOf(s).Words()) != 0 || hardens(s, created) {
+		t.Error("a pod is new with rules, though nothing asks for them")
+	}
+	if !hardens(s, running) {
+		t.Error("a pod that runs with its rules is found unhardened, and would be taken away")
+	}
+	plan := PlanOf(s).Running(running)
+	expectFindings(t, nil, plan.Check(running))
+}
+
+// What sets the rules is told from what imitates it also while the operator waits for its
+// roots: nothing is taken away because the operator has just started.
+func TestRulesWaitForNoRoots(t *testing.T) {
+	s := wantsRedirect()
+	pod := applied(PlanOf(s), stated().Obj())
+	s.World.Proxy, s.World.Missing = nil, map[control.Evidence]string{control.Proxies: "there are no roots yet"}
+	if len(RulesOf(s).Hardened(pod).Spec.InitContainers[0].SecurityContext.Capabilities.Add) > 0 || len(RulesOf(s).Words()) == 0 {
+		t.Error("the operator does not know its own container")
+	}
+	s.World.ProxyImages = nil
+	if len(RulesOf(s).Hardened(pod).Spec.InitContainers[0].SecurityContext.Capabilities.Add) == 0 || len(RulesOf(s).Words()) > 0 {
+		t.Error("an operator without proxies takes a container for its own")
 	}
 }
 

@@ -29,7 +29,7 @@ func ConfigMapOf(workload string) string { return "hipaa-" + workload + "-proxy"
 func PlanOf(s *control.Subject) *Plan {
 	proxy, w := s.World.Proxy, s.Workload
 	plan := &Plan{
-		UID: string(w.UID), Generation: generationFor(w), Ports: w.Spec.Ports, Capture: CaptureOf(s),
+		UID: string(w.UID), Generation: generationFor(w), Ports: w.Spec.Ports, Capture: captureOfNew(s),
 		Image: proxy.Image, Former: proxy.Former, Resources: resourcesOf(s.Profile.Transmission.Proxy), User: proxy.User,
 		Issuer: proxy.Issuer, Audience: enrol.Audience, Roots: proxy.Roots,
 		NameServers: NameServersOf(s), ConfigMap: ConfigMapOf(w.Name),

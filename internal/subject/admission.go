@@ -16,7 +16,7 @@ import (
 // that admission asks for. The profile is the caller's to add. What cannot be
 // read stands in World.Missing.
 func (l *Loader) AtAdmission(ctx context.Context, sc *Scene, w *hipaav1.PHIWorkload, object metav1.Object, needs control.Evidence) control.Subject {
-	world := newWorld(sc)
+	world := l.newWorld(sc)
 	if needs.Has(control.StorageChain) {
 		chain := storageChain{loader: l, world: world}
 		world.note(control.StorageChain, chain.of(ctx, sc.Namespace.Name, object))

@@ -19,7 +19,7 @@ import (
 // the caller's to add. Sources of evidence that cannot be read stand in
 // World.Missing; an error means that not even the pods could be read.
 func (l *Loader) Subject(ctx context.Context, sc *Scene, w *hipaav1.PHIWorkload, needs control.Evidence) (control.Subject, error) {
-	world := newWorld(sc)
+	world := l.newWorld(sc)
 	subject := control.Subject{Namespace: sc.Namespace, Workload: w, World: world.World}
 	if err := l.pods(ctx, world, w); err != nil {
 		return subject, err

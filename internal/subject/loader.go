@@ -49,6 +49,8 @@ type Loader struct {
 	// operator has it and cannot give it yet, a sentence says why. Nil where the operator
 	// has none.
 	Proxy func() (*control.Proxy, error)
+	// ProxyImages are those of it that are in order, that of new pods first.
+	ProxyImages []string
 	// Egress tells how phi-egress stands; without it that is not known. Only live judgement
 	// asks.
 	Egress func() *control.Egress

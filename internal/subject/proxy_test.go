@@ -43,7 +43,7 @@ func TestWhatProxiesNeedIsRead(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			read := reader(t, objects...)
-			l := &subject.Loader{Cache: read, Live: read, Proxy: tt.proxy}
+			l := &subject.Loader{Cache: read, Live: read, Proxy: tt.proxy, ProxyImages: phitest.ProxyImages()}
 			sc, err := l.Scene(t.Context(), "ehr")
 			if err != nil {
 				t.Fatal(err)
@@ -57,6 +57,9 @@ func TestWhatProxiesNeedIsRead(t *testing.T) {
 				var got []netip.AddrPort
 				if s.World.Proxy != nil {
 					got = s.World.Proxy.NameServers
+				}
+				if diff := cmp.Diff(phitest.ProxyImages(), s.World.ProxyImages); diff != "" {
+					t.Errorf("%s: images, which nothing has to be read for (-want +got):\n%s", when, diff)
 				}
 				if diff := cmp.Diff(tt.servers, got, cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b })); diff != "" || s.World.Missing[control.Proxies] != tt.missing {
 					t.Errorf("%s: missing %q, name servers (-want +got):\n%s", when, s.World.Missing[control.Proxies], diff)

@@ -16,7 +16,7 @@ type world struct {
 	*control.World
 }
 
-func newWorld(sc *Scene) *world {
+func (l *Loader) newWorld(sc *Scene) *world {
 	w := &world{World: &control.World{
 		Claims:       map[string]*corev1.PersistentVolumeClaim{},
 		Origins:      map[control.DataSource]*corev1.PersistentVolumeClaim{},
@@ -32,6 +32,7 @@ func newWorld(sc *Scene) *world {
 		Agents:       map[string][]*corev1.Pod{},
 		Vendors:      map[string]*hipaav1.Vendor{},
 		Missing:      map[control.Evidence]string{},
+		ProxyImages:  l.ProxyImages,
 	}}
 	for _, workload := range sc.Workloads {
 		w.Workloads[client.ObjectKeyFromObject(workload)] = workload

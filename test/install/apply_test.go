@@ -135,7 +135,7 @@ func TestProfilesAndSamplesAreAccepted(t *testing.T) {
 			t.Errorf("%s: the API server warns:\n%s", file, out)
 		}
 	}
-	samples := build(t, "samples")
+	samples := slices.Concat(build(t, "samples"), build(t, "samples/people"), build(t, "samples/redirect"))
 	if out := c.apply(t, samples, "--server-side", "--validate=strict"); strings.Contains(out, "Warning") {
 		t.Errorf("the API server warns of the samples:\n%s", out)
 	}
@@ -143,7 +143,11 @@ func TestProfilesAndSamplesAreAccepted(t *testing.T) {
 	if err := c.List(t.Context(), workloads, client.InNamespace("ehr")); err != nil {
 		t.Fatalf("listing the sample workloads: %v", err)
 	}
-	if want := len(all[*hipaav1.PHIWorkload](t, "samples")); len(workloads.Items) != want || want == 0 {
+	want := 0
+	for _, folder := range []string{"samples", "samples/people", "samples/redirect"} {
+		want += len(all[*hipaav1.PHIWorkload](t, folder))
+	}
+	if len(workloads.Items) != want || want == 0 {
 		t.Errorf("%d sample workloads are there, want %d", len(workloads.Items), want)
 	}
 }

@@ -28,15 +28,18 @@ type judge struct {
 	ruling engine.Ruling
 }
 
-func newJudge(t *testing.T) *judge {
+func newJudge(t *testing.T) *judge { return newJudgeOf(t, "samples") }
+
+// newJudgeOf judges the objects of these folders of config/ as one cluster.
+func newJudgeOf(t *testing.T, folders ...string) *judge {
 	t.Helper()
 	objects := []client.Object{
 		&corev1.Service{
 			ObjectMeta: metav1.ObjectMeta{Namespace: metav1.NamespaceSystem, Name: "kube-dns"},
-			Spec:       corev1.ServiceSpec{Selector: map[string]string{"k8s-app": "kube-dns"}, Ports: []corev1.ServicePort{{Port: 53}}},
+			Spec:       corev1.ServiceSpec{ClusterIPs: []string{"10.96.0.10"}, Selector: map[string]string{"k8s-app": "kube-dns"}, Ports: []corev1.ServicePort{{Port: 53}}},
 		},
 	}
-	for _, folder := range []string{"samples", "profiles"} {
+	for _, folder := range append(folders, "profiles") {
 		for _, object := range all[runtime.Object](t, folder) {
 			o, ok := object.(client.Object)
 			if !ok {
@@ -45,8 +48,10 @@ func newJudge(t *testing.T) *judge {
 			objects = append(objects, o)
 		}
 	}
-	for _, claim := range claims(t) {
-		objects = append(objects, claim)
+	for _, folder := range folders {
+		for _, claim := range claimsOf(t, folder) {
+			objects = append(objects, claim)
+		}
 	}
 	cluster := fake.NewClientBuilder().WithScheme(scheme(t)).WithObjects(objects...).
 		WithIndex(&corev1.Pod{}, subject.ByServiceAccount, subject.ServiceAccountOf).Build()
@@ -70,11 +75,13 @@ func newJudge(t *testing.T) *judge {
 	return j
 }
 
-// claims are what a StatefulSet's controller makes for its first pod.
-func claims(t *testing.T) []*corev1.PersistentVolumeClaim {
+func claims(t *testing.T) []*corev1.PersistentVolumeClaim { return claimsOf(t, "samples") }
+
+// claimsOf are what a StatefulSet's controller makes for its first pod.
+func claimsOf(t *testing.T, folder string) []*corev1.PersistentVolumeClaim {
 	t.Helper()
 	var made []*corev1.PersistentVolumeClaim
-	for _, set := range all[*appsv1.StatefulSet](t, "samples") {
+	for _, set := range all[*appsv1.StatefulSet](t, folder) {
 		for _, template := range set.Spec.VolumeClaimTemplates {
 			claim := template.DeepCopy()
 			claim.Name, claim.Namespace = template.Name+"-"+set.Name+"-0", set.Namespace
@@ -84,17 +91,19 @@ func claims(t *testing.T) []*corev1.PersistentVolumeClaim {
 	return made
 }
 
-// pods are the first pods of the sample's controllers.
-func pods(t *testing.T) map[string]*corev1.Pod {
+func pods(t *testing.T) map[string]*corev1.Pod { return podsOf(t, "samples") }
+
+// podsOf are the first pods of a sample's controllers.
+func podsOf(t *testing.T, folder string) map[string]*corev1.Pod {
 	t.Helper()
 	made := map[string]*corev1.Pod{}
-	for name, template := range podTemplates(t, "samples") {
+	for name, template := range podTemplates(t, folder) {
 		made[name] = &corev1.Pod{
 			ObjectMeta: metav1.ObjectMeta{Namespace: sampleNamespace, GenerateName: "pod-", Labels: template.Labels},
 			Spec:       *template.Spec.DeepCopy(),
 		}
 	}
-	for _, set := range all[*appsv1.StatefulSet](t, "samples") {
+	for _, set := range all[*appsv1.StatefulSet](t, folder) {
 		pod := made["StatefulSet "+set.Name]
 		pod.Name = set.Name + "-0"
 		for _, template := range set.Spec.VolumeClaimTemplates {

@@ -2,13 +2,10 @@ package node_test
 
 import (
 	"bytes"
-	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
-	"net/http"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -25,7 +22,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/hipaa-operator/hipaa-operator/internal/control"
-	"github.com/hipaa-operator/hipaa-operator/internal/pki"
 )
 
 const (
@@ -113,18 +109,7 @@ var _ = Describe("Two PHI workloads and a database, behind proxies", Ordered, Co
 		Expect(asked).To(BeNumerically(">", 0), seen.String())
 	})
 
-	It("let the database ask for the password, which it asks nobody on loopback for", func() {
-		Expect(t.asks("portal", patient)).To(HaveSuffix("read from 127.0.0.6"))
-		Expect(kubectl("exec", "-n", t.namespace, "deployment/db", "-c", "app", "--",
-			"psql", "-h", "127.0.0.1", "-U", "records", "-tAc", "SELECT record FROM patients")).To(ContainSubstring(record))
-		try := func(settings string) (string, error) {
-			return kubectl("exec", "-n", t.namespace, "deployment/records", "-c", "app", "--", "/records", "-try", "-database", settings)
-		}
-		Expect(try("")).To(BeEmpty())
-		said, err := try("password=guessed")
-		Expect(err).To(HaveOccurred())
-		Expect(said).To(ContainSubstring("password authentication failed"))
-	})
+	It("let the database ask for the password, which it asks nobody on loopback for", func() { t.asksForThePassword() })
 
 	It("have their probes asked by way of the proxy, and no container restarted", func() {
 		for _, name := range []string{"records", "portal", "db"} {
@@ -144,50 +129,9 @@ var _ = Describe("Two PHI workloads and a database, behind proxies", Ordered, Co
 		Expect(ask("/http/8080/patients/7")).NotTo(Succeed(), "what no probe asks is not answered")
 	})
 
-	It("refuse everybody who is not declared, and counts it", func() {
+	It("refuse everybody who is not declared, and count it", func() {
 		pod := &t.podsOf("records")[0]
-		at := listening(pod, 8080)
-		get := func(transport *http.Transport, scheme string) error {
-			transport.DisableKeepAlives = true
-			defer transport.CloseIdleConnections()
-			response, err := (&http.Client{Timeout: 10 * time.Second, Transport: transport}).Get(scheme + "://" + at.String() + "/patients/7")
-			if err != nil {
-				return err
-			}
-			defer response.Body.Close()
-			text, err := io.ReadAll(response.Body)
-			if response.StatusCode != http.StatusOK {
-				return errors.Join(err, refusal(response.Status+" "+string(text)))
-			}
-			return err
-		}
-		as := func(name string, at time.Time) *http.Transport {
-			config := &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS13}
-			if name != "" {
-				config.Certificates = []tls.Certificate{tlsOf(certificateUnder(root(), idOf(t.namespace, name), at))}
-			}
-			return &http.Transport{TLSClientConfig: config}
-		}
-		now := time.Now()
-		foreign := as("portal", now)
-		other, err := pki.NewRoot(trustDomain, now, time.Hour)
-		Expect(err).NotTo(HaveOccurred())
-		foreign.TLSClientConfig.Certificates = []tls.Certificate{tlsOf(certificateUnder(other, idOf(t.namespace, "portal"), now))}
-		Expect(get(as("portal", now), "https")).To(Succeed(), "who is declared gets in by the same means")
-		for reason, stranger := range map[string]struct {
-			transport *http.Transport
-			scheme    string
-		}{
-			"plaintext":   {&http.Transport{}, "http"},
-			"handshake":   {as("", now), "https"},
-			"untrusted":   {foreign, "https"},
-			"not-allowed": {as("db", now), "https"},
-			"expired":     {as("portal", now.Add(-2*pki.DefaultPlan().Leaf)), "https"},
-		} {
-			before := refusals(pod, reason)
-			Expect(get(stranger.transport, stranger.scheme)).NotTo(Succeed(), reason)
-			Eventually(func() float64 { return refusals(pod, reason) }).Should(Equal(before+1), reason)
-		}
+		t.refusesStrangers(pod, listening(pod, 8080))
 	})
 
 	It("let a Job end when its work is done", func() {

@@ -60,8 +60,9 @@ type town struct {
 	parts     []*part
 }
 
-// newTown declares portal > records > db, and a report that runs once and asks records.
-func newTown(profile string) *town {
+// newTown declares portal > records > db, and a report that runs once and asks records. Changes
+// come before anything is created.
+func newTown(profile string, changes ...func(*town)) *town {
 	GinkgoHelper()
 	t := foundTown(func() string { return phiNamespace(profile) })
 	t.add(1, postgres(t.namespace, "db", "records"), 5432, 5432, phitest.FromWorkload("records"))
@@ -71,6 +72,9 @@ func newTown(profile string) *town {
 	t.calls("records", "db")
 	t.calls("portal", "records")
 	t.calls("report", "records")
+	for _, change := range changes {
+		change(t)
+	}
 	t.declare()
 	return t
 }
@@ -219,15 +223,24 @@ func (t *town) settle() {
 	}
 }
 
-// troubles is what pods and their proxies say, for who has to find out.
+// troubles is what pods and their proxies say, and what others say of them, for who has to find out.
 func (t *town) troubles() string {
-	pods, _ := kubectl("get", "pods", "-n", t.namespace)
 	said := ""
+	for _, asked := range [][]string{
+		{"get", "pods", "-o", "wide"}, {"get", "phiworkloads,deployments,replicasets", "-o", "jsonpath={range .items[*]}{.kind}{' '}{.metadata.name}{': '}{.status.proxy}{.status.conditions}{'; '}{end}"},
+		{"get", "events", "--sort-by=.lastTimestamp"},
+	} {
+		answer, err := kubectl(append(asked, "-n", t.namespace)...)
+		said += answer
+		if err != nil {
+			said += err.Error() + "\n"
+		}
+	}
 	for _, p := range t.parts {
 		logs, _ := kubectl("logs", "-n", t.namespace, "-l", "app="+p.Name, "--all-containers", "--tail=5", "--prefix")
 		said += logs
 	}
-	return pods + said
+	return said
 }
 
 func (p *part) deployment() *appsv1.Deployment {

@@ -126,7 +126,7 @@ func checkProxied(s *control.Subject) []control.Finding {
 
 // refusedCapture says that a workload asks for what its profile does not let it have.
 func refusedCapture(s *control.Subject) []control.Finding {
-	if t := s.Workload.Spec.Transmission; t == nil || t.Capture != hipaav1.CaptureRedirect || injection.CaptureOf(s) == hipaav1.CaptureRedirect {
+	if !control.AsksRedirect(s.Workload) || injection.CaptureOf(s) == hipaav1.CaptureRedirect {
 		return nil
 	}
 	return []control.Finding{control.Failed("", "belongs to a PHIWorkload that asks for spec.transmission.capture: Redirect, which its profile does not allow").

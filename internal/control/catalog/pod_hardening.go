@@ -4,7 +4,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/utils/ptr"
 
-	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/control"
 	"github.com/hipaa-operator/hipaa-operator/internal/hipaa"
 	"github.com/hipaa-operator/hipaa-operator/internal/injection"
@@ -109,11 +108,7 @@ func checkHardening(s control.Subject) []control.Finding {
 		findings = append(findings, control.Failed("spec.shareProcessNamespace", "is true").
 			But("remove it: containers that share processes read each other's memory and files"))
 	}
-	pod := s.Pod
-	if injection.CaptureOf(&s) == hipaav1.CaptureRedirect && s.World.Proxy != nil {
-		pod = injection.PlanOf(&s).Hardened(pod)
-	}
-	findings = append(findings, restricted.findings(pod)...)
+	findings = append(findings, restricted.findings(injection.RulesOf(&s).Hardened(s.Pod))...)
 	if len(findings) > 0 {
 		return findings
 	}

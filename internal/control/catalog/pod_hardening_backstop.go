@@ -1,7 +1,6 @@
 package catalog
 
 import (
-	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/control"
 	"github.com/hipaa-operator/hipaa-operator/internal/injection"
 )
@@ -14,12 +13,7 @@ const bound = "variables.containers.filter(c, !(c.name == '" + injection.RulesNa
 	"!has(c.lifecycle) && c.?volumeMounts.orValue([]).size() <= 1 && c.?securityContext.?capabilities.?add.orValue([]) == ['NET_ADMIN']))"
 
 // redirectRules are what Settings hold.
-func redirectRules(s control.Subject) []string {
-	if injection.CaptureOf(&s) != hipaav1.CaptureRedirect || s.World.Proxy == nil {
-		return nil
-	}
-	return injection.PlanOf(&s).Rules()
-}
+func redirectRules(s control.Subject) []string { return injection.RulesOf(&s).Words() }
 
 // hardeningBackstop is Pod Security restricted in CEL, in the newest version that
 // this release knows, and processes shared between containers. Of the pod itself

@@ -195,7 +195,7 @@ func around(workload *hipaav1.PHIWorkload, profile *hipaav1.ComplianceProfile) c
 	world.ClusterRoles = map[string]*rbacv1.ClusterRole{"cluster-admin": phitest.ClusterAdmin()}
 	world.ClusterBindings = []*rbacv1.ClusterRoleBinding{phitest.ClusterBinding("cluster-admin", "cluster-admin", phitest.GroupSubject("system:masters"))}
 	world.ConfigMaps = map[string]*corev1.ConfigMap{}
-	world.Proxy = phitest.Proxy()
+	world.Proxy, world.ProxyImages = phitest.Proxy(), phitest.ProxyImages()
 	world.Vendors = map[string]*hipaav1.Vendor{"eprescribe": phitest.Vendor("eprescribe").Obj()}
 	world.Egress = &control.Egress{Ready: 2, Exits: map[control.Exit]bool{
 		{From: world.Proxy.Identity(workload.Namespace, workload.Name), Host: "api.eprescribe.example", Port: 443}: true,

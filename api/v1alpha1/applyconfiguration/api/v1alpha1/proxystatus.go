@@ -20,9 +20,10 @@ type ProxyStatusApplyConfiguration struct {
 	Plaintext *apiv1alpha1.PlaintextAccess `json:"plaintext,omitempty"`
 	// plaintextUntil is when plaintext that settles is closed.
 	PlaintextUntil *v1.Time `json:"plaintextUntil,omitempty"`
-	// capture is Redirect where the traffic of every pod comes to its proxy by rules, so
-	// that whoever calls the application's own ports reaches it too. Absent means that it
-	// comes by names and ports.
+	// capture is Redirect where the workload asks for it and the traffic of every pod comes
+	// to its proxy by rules, so that whoever calls the application's own ports reaches it
+	// too. As long as it is, pods that are new have rules. Absent means that policies let
+	// callers to the ports of proxies alone.
 	Capture *apiv1alpha1.CaptureMode `json:"capture,omitempty"`
 	// serviceAccounts are those that the workload's pods run under, sorted; while there
 	// are no pods, those of the last ones. What the proxies of others take for this
