@@ -37,6 +37,8 @@ type Sealer interface {
 
 // Reconciler keeps what phi-egress goes by; there is one.
 type Reconciler struct {
+	// Engine resolves the profiles of workloads.
+	Engine *engine.Engine
 	// Loader reads evidence.
 	Loader *subject.Loader
 	// Owned reads what the operator owns, from a cache.
@@ -93,7 +95,7 @@ func (r *Reconciler) repair(ctx context.Context, s *scope) error {
 	var err error
 	s.drift, err = r.Corrector.Correct(ctx, repair.Order{
 		Namespace: s.service.Namespace,
-		Owned:     []engine.Owned{{Object: s.sealed, Enforce: true}, {Object: gate.Policy(s.configuration), Enforce: true}},
+		Owned:     []engine.Owned{{Object: s.sealed, Enforce: true}, {Object: gate.Policy(s.world, s.configuration), Enforce: true}},
 	})
 	if err != nil {
 		return fmt.Errorf("repairing what phi-egress goes by: %w", err)

@@ -33,6 +33,7 @@ func (r *Reconciler) SetupWithManager(_ context.Context, mgr ctrl.Manager) error
 	b := ctrl.NewControllerManagedBy(mgr).Named("egress").
 		Watches(&hipaav1.Vendor{}, one, builder.WithPredicates(vendorMatters())).
 		Watches(&hipaav1.PHIWorkload{}, one, builder.WithPredicates(workloadMatters())).
+		Watches(&hipaav1.ComplianceProfile{}, one, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&corev1.Namespace{}, one, builder.WithPredicates(predicate.LabelChangedPredicate{}, onlyPHI())).
 		Watches(&corev1.Node{}, one, builder.WithPredicates(nodeMatters())).
 		Watches(&corev1.Service{}, one, builder.WithPredicates(named(control.EgressName, "kube-dns"), changed)).
@@ -87,7 +88,7 @@ func onlyPHI() predicate.Predicate {
 	return predicate.Funcs{
 		CreateFunc:  func(e event.CreateEvent) bool { return phi(e.Object) },
 		DeleteFunc:  func(e event.DeleteEvent) bool { return phi(e.Object) },
-		UpdateFunc:  func(e event.UpdateEvent) bool { return phi(e.ObjectOld) != phi(e.ObjectNew) },
+		UpdateFunc:  func(e event.UpdateEvent) bool { return phi(e.ObjectOld) || phi(e.ObjectNew) },
 		GenericFunc: func(event.GenericEvent) bool { return false },
 	}
 }

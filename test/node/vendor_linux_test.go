@@ -168,7 +168,7 @@ func (s *surgery) asking(part string) *tls.Conn {
 	dialer := &tls.Dialer{Config: config}
 	conn, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort(pods[0].Status.PodIP, fmt.Sprint(control.EgressPort)))
 	Expect(err).NotTo(HaveOccurred())
-	DeferCleanup(conn.Close)
+	DeferCleanup(func() { _ = conn.Close() }) // who has been cut cannot say good-bye
 	secured, is := conn.(*tls.Conn)
 	Expect(is).To(BeTrue())
 	Expect(secured.SetDeadline(time.Now().Add(20 * time.Second))).To(Succeed())
