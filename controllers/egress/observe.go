@@ -108,7 +108,7 @@ func (r *Reconciler) profiles(ctx context.Context, w *gate.World, phi map[string
 	return nil
 }
 
-// pods counts those that take calls.
+// pods reads those of phi-egress.
 func (r *Reconciler) pods(ctx context.Context, s *scope) error {
 	var pods corev1.PodList
 	err := r.Loader.Cache.List(ctx, &pods, client.InNamespace(s.service.Namespace), client.MatchingLabels(control.EgressLabels()), client.UnsafeDisableDeepCopy)
@@ -116,9 +116,7 @@ func (r *Reconciler) pods(ctx context.Context, s *scope) error {
 		return fmt.Errorf("listing the pods of phi-egress: %w", err)
 	}
 	for i := range pods.Items {
-		if control.IsReady(&pods.Items[i]) {
-			s.ready++
-		}
+		s.pods = append(s.pods, &pods.Items[i])
 	}
 	return nil
 }
