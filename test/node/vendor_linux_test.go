@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/tls"
 	"encoding/json"
 	"fmt"
@@ -9,7 +10,10 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -65,7 +69,7 @@ func amend(vendor string, change any) {
 	Expect(admin.Patch(ctx, v, client.RawPatch(types.MergePatchType, text))).To(Succeed())
 }
 
-// town with vendors: a clinic that calls them, and a lab that does not say so.
+// surgery is a town with vendors: a clinic that calls them, and a lab that does not say so.
 type surgery struct {
 	*town
 	authority *proxytest.Authority
@@ -107,7 +111,7 @@ func (s *surgery) open() {
 	s.start()
 }
 
-// calls lets the application of a part ask a vendor once, with flags.
+// sends lets the application of a part ask a vendor once, with flags.
 func (s *surgery) sends(part, address string, flags ...string) (string, error) {
 	args := append([]string{"exec", "-n", s.namespace, "deployment/" + part, "-c", "app", "--", "/records", "-get", address, "-within", "10s"}, flags...)
 	said, err := kubectl(args...)
@@ -429,7 +433,7 @@ var _ = Describe("Calls to vendors", Ordered, ContinueOnFailure, func() {
 			_, err := call()
 			return err
 		}).WithTimeout(promised).Should(HaveOccurred())
-		GinkgoWriter.Printf("closed %s after the decision\n", time.Since(decided))
+		AddReportEntry("closed after the decision of the second", time.Since(decided).String(), ReportEntryVisibilityAlways)
 		Expect(time.Since(decided)).To(BeNumerically("<", promised))
 		Eventually(callsOpen(closing)).Should(Equal("False " + hipaav1.ReasonClosedByPeople))
 
@@ -449,19 +453,56 @@ var _ = Describe("Calls to vendors", Ordered, ContinueOnFailure, func() {
 	})
 
 	It("end with an agreement that is taken away", func() {
-		call := func() (string, error) { return s.sends("clinic", "https://"+hostOf(closing)+"/") }
-		Eventually(call).WithTimeout(promised).Should(Equal("received"))
+		Eventually(func() (string, error) { return s.fetches("clinic", closing) }).WithTimeout(promised).Should(Equal("received"))
 		stream := s.streams(closing, vendor)
 		amend(closing, map[string]any{"agreement": nil})
 		Eventually(stream).WithTimeout(promised).Should(Receive(HaveOccurred()))
 		Eventually(func() (string, error) { return s.said("clinic", "business-associate-agreement") }).Should(HavePrefix("Fail"))
 	})
 
+	It("stay closed where what phi-egress went by before is put back while the operator is down, and its pods start anew", func() {
+		amend(closing, map[string]any{"agreement": signedVendor(closing, far).Spec.Agreement})
+		Eventually(func() (string, error) { return s.fetches("clinic", closing) }).WithTimeout(promised).Should(Equal("received"))
+		var open, closed corev1.ConfigMap
+		Expect(admin.Get(ctx, key(system, control.EgressName), &open)).To(Succeed())
+		amend(closing, map[string]any{"agreement": nil})
+		Eventually(func(g Gomega) {
+			g.Expect(admin.Get(ctx, key(system, control.EgressName), &closed)).To(Succeed())
+			for _, pod := range gatePods() {
+				g.Expect(pod.Annotations[control.EgressMinimum]).To(And(Equal(fmt.Sprintf("%.0f", gateGeneration())), Not(BeEmpty())))
+			}
+			g.Expect(closed.Data).NotTo(Equal(open.Data))
+		}).Should(Succeed())
+		replicas("manager", 0)
+		DeferCleanup(replicas, "manager", int32(2))
+		closed.Data = open.Data
+		Expect(admin.Update(ctx, &closed)).To(Succeed())
+		pods := gatePods()
+		Expect(pods).To(HaveLen(2))
+		for _, pod := range pods {
+			end(&pod)
+			Eventually(func() (string, error) {
+				return request(net.JoinHostPort(pod.Status.PodIP, fmt.Sprint(adminPort)), "/metrics", nil)
+			}).Should(ContainSubstring(`phi_proxy_configuration_refusals_total{reason="older"}`))
+		}
+		leaving := capturingAt(uplink)
+		_, err := s.fetches("clinic", closing)
+		Expect(err).To(HaveOccurred())
+		seen := leaving.sees()
+		Expect(seen.To).To(BeEmpty(), seen.String())
+
+		By("letting the operator put right what was put back")
+		replicas("manager", 2)
+		Eventually(func() (string, error) { return s.fetches("clinic", lasting) }).WithTimeout(promised).Should(Equal("received"))
+		_, err = s.fetches("clinic", closing)
+		Expect(err).To(HaveOccurred())
+	})
+
 	It("end at the agreement's end where that was chosen, also while the operator is down, and go on where care depends on them", func() {
 		care := signedVendor(lasting, far).Spec
 		// Long enough for phi-egress to hear of it, which has to be told before the operator goes.
-		end := time.Now().Add(45 * time.Second).Truncate(time.Second)
-		expires := map[string]any{"expires": end.UTC().Format(time.RFC3339)}
+		ends := time.Now().Add(45 * time.Second).Truncate(time.Second)
+		expires := map[string]any{"expires": ends.UTC().Format(time.RFC3339)}
 		refused := client.RawPatch(types.MergePatchType, []byte(`{"spec":{"onEnd":"Close"}}`))
 		Expect(care.Continuity).To(BeEmpty(), "which means PatientCare")
 		Expect(admin.Patch(ctx, &hipaav1.Vendor{ObjectMeta: metav1.ObjectMeta{Name: lasting}}, refused)).To(MatchError(ContainSubstring("closed by people alone")))
@@ -476,10 +517,10 @@ var _ = Describe("Calls to vendors", Ordered, ContinueOnFailure, func() {
 		cut, goesOn := s.streams(ending, vendor), s.streams(lasting, vendor)
 		replicas("manager", 0)
 		DeferCleanup(replicas, "manager", int32(2))
-		Expect(time.Now()).To(BeTemporally("<", end), "the end is still to come")
-		Consistently(cut).WithTimeout(time.Until(end)).ShouldNot(Receive())
+		Expect(time.Now()).To(BeTemporally("<", ends), "the end is still to come")
+		Consistently(cut).WithTimeout(time.Until(ends)).ShouldNot(Receive())
 		Eventually(cut).WithTimeout(promised).Should(Receive(HaveOccurred()))
-		Expect(time.Now()).To(BeTemporally(">=", end))
+		Expect(time.Now()).To(BeTemporally(">=", ends))
 		_, err := s.fetches("clinic", ending)
 		Expect(err).To(HaveOccurred())
 		Expect(s.fetches("clinic", lasting)).To(Equal("received"))
@@ -497,6 +538,26 @@ var _ = Describe("Calls to vendors", Ordered, ContinueOnFailure, func() {
 		Eventually(func() (string, error) { return s.sends("clinic", "https://"+hostOf(ending)+"/") }).WithTimeout(promised).Should(Equal("received"))
 	})
 })
+
+// end kills what runs of phi-egress in a pod, which its kubelet starts anew there.
+func end(pod *corev1.Pod) {
+	GinkgoHelper()
+	killed := 0
+	processes, err := filepath.Glob("/proc/[0-9]*")
+	Expect(err).NotTo(HaveOccurred())
+	for _, process := range processes {
+		group, _ := os.ReadFile(filepath.Join(process, "cgroup")) // of one that has ended there is none
+		command, _ := os.ReadFile(filepath.Join(process, "cmdline"))
+		if !bytes.Contains(group, []byte(pod.UID)) || !bytes.Contains(command, []byte("--workload-uid=")) {
+			continue
+		}
+		id, err := strconv.Atoi(filepath.Base(process))
+		Expect(err).NotTo(HaveOccurred())
+		Expect(syscall.Kill(id, syscall.SIGKILL)).To(Succeed())
+		killed++
+	}
+	Expect(killed).To(Equal(1), "%s", pod.Name)
+}
 
 // gateGeneration is that of what phi-egress is to go by.
 func gateGeneration() float64 {
