@@ -106,7 +106,8 @@ func opened(t *testing.T, p *networkingv1.NetworkPolicy) []string {
 		if len(rule.To) != 1 || len(rule.Ports) != 2 || *rule.Ports[0].Protocol != "UDP" || *rule.Ports[1].Protocol != "TCP" || *rule.Ports[0].Port != *rule.Ports[1].Port {
 			t.Fatalf("a rule is %+v", rule)
 		}
-		line, to := "", rule.To[0]
+		var line string
+		to := rule.To[0]
 		if to.IPBlock != nil {
 			line = to.IPBlock.CIDR
 		} else {

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log"
 	"net"
 	"net/http"
 	"net/netip"
@@ -123,7 +122,7 @@ func (o *outside) serve(address string, authority *proxytest.Authority, names ..
 	p := &party{}
 	l := &counted{o.listen(net.JoinHostPort(address, "443")), p}
 	server := &http.Server{
-		Handler: p, ReadHeaderTimeout: time.Minute, ErrorLog: log.New(GinkgoWriter, "vendor: ", 0),
+		Handler: p, ReadHeaderTimeout: time.Minute,
 		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{*authority.Issue(GinkgoTB(), template)}},
 	}
 	done := make(chan error, 1)

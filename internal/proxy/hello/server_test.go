@@ -41,7 +41,9 @@ func answers(t *testing.T, c *tls.Config, words []byte) net.Conn {
 func TestWhatAServerAgreesTo(t *testing.T) {
 	old := &tls.Config{ServerName: "old.vendor.example", MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS12}
 	new13 := &tls.Config{ServerName: "api.vendor.example"}
-	upTo := func(version uint16) *tls.Config { return &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: version} }
+	upTo := func(version uint16) *tls.Config {
+		return &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: version}
+	}
 	for name, tc := range map[string]struct {
 		server, caller *tls.Config
 		want           error
