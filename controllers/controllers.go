@@ -113,7 +113,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, d Dependencies) error {
 		return fmt.Errorf("adding controllers: %w", err)
 	}
 	gate := &egress.Reconciler{
-		Loader: loader, Owned: owned, Sealer: d.Sealer, Corrector: corrector, Events: recorder, Standing: egress.NewStanding(), Clock: d.Clock,
+		Engine: d.Engine, Loader: loader, Owned: owned, Sealer: d.Sealer, Corrector: corrector, Events: recorder, Standing: egress.NewStanding(), Clock: d.Clock,
 	}
 	loader.Egress = gate.Standing.Now
 	proxyChanged, err := addEgress(ctx, mgr, d, gate)

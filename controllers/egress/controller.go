@@ -37,6 +37,8 @@ type Sealer interface {
 
 // Reconciler keeps what phi-egress goes by; there is one.
 type Reconciler struct {
+	// Engine resolves the profiles of workloads.
+	Engine *engine.Engine
 	// Loader reads evidence.
 	Loader *subject.Loader
 	// Owned reads what the operator owns, from a cache.
@@ -61,7 +63,7 @@ const unsealedRecheck = 10 * time.Minute
 // Reconcile keeps phi-egress configured, where it is installed.
 func (r *Reconciler) Reconcile(ctx context.Context, _ reconcile.Request) (ctrl.Result, error) {
 	s := &scope{now: r.Clock.Now()}
-	err := steps{r.observe, r.seal, r.repair}.Run(ctx, s)
+	err := steps{r.observe, r.seal, r.repair, r.pin}.Run(ctx, s)
 	if s.service == nil && err == nil {
 		r.Standing.tell(nil)
 		return ctrl.Result{}, nil
@@ -80,7 +82,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ reconcile.Request) (ctrl.R
 		return ctrl.Result{RequeueAfter: unsealedRecheck}, nil
 	}
 	if err == nil {
-		r.Standing.tell(&control.Egress{Ready: s.ready, Exits: gate.Exits(s.configuration, s.now)})
+		r.Standing.tell(&control.Egress{Ready: s.ready(), Exits: gate.Exits(s.configuration, s.now)})
 	}
 	return outcome.Return(s.recheckAfter(), err, nil)
 }
@@ -93,7 +95,7 @@ func (r *Reconciler) repair(ctx context.Context, s *scope) error {
 	var err error
 	s.drift, err = r.Corrector.Correct(ctx, repair.Order{
 		Namespace: s.service.Namespace,
-		Owned:     []engine.Owned{{Object: s.sealed, Enforce: true}, {Object: gate.Policy(s.configuration), Enforce: true}},
+		Owned:     []engine.Owned{{Object: s.sealed, Enforce: true}, {Object: gate.Policy(s.world, s.configuration), Enforce: true}},
 	})
 	if err != nil {
 		return fmt.Errorf("repairing what phi-egress goes by: %w", err)

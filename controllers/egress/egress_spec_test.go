@@ -2,6 +2,7 @@ package egress_test
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -79,7 +80,7 @@ var _ = Describe("What phi-egress goes by", Ordered, func() {
 		Eventually(exits(ctx), patience, interval).Should(BeEmpty())
 		Eventually(func(g Gomega) {
 			g.Expect(cluster.Admin.Get(ctx, client.ObjectKeyFromObject(policy), policy)).To(Succeed())
-			g.Expect(policy.Spec.Egress).To(BeEmpty())
+			g.Expect(policy.Spec.Egress).To(ConsistOf(HaveField("To", ConsistOf(HaveField("IPBlock", BeNil())))), "but to name servers")
 		}, patience, interval).Should(Succeed())
 	})
 
@@ -96,12 +97,39 @@ var _ = Describe("What phi-egress goes by", Ordered, func() {
 		Eventually(exits(ctx), patience, interval).Should(Equal(map[control.Exit]bool{to: true}))
 		Eventually(func(g Gomega) {
 			g.Expect(cluster.Admin.Get(ctx, client.ObjectKeyFromObject(policy), policy)).To(Succeed())
-			g.Expect(policy.Spec.Egress).To(HaveLen(1))
-			g.Expect(policy.Spec.Egress[0].Ports).To(ConsistOf(HaveField("Port.IntVal", int32(443))))
-			g.Expect(policy.Spec.Egress[0].To[0].IPBlock.Except).To(ContainElement("10.0.0.0/8"))
+			g.Expect(policy.Spec.Egress).To(HaveLen(2))
+			g.Expect(policy.Spec.Egress[1].Ports).To(ConsistOf(HaveField("Port.IntVal", int32(443))))
+			g.Expect(policy.Spec.Egress[1].To[0].IPBlock.Except).To(ContainElement("10.0.0.0/8"))
 		}, patience, interval).Should(Succeed())
 		c := inForce(ctx)(Default)
 		Expect(c.Egress.Refuse).To(ContainElements("10.0.0.0/8", "169.254.0.0/16", "fc00::/7"))
+	})
+
+	It("speaks and waits as profiles of callers say, the strictest of them", func(ctx SpecContext) {
+		says := func(version hipaav1.TLSVersion, grace time.Duration) func(*hipaav1.ComplianceProfileSpec) {
+			return func(p *hipaav1.ComplianceProfileSpec) {
+				p.Transmission = &hipaav1.TransmissionParameters{Proxy: &hipaav1.ProxyParameters{MinimumTLS: version, OutageGrace: &metav1.Duration{Duration: grace}}}
+			}
+		}
+		speaks := func() string {
+			c := inForce(ctx)(Default)
+			return c.TLS.MinVersion + " " + time.Duration(c.OutageGrace).String()
+		}
+		Expect(speaks()).To(HaveSuffix("72h0m0s"))
+		// Nobody is governed by it whose namespace lacks the label.
+		lax := controllerstest.Create(ctx, cluster, phitest.Profile("lax").Mode(hipaav1.ModeAudit).Selecting("calls", "vendors").With(says(hipaav1.TLS12, 100*time.Hour)).Obj())
+		Consistently(speaks, awhile, interval).Should(HaveSuffix("72h0m0s"))
+		clinic := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "clinic"}}
+		Expect(cluster.Admin.Patch(ctx, clinic, client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"labels":{"calls":"vendors"}}}`)))).To(Succeed())
+		Eventually(speaks, patience, interval).Should(Equal("1.2 100h0m0s"))
+		strict := controllerstest.Create(ctx, cluster, phitest.Profile("strict").Mode(hipaav1.ModeAudit).With(says(hipaav1.TLS13, 150*time.Hour)).Obj())
+		Eventually(speaks, patience, interval).Should(Equal("1.3 100h0m0s"))
+		controllerstest.Update(ctx, cluster, strict, func(p *hipaav1.ComplianceProfile) { says(hipaav1.TLS13, time.Hour)(&p.Spec) })
+		Eventually(speaks, patience, interval).Should(Equal("1.3 1h0m0s"))
+		for _, p := range []*hipaav1.ComplianceProfile{lax, strict} {
+			Expect(cluster.Admin.Delete(ctx, p)).To(Succeed())
+		}
+		Eventually(speaks, patience, interval).Should(HaveSuffix("72h0m0s"))
 	})
 
 	DescribeTable("is put back, and taken by those who have what was before", func(ctx SpecContext, spoil func(context.Context) error) {
@@ -141,6 +169,25 @@ var _ = Describe("What phi-egress goes by", Ordered, func() {
 		pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
 		Expect(cluster.Admin.Status().Update(ctx, pod)).To(Succeed())
 		Eventually(verdict, patience, interval).Should(And(HavePrefix("Pass"), ContainSubstring("no pod runs that calls it")))
+
+		By("telling them that they take nothing older")
+		least := func() (string, error) {
+			err := cluster.Admin.Get(ctx, client.ObjectKeyFromObject(pod), pod)
+			return pod.Annotations[control.EgressMinimum], err
+		}
+		isPinned := func(g Gomega) {
+			g.Expect(least()).To(Equal(strconv.FormatInt(inForce(ctx)(g).Workload.Generation, 10)))
+		}
+		Eventually(isPinned, patience, interval).Should(Succeed())
+		first, err := least()
+		Expect(err).NotTo(HaveOccurred())
+		Expect(cluster.Admin.Patch(ctx, pod.DeepCopy(), client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"annotations":{"`+control.EgressMinimum+`":"1"}}}`)))).To(Succeed())
+		Eventually(least, patience, interval).Should(Equal(first))
+		controllerstest.Update(ctx, cluster, vendor, func(v *hipaav1.Vendor) {
+			v.Spec.Hosts = append(v.Spec.Hosts, hipaav1.VendorHost{Name: "db.eprescribe.example", Port: 5432})
+		})
+		Eventually(least, patience, interval).ShouldNot(Equal(first))
+		Eventually(isPinned, patience, interval).Should(Succeed())
 		Expect(cluster.Admin.Delete(ctx, pod, client.GracePeriodSeconds(0))).To(Succeed())
 		Eventually(verdict, patience, interval).Should(HavePrefix("Unknown"))
 	})
@@ -149,7 +196,7 @@ var _ = Describe("What phi-egress goes by", Ordered, func() {
 		Expect(cluster.Admin.Patch(ctx, policy.DeepCopy(), client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"egress":[{}]}}`)))).To(Succeed())
 		Eventually(func(g Gomega) {
 			g.Expect(cluster.Admin.Get(ctx, client.ObjectKeyFromObject(policy), policy)).To(Succeed())
-			g.Expect(policy.Spec.Egress[0].To).To(HaveLen(2))
+			g.Expect(policy.Spec.Egress).To(HaveLen(2))
 		}, patience, interval).Should(Succeed())
 		service := &corev1.Service{}
 		Expect(cluster.Admin.Get(ctx, client.ObjectKey{Namespace: system, Name: control.EgressName}, service)).To(Succeed())
@@ -162,7 +209,7 @@ var _ = Describe("What phi-egress goes by", Ordered, func() {
 		})
 		Eventually(func(g Gomega) {
 			vendors := inForce(ctx)(g).Egress.Vendors
-			g.Expect(vendors).To(HaveLen(1))
+			g.Expect(vendors).NotTo(BeEmpty())
 			g.Expect(vendors[0].Until.Equal(vendor.Spec.Agreement.Expires.Time)).To(BeTrue())
 		}, patience, interval).Should(Succeed())
 		Expect(cluster.Admin.Delete(ctx, vendor)).To(Succeed())

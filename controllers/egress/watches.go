@@ -33,6 +33,7 @@ func (r *Reconciler) SetupWithManager(_ context.Context, mgr ctrl.Manager) error
 	b := ctrl.NewControllerManagedBy(mgr).Named("egress").
 		Watches(&hipaav1.Vendor{}, one, builder.WithPredicates(vendorMatters())).
 		Watches(&hipaav1.PHIWorkload{}, one, builder.WithPredicates(workloadMatters())).
+		Watches(&hipaav1.ComplianceProfile{}, one, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&corev1.Namespace{}, one, builder.WithPredicates(predicate.LabelChangedPredicate{}, onlyPHI())).
 		Watches(&corev1.Node{}, one, builder.WithPredicates(nodeMatters())).
 		Watches(&corev1.Service{}, one, builder.WithPredicates(named(control.EgressName, "kube-dns"), changed)).
@@ -87,7 +88,7 @@ func onlyPHI() predicate.Predicate {
 	return predicate.Funcs{
 		CreateFunc:  func(e event.CreateEvent) bool { return phi(e.Object) },
 		DeleteFunc:  func(e event.DeleteEvent) bool { return phi(e.Object) },
-		UpdateFunc:  func(e event.UpdateEvent) bool { return phi(e.ObjectOld) != phi(e.ObjectNew) },
+		UpdateFunc:  func(e event.UpdateEvent) bool { return phi(e.ObjectOld) || phi(e.ObjectNew) },
 		GenericFunc: func(event.GenericEvent) bool { return false },
 	}
 }
@@ -101,7 +102,8 @@ func nodeMatters() predicate.Predicate {
 	})
 }
 
-// gatePods lets through pods of phi-egress that come, go, or become ready or not.
+// gatePods lets through pods of phi-egress that come, go, become ready or not, or are told
+// otherwise what they take.
 func gatePods() predicate.Predicate {
 	its := predicate.NewPredicateFuncs(func(o client.Object) bool {
 		for key, value := range control.EgressLabels() {
@@ -114,6 +116,7 @@ func gatePods() predicate.Predicate {
 	return predicate.And(its, onUpdate(func(before, after client.Object) bool {
 		was, isPod := before.(*corev1.Pod)
 		is, alsoPod := after.(*corev1.Pod)
-		return !isPod || !alsoPod || control.IsReady(was) != control.IsReady(is)
+		return !isPod || !alsoPod || control.IsReady(was) != control.IsReady(is) ||
+			was.Annotations[control.EgressMinimum] != is.Annotations[control.EgressMinimum]
 	}))
 }

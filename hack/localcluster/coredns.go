@@ -13,12 +13,20 @@ const corefile = `.:5353 {
   errors
   health :8080
   ready :8181
+  hosts /etc/coredns/hosts {
+    ttl 1
+    reload 1s
+    fallthrough
+  }
   kubernetes cluster.local in-addr.arpa ip6.arpa {
     pods verified
     ttl 1
   }
 }
 `
+
+// hosts has names of the world outside, of which there is none here: tests write some.
+const hosts = ""
 
 // installDNS creates what makes Services and pods answer to their names.
 func installDNS(ctx context.Context, c restClient) error {
@@ -42,7 +50,7 @@ func dnsObjects() []clusterObject {
 	labels := map[string]any{"k8s-app": "kube-dns"}
 	return []clusterObject{
 		{core + "serviceaccounts", map[string]any{"metadata": named}},
-		{core + "configmaps", map[string]any{"metadata": named, "data": map[string]any{"Corefile": corefile}}},
+		{core + "configmaps", map[string]any{"metadata": named, "data": map[string]any{"Corefile": corefile, "hosts": hosts}}},
 		{rbac + "clusterroles", map[string]any{"metadata": map[string]any{"name": "system:coredns"}, "rules": []map[string]any{
 			{"apiGroups": []string{""}, "resources": []string{"endpoints", "services", "pods", "namespaces"}, "verbs": []string{"list", "watch"}},
 			{"apiGroups": []string{"discovery.k8s.io"}, "resources": []string{"endpointslices"}, "verbs": []string{"list", "watch"}},

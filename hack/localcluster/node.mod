@@ -13,6 +13,7 @@ tool (
 	github.com/coredns/coredns/coremain
 	github.com/coredns/coredns/plugin/errors
 	github.com/coredns/coredns/plugin/health
+	github.com/coredns/coredns/plugin/hosts
 	github.com/coredns/coredns/plugin/kubernetes
 	github.com/coredns/coredns/plugin/ready
 )

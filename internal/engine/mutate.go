@@ -44,6 +44,7 @@ func (e *Engine) MutatedBy(s control.Subject, r Ruling) []string {
 }
 
 func (e *Engine) eachMutation(s control.Subject, r Ruling, after func(id string)) {
+	s.Now = r.Now
 	for i := range r.Effective.controls {
 		c := &r.Effective.controls[i]
 		if c.Mutate == nil || !e.enforces(i, &s, r) && !lasts(c, &s, r, i) || missingEvidence(s.World, c.Needs) != nil {
@@ -81,6 +82,7 @@ func (e *Engine) AdmitUpdate(was *corev1.Pod, s control.Subject, r Ruling) Decis
 
 // Default fills in the subject's claim, in place, as enforced controls ask.
 func (e *Engine) Default(s control.Subject, r Ruling) {
+	s.Now = r.Now
 	for i := range r.Effective.controls {
 		c := &r.Effective.controls[i]
 		if c.Default == nil || !e.enforces(i, &s, r) || missingEvidence(s.World, c.Needs) != nil {

@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
@@ -25,6 +26,28 @@ func marking(id string) control.Control {
 		return []client.Object{phitest.Policy(id).Obj()}, []string{id}
 	}
 	return c
+}
+
+// What is written can hang on the instant, as on whether an agreement counts already.
+func TestWhatActsIsToldTheInstant(t *testing.T) {
+	var told []time.Time
+	c := marking(first)
+	c.Mutate = func(s control.Subject, _ *corev1.Pod) { told = append(told, s.Now) }
+	c.Default = func(s control.Subject, _ *corev1.PersistentVolumeClaim) { told = append(told, s.Now) }
+	c.Owns = func(s control.Subject) ([]client.Object, []string) {
+		told = append(told, s.Now)
+		return nil, nil
+	}
+	e := newEngine(t, c)
+	effective := resolve(t, e, phitest.Profile("a"))
+	ruling := engine.Ruling{Effective: effective, Stage: hipaav1.StageEnforced, Now: phitest.Epoch}
+	s := podSubject(effective, phitest.Pod("api").Obj())
+	e.Mutate(s, ruling)
+	e.Default(s.Of(phitest.Claim("data").Obj()), ruling)
+	e.Owned(s, ruling)
+	if diff := cmp.Diff([]time.Time{phitest.Epoch, phitest.Epoch, phitest.Epoch}, told); diff != "" {
+		t.Errorf("told (-want +got):\n%s", diff)
+	}
 }
 
 func TestOnlyWhatIsEnforcedActs(t *testing.T) {

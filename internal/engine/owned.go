@@ -23,6 +23,7 @@ type Owned struct {
 // object could express: it stays closed. Both are sorted by control, then in the order
 // of the declaration.
 func (e *Engine) Owned(s control.Subject, r Ruling) (owned []Owned, unresolved []string) {
+	s.Now = r.Now
 	for i := range r.Effective.controls {
 		c := &r.Effective.controls[i]
 		if c.Owns == nil || !r.inForce(i) || r.mode(i) == hipaav1.ModeOff || missingEvidence(s.World, c.Needs) != nil {

@@ -24,13 +24,8 @@ import (
 // nobody else, and its pods take nothing else.
 const UID = control.EgressName
 
-const (
-	// outageGrace is for how long after its end the certificate of a caller is taken while
-	// the issuer cannot be reached, as with workloads where no profile says otherwise.
-	outageGrace = 72 * time.Hour
-	// maxFrom is how many callers one entry has.
-	maxFrom = 1024
-)
+// maxFrom is how many callers one entry has.
+const maxFrom = 1024
 
 // World is what decides about calls to vendors.
 type World struct {
@@ -39,6 +34,10 @@ type World struct {
 	// Vendors are all there are, and Workloads those of PHI namespaces that count.
 	Vendors   []*hipaav1.Vendor
 	Workloads []*hipaav1.PHIWorkload
+	// Profiles are those of workloads that name vendors, each as its workload is judged by.
+	Profiles []*control.Profile
+	// Resolvers are the cluster's, as discovered.
+	Resolvers []control.Resolver
 	// Nodes are those of the cluster.
 	Nodes []*corev1.Node
 	Now   time.Time
@@ -51,15 +50,13 @@ func Configuration(w *World, generation int64) (*config.Configuration, error) {
 		Workload: config.Workload{
 			UID: UID, Namespace: w.Proxy.IssuerNamespace, Name: control.EgressName, Generation: generation,
 		},
-		TrustDomain: w.Proxy.TrustDomain, OutageGrace: config.Duration(outageGrace),
+		TrustDomain: w.Proxy.TrustDomain,
 		// Nobody but proxies calls, which ask in words of their own: no caller reads it.
 		Refusal:  config.Refusal{Control: control.EgressName, Citation: "45 CFR 164.502(e)"},
-		Resolver: &config.Resolver{},
+		Resolver: &config.Resolver{Upstreams: w.nameServers()},
 		Egress:   &config.Egress{Listen: control.EgressPort, Vendors: w.vendors(), Refuse: Refused(w.Nodes)},
 	}
-	for _, server := range w.Proxy.NameServers {
-		c.Resolver.Upstreams = append(c.Resolver.Upstreams, server.String())
-	}
+	c.TLS, c.OutageGrace = w.strictest()
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("configuring phi-egress: %w", err)
 	}

@@ -91,7 +91,7 @@ func TestOnlyWhoNamesAVendorIsLetOut(t *testing.T) {
 				t.Errorf("vendors (-want +got):\n%s", diff)
 			}
 			var ports []string
-			for _, rule := range gate.Policy(c).Spec.Egress {
+			for _, rule := range gate.Policy(tt.give, c).Spec.Egress {
 				for _, port := range rule.Ports {
 					ports = append(ports, "["+port.Port.String()+"]")
 				}

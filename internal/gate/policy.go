@@ -17,14 +17,15 @@ import (
 // PolicyName is that of the policy that lets phi-egress out to vendors.
 const PolicyName = control.EgressName + "-vendors"
 
-// Policy lets phi-egress out to the ports of vendors that are called, anywhere but inside.
-// What else it reaches, and who reaches it, is installed with it.
-func Policy(c *config.Configuration) *networkingv1.NetworkPolicy {
+// Policy lets phi-egress out to the ports of vendors that are called, anywhere but inside,
+// and to name servers. What else it reaches, and who reaches it, is installed with it.
+func Policy(w *World, c *config.Configuration) *networkingv1.NetworkPolicy {
 	p := &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{
 		Namespace: c.Workload.Namespace, Name: PolicyName, Labels: control.EgressLabels(),
 	}}
 	p.Spec.PodSelector = control.EgressSelector()
 	p.Spec.PolicyTypes = []networkingv1.PolicyType{networkingv1.PolicyTypeEgress}
+	p.Spec.Egress = w.toNameServers()
 	var ports []int
 	for i := range c.Egress.Vendors {
 		ports = append(ports, c.Egress.Vendors[i].Ports...)
@@ -40,7 +41,7 @@ func Policy(c *config.Configuration) *networkingv1.NetworkPolicy {
 			Protocol: ptr.To(corev1.ProtocolTCP), Port: ptr.To(intstr.FromInt32(int32(port))), //nolint:gosec // Validate has accepted it
 		})
 	}
-	p.Spec.Egress = []networkingv1.NetworkPolicyEgressRule{rule}
+	p.Spec.Egress = append(p.Spec.Egress, rule)
 	return p
 }
 

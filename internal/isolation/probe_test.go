@@ -185,7 +185,9 @@ func TestOnlyUnderTheInstalledPolicyDoesAConnectionShowAnything(t *testing.T) {
 		"on other ports, as by --health-probe-bind-address": {ports: ports{health: 8082, metrics: 8443, webhook: 9443}, want: "closed for Egress on port 8082"},
 		"ports without names":                               {ports: ports{webhook: 9443}, want: "do not name their ports"},
 		"nothing closed": {
-			change: func(n *networkingv1.NetworkPolicy) { n.Spec.PodSelector.MatchLabels["app.kubernetes.io/component"] = "issuer" }, want: "no NetworkPolicy closes",
+			change: func(n *networkingv1.NetworkPolicy) {
+				n.Spec.PodSelector.MatchLabels["app.kubernetes.io/component"] = "issuer"
+			}, want: "no NetworkPolicy closes",
 		},
 		"egress not closed": {
 			change: func(n *networkingv1.NetworkPolicy) { n.Spec.PolicyTypes = n.Spec.PolicyTypes[:1] }, want: "no NetworkPolicy closes",

@@ -141,19 +141,27 @@ func (w *world) addAPIServer(addresses []string, port int32) {
 // resolvers discovers the Service kube-system/kube-dns, under which every
 // distribution publishes its cluster's resolver.
 func (l *Loader) resolvers(ctx context.Context, w *world) error {
+	var err error
+	w.Resolvers, err = l.DiscoveredResolvers(ctx)
+	return err
+}
+
+// DiscoveredResolvers are the pods behind that Service; none where nobody knows them.
+func (l *Loader) DiscoveredResolvers(ctx context.Context) ([]control.Resolver, error) {
 	service := &corev1.Service{}
 	found, err := l.cached(ctx, types.NamespacedName{Namespace: metav1.NamespaceSystem, Name: "kube-dns"}, service)
 	if err != nil || !found || len(service.Spec.Selector) == 0 {
-		return err
+		return nil, err
 	}
+	var list []control.Resolver
 	for _, port := range resolverPorts(service) {
-		w.Resolvers = append(w.Resolvers, control.Resolver{
+		list = append(list, control.Resolver{
 			Namespace: metav1.NamespaceSystem,
 			Pods:      &metav1.LabelSelector{MatchLabels: service.Spec.Selector},
 			Port:      port,
 		})
 	}
-	return nil
+	return list, nil
 }
 
 // dnsPort is where names are resolved.

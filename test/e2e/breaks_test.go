@@ -33,8 +33,8 @@ var _ = Describe("A violation", func() {
 			if violation.Kind == control.Resources && !violation.Reported {
 				continue // the specs of internal/admission try all of these in one namespace
 			}
-			if c.Needs.Has(control.Vendors) {
-				continue // vendors are the whole cluster's, and those of breaks would meet: internal/admission and controllers/phiworkload have some of their own
+			if c.Needs.Has(control.Vendors) && !violation.Reported {
+				continue // vendors are the whole cluster's, and those of breaks would meet: the specs of internal/admission try one after the other
 			}
 			if c.Needs.Has(control.Proxies) && !violation.Reported {
 				continue // the operator here has no proxy to give; that of internal/admission has

@@ -136,6 +136,9 @@ func sceneOf(name string) (scene, bool) {
 	if found, known := gatewayScenes[name]; known {
 		return found, true
 	}
+	if found, known := vendorScenes[name]; known {
+		return found, true
+	}
 	found, known := platformScenes[name]
 	return found, known
 }

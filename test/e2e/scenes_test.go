@@ -17,11 +17,19 @@ import (
 	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
 )
 
+// withoutProxy is why nothing but that is said of calls to vendors.
+const withoutProxy = "the operator here has no proxy, which is said before all else: a table of the catalog, the specs of controllers/egress and those of a real node have one"
+
 // unstaged are the breaks that nothing can stage, and why.
 var unstaged = map[string]string{
 	"a stream that no limit ends":                             "the operator here has no proxy to end sessions: the laws of the catalog hold it",
 	"replicas that know nothing of each other's sessions":     "the operator here has no proxy to end sessions: the laws of the catalog hold it",
 	"a workload that plaintext still reaches":                 "the operator here has no proxy to give: the specs of controllers/phiworkload open and close the ports",
+	"an operator without phi-egress":                          withoutProxy,
+	"phi-egress of which no pod is ready":                     withoutProxy,
+	"a host to which phi-egress lets nobody out":              withoutProxy,
+	"a pod that calls without the proxy":                      withoutProxy,
+	"a way past phi-egress":                                   withoutProxy,
 	"a network plugin that drops nothing":                     "no part of the operator probes the network yet, so nothing could see it",
 	"a certificate of the operator's webhooks that has ended": "with one the API server asks the operator nothing, and no object comes in; a unit test reads one",
 	"nobody answers for the workload":                         "the schema of PHIWorkload asks for an owner",

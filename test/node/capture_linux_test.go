@@ -9,13 +9,19 @@ import (
 
 const bridge = "cni0"
 
-// capture looks at the node's bridge until its spec ends.
+// capture looks at a link of the node until its spec ends.
 type capture struct{ *packets.Capture }
 
-// capturing starts to look for needles.
+// capturing starts to look for needles on the bridge of all pods.
 func capturing(needles ...string) capture {
 	GinkgoHelper()
-	c, err := packets.Start(bridge, needles...)
+	return capturingAt(bridge, needles...)
+}
+
+// capturingAt starts to look for needles at some link.
+func capturingAt(link string, needles ...string) capture {
+	GinkgoHelper()
+	c, err := packets.Start(link, needles...)
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(func() { Expect(c.Close()).To(Succeed()) })
 	return capture{c}

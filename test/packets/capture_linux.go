@@ -52,6 +52,8 @@ type Seen struct {
 	Packets int
 	// Lost are packets that the kernel dropped, or that came when there were too many flows.
 	Lost int
+	// To counts packets of every kind by where they go.
+	To map[netip.Addr]int
 	// Found counts the needles.
 	Found map[string]int
 	// TLS13 are the servers that have agreed to TLS 1.3, Other those that began with anything else.
@@ -81,7 +83,7 @@ func Start(link string, needles ...string) (*Capture, error) {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	c := &Capture{socket: socket, stop: stop, ended: make(chan struct{}), flows: map[flow]*direction{}}
-	c.seen = Seen{Found: map[string]int{}, TLS13: map[netip.AddrPort]int{}, Other: map[netip.AddrPort]int{}}
+	c.seen = Seen{To: map[netip.Addr]int{}, Found: map[string]int{}, TLS13: map[netip.AddrPort]int{}, Other: map[netip.AddrPort]int{}}
 	for _, needle := range needles {
 		c.needles = append(c.needles, []byte(needle))
 	}
@@ -128,7 +130,7 @@ func (c *Capture) Seen() (Seen, error) {
 	defer c.mu.Unlock()
 	c.seen.Lost += int(statistics.Drops)
 	seen := c.seen
-	seen.Found, seen.TLS13, seen.Other = maps.Clone(seen.Found), maps.Clone(seen.TLS13), maps.Clone(seen.Other)
+	seen.To, seen.Found, seen.TLS13, seen.Other = maps.Clone(seen.To), maps.Clone(seen.Found), maps.Clone(seen.TLS13), maps.Clone(seen.Other)
 	if seen.Lost > 0 {
 		return seen, fmt.Errorf("counting packets: %d were lost, and a capture with holes shows nothing", seen.Lost)
 	}
@@ -137,12 +139,13 @@ func (c *Capture) Seen() (Seen, error) {
 
 // take looks at one packet of IPv4.
 func (c *Capture) take(packet []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.address(packet)
 	f, payload, ok := parse(packet)
 	if !ok || len(payload) == 0 {
 		return
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.seen.Packets++
 	d := c.flows[f]
 	if d == nil {
@@ -167,6 +170,19 @@ func (c *Capture) take(packet []byte) {
 		longest = max(longest, len(needle)-1)
 	}
 	d.tail = bytes.Clone(text[max(0, len(text)-longest):])
+}
+
+// address notes where a packet goes.
+func (c *Capture) address(packet []byte) {
+	if len(packet) < 20 || packet[0]>>4 != 4 {
+		return
+	}
+	to := netip.AddrFrom4([4]byte(packet[16:20]))
+	if _, known := c.seen.To[to]; !known && len(c.seen.To) == mostFlows {
+		c.seen.Lost++
+		return
+	}
+	c.seen.To[to]++
 }
 
 // begin notes what a server says first; what a client says first tells less.
@@ -237,5 +253,5 @@ func helloOf(payload []byte) (version uint16, kind uint8) {
 
 // String is all of it in one line.
 func (s Seen) String() string {
-	return fmt.Sprintf("%d packets, found %v, TLS 1.3 %v, other %v", s.Packets, s.Found, s.TLS13, s.Other)
+	return fmt.Sprintf("%d packets, to %v, found %v, TLS 1.3 %v, other %v", s.Packets, s.To, s.Found, s.TLS13, s.Other)
 }

@@ -10,12 +10,13 @@ import (
 	"github.com/coredns/coredns/coremain"
 	_ "github.com/coredns/coredns/plugin/errors"
 	_ "github.com/coredns/coredns/plugin/health"
+	_ "github.com/coredns/coredns/plugin/hosts"
 	_ "github.com/coredns/coredns/plugin/kubernetes"
 	_ "github.com/coredns/coredns/plugin/ready"
 )
 
 func main() {
 	// The order is that in which a query passes through them.
-	dnsserver.Directives = []string{"health", "ready", "errors", "kubernetes"}
+	dnsserver.Directives = []string{"health", "ready", "errors", "hosts", "kubernetes"}
 	coremain.Run()
 }

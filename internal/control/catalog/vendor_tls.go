@@ -20,7 +20,7 @@ var _ = add(control.Control{
 	Why: "What goes to a vendor crosses networks that belong to others. In plaintext everybody on the way reads it; and whoever can have an " +
 		"application call another host, by its settings, its name servers or an address, gets the data without any agreement.",
 	Remedy: "install the operator with its proxy and phi-egress, and let nothing but them lead out",
-	Decides: "Live alone, by what is in force. Applications call a vendor by a name that their proxy answers for; the proxy wants TLS that names " +
+	Decides: "Live alone, by what is in force. Applications call a vendor by a name that their proxy answers for; the proxy wants TLS of 1.2 or newer that names " +
 		"a host which the Vendor declares, and hands the call to phi-egress, which decides the same anew by the caller's certificate, looks " +
 		"the name up for itself and dials nothing inside. The verdict is Pass where phi-egress runs and lets this workload out to each host of each " +
 		"vendor that it names, or has closed calls to it; Unknown where the operator has no proxy, phi-egress is not installed or takes no calls, or does " +

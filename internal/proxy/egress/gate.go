@@ -42,6 +42,8 @@ const (
 	Unreachable Outcome = "unreachable"
 	// Misnamed meant one host, and named another in TLS, none, or spoke no TLS.
 	Misnamed Outcome = "misnamed"
+	// Outdated was in TLS of before 1.2.
+	Outdated Outcome = "outdated"
 	// Full was one too many.
 	Full Outcome = "full"
 	// Expired was let out until the certificate of who called counted no more.
@@ -239,16 +241,37 @@ func (g *Gate) pass(v *door.Visit) {
 		g.observe(outcome)
 		return
 	}
-	name, words, err := hello.Read(caller)
-	if err != nil || name != p.to.Host || caller.SetDeadline(time.Time{}) != nil {
-		g.observe(Misnamed)
+	if outcome := g.begin(caller, server, p.to.Host); outcome != "" {
+		g.observe(outcome)
 		return
 	}
 	g.observe(Carried)
-	if _, err := server.Write(words); err != nil {
-		return
-	}
 	splice.Join(caller, server)
+}
+
+// begin lets the two begin TLS. An outcome says why they may not go on.
+func (g *Gate) begin(caller *tls.Conn, server *net.TCPConn, host string) Outcome {
+	name, words, err := hello.Read(caller)
+	switch {
+	case errors.Is(err, hello.ErrOutdated):
+		return Outdated
+	case err != nil || name != host || caller.SetDeadline(time.Time{}) != nil:
+		return Misnamed
+	}
+	if _, err := server.Write(words); err != nil || server.SetReadDeadline(g.Now().Add(setup)) != nil {
+		return Unreachable
+	}
+	words, err = hello.ReadServer(server)
+	switch {
+	case errors.Is(err, hello.ErrOutdated):
+		return Outdated
+	case err != nil || server.SetReadDeadline(time.Time{}) != nil:
+		return Unreachable
+	}
+	if _, err := caller.Write(words); err != nil {
+		return Unreachable
+	}
+	return ""
 }
 
 // meet finds out who calls, and whom the caller means. No outcome means that there was

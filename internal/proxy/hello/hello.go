@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 )
 
@@ -24,6 +25,9 @@ var (
 	ErrCleartext = errors.New("the caller does not begin with TLS")
 	// ErrNameless means that the caller does not say whom it means (RFC 6066, section 3).
 	ErrNameless = errors.New("the caller does not name the server in TLS (SNI)")
+	// ErrOutdated means that the two would speak TLS of before 1.2, or the caller offers
+	// nothing newer (RFC 8996).
+	ErrOutdated = errors.New("TLS is older than 1.2")
 	// ErrMalformed means that no server would understand the caller.
 	ErrMalformed = errors.New("the caller begins TLS in a way that no server understands")
 )
@@ -36,17 +40,20 @@ const handshake = 22
 // words are everything that it has read, for whoever is meant.
 func Read(conn net.Conn) (name string, words []byte, err error) {
 	r := &recorder{Conn: conn}
-	met := false
+	met, outdated := false, false
 	server := tls.Server(r, &tls.Config{ //nolint:gosec // nothing is agreed here: which versions are good is for the two ends to say
-		MinVersion: tls.VersionTLS10,
+		MinVersion: tls.VersionTLS10, // so that what is older is read, and told apart
 		GetConfigForClient: func(h *tls.ClientHelloInfo) (*tls.Config, error) {
 			name, met = strings.ToLower(h.ServerName), true
+			outdated = !slices.ContainsFunc(h.SupportedVersions, func(v uint16) bool { return v >= tls.VersionTLS12 && v <= tls.VersionTLS13 })
 			return nil, errMet
 		},
 	})
 	_ = server.HandshakeContext(context.Background()) // it never succeeds; the deadline is the connection's
 	words = r.words.Bytes()
 	switch {
+	case met && outdated:
+		return "", words, ErrOutdated
 	case met && name == "":
 		return "", words, ErrNameless
 	case met:

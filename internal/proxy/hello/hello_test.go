@@ -69,6 +69,8 @@ func TestWhomACallerMeans(t *testing.T) {
 	}{
 		"a name":                       {vendor, "api.vendor.example", nil},
 		"over TLS 1.2":                 {first(t, &tls.Config{ServerName: "old.vendor.example", MaxVersion: tls.VersionTLS12}), "old.vendor.example", nil},
+		"over nothing newer than 1.1":  {first(t, &tls.Config{ServerName: "old.vendor.example", MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}), "", ErrOutdated},
+		"over 1.0 as well as 1.2":      {first(t, &tls.Config{ServerName: "old.vendor.example", MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS12}), "old.vendor.example", nil},
 		"in two records":               {split(vendor, 7), "api.vendor.example", nil},
 		"no name":                      {first(t, &tls.Config{InsecureSkipVerify: true}), "", ErrNameless},
 		"an address":                   {first(t, &tls.Config{ServerName: "192.0.2.1"}), "", ErrNameless},

@@ -214,6 +214,8 @@ func (c *Calls) vendor(conn *captured) (*end, opening, Outcome) {
 	switch {
 	case errors.Is(err, hello.ErrCleartext):
 		return nil, first, Cleartext
+	case errors.Is(err, hello.ErrOutdated):
+		return nil, first, Outdated
 	case errors.Is(err, hello.ErrNameless), errors.Is(err, hello.ErrMalformed):
 		return nil, first, Undeclared
 	case err != nil, conn.SetReadDeadline(time.Time{}) != nil:

@@ -87,6 +87,8 @@ func readHello(conn net.Conn, t *target) (opening, Outcome) {
 			first.protocol = http1 // so that the caller reads why
 		}
 		return first, Cleartext
+	case errors.Is(err, hello.ErrOutdated):
+		return first, Outdated
 	case errors.Is(err, hello.ErrNameless), errors.Is(err, hello.ErrMalformed):
 		return first, Undeclared
 	case err != nil:

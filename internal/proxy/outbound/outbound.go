@@ -36,6 +36,8 @@ const (
 	Silent Outcome = "silent"
 	// Cleartext was to a vendor and not in TLS.
 	Cleartext Outcome = "cleartext"
+	// Outdated was to a vendor, and in TLS of before 1.2.
+	Outdated Outcome = "outdated"
 	// Undeclared named in TLS nobody whom the configuration names.
 	Undeclared Outcome = "undeclared"
 	// Unresolved had no address.

@@ -10,6 +10,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -48,6 +49,8 @@ func run(ctx context.Context, args []string) error {
 	try := flags.Bool("try", false, "log in to the database once, and end")
 	get := flags.String("get", "", "ask once, print the answer and end")
 	again := flags.Duration("again", 0, "with get: for how long to ask again while there is no answer")
+	at := flags.String("at", "", "with get: where to connect to, as host:port, in place of what is asked for")
+	flags.DurationVar(&connections.Timeout, "within", connections.Timeout, "with get: how long an answer may take")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -57,6 +60,9 @@ func run(ctx context.Context, args []string) error {
 	case *try:
 		return login(ctx, *settings)
 	case *get != "":
+		if *at != "" {
+			connections.Transport = connectingTo(*at)
+		}
 		text, err := persist(ctx, *get, *again)
 		fmt.Print(text) //nolint:forbidigo // a Job's answer
 		return err
@@ -134,6 +140,14 @@ func answer(w http.ResponseWriter) func(string, error) {
 }
 
 var connections = &http.Client{Timeout: time.Minute}
+
+// connectingTo is for who goes elsewhere than names lead, as settings and name servers can have an
+// application do.
+func connectingTo(at string) http.RoundTripper {
+	return &http.Transport{DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, at)
+	}}
+}
 
 // fetch keeps connections, as applications do.
 func fetch(ctx context.Context, address string) (string, error) {

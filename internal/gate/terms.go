@@ -1,0 +1,115 @@
+package gate
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/utils/ptr"
+
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
+	"github.com/hipaa-operator/hipaa-operator/internal/proxy/config"
+)
+
+// strictest are how phi-egress and its callers speak, and for how long after its end a
+// certificate counts: as the strictest of the callers' profiles says, because there is one
+// phi-egress for all of them.
+func (w *World) strictest() (tls config.TLS, grace config.Duration) {
+	shortest := control.DefaultOutageGrace
+	first := true
+	for _, p := range w.Profiles {
+		own, version := control.DefaultOutageGrace, hipaav1.TLS13
+		if proxy := p.Transmission.Proxy; proxy != nil {
+			version = cmp.Or(proxy.MinimumTLS, version)
+			if proxy.OutageGrace != nil {
+				own = proxy.OutageGrace.Duration
+			}
+		}
+		if first || own < shortest {
+			shortest = own
+		}
+		if first || version == hipaav1.TLS13 {
+			tls.MinVersion = string(version)
+		}
+		first = false
+	}
+	return tls, config.Duration(shortest)
+}
+
+const (
+	dnsPort = 53
+	// maxServers is how many name servers a configuration has.
+	maxServers = 8
+)
+
+// nameServers are whom phi-egress asks: those that the callers' profiles name by their
+// addresses, or else the cluster's, sorted.
+func (w *World) nameServers() []string {
+	var servers []netip.AddrPort
+	for _, p := range w.Profiles {
+		for _, server := range p.Network.DNS {
+			if prefix, err := netip.ParsePrefix(server.CIDR); err == nil && prefix.IsSingleIP() {
+				servers = append(servers, netip.AddrPortFrom(prefix.Addr(), uint16(cmp.Or(server.Port, dnsPort)))) //nolint:gosec // the API server bounds ports
+			}
+		}
+	}
+	if len(servers) == 0 {
+		servers = slices.Clone(w.Proxy.NameServers)
+	}
+	slices.SortFunc(servers, netip.AddrPort.Compare)
+	servers = slices.Compact(servers)
+	var list []string
+	for _, server := range servers[:min(len(servers), maxServers)] {
+		list = append(list, server.String())
+	}
+	return list
+}
+
+// toNameServers lets phi-egress ask them, where they listen at another port than that by
+// which they are known: policies hold for the port of the pod behind a Service.
+func (w *World) toNameServers() []networkingv1.NetworkPolicyEgressRule {
+	rules := map[string]networkingv1.NetworkPolicyEgressRule{} // profiles of many workloads say the same
+	pods := func(namespace string, selector *metav1.LabelSelector, port int32) {
+		rules[fmt.Sprintf("%s %s %d", namespace, metav1.FormatLabelSelector(selector), port)] = asking(networkingv1.NetworkPolicyPeer{
+			NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: namespace}}, PodSelector: selector.DeepCopy(),
+		}, port)
+	}
+	for _, r := range w.Resolvers {
+		if r.Pods != nil && r.Namespace != "" {
+			pods(r.Namespace, r.Pods, r.Port)
+		}
+	}
+	for _, p := range w.Profiles {
+		for _, server := range p.Network.DNS {
+			prefix, err := netip.ParsePrefix(server.CIDR)
+			port := cmp.Or(server.Port, dnsPort)
+			switch {
+			case server.PodSelector != nil:
+				pods(cmp.Or(server.Namespace, metav1.NamespaceSystem), server.PodSelector, port)
+			case err == nil && !prefix.Addr().Is4In6():
+				cidr := prefix.Masked().String()
+				rules[fmt.Sprintf("%s %d", cidr, port)] = asking(networkingv1.NetworkPolicyPeer{IPBlock: &networkingv1.IPBlock{CIDR: cidr}}, port)
+			}
+		}
+	}
+	var list []networkingv1.NetworkPolicyEgressRule
+	for _, at := range slices.Sorted(maps.Keys(rules)) {
+		list = append(list, rules[at])
+	}
+	return list
+}
+
+func asking(server networkingv1.NetworkPolicyPeer, port int32) networkingv1.NetworkPolicyEgressRule {
+	rule := networkingv1.NetworkPolicyEgressRule{To: []networkingv1.NetworkPolicyPeer{server}}
+	for _, protocol := range []corev1.Protocol{corev1.ProtocolUDP, corev1.ProtocolTCP} {
+		rule.Ports = append(rule.Ports, networkingv1.NetworkPolicyPort{Protocol: ptr.To(protocol), Port: ptr.To(intstr.FromInt32(port))})
+	}
+	return rule
+}

@@ -1,0 +1,119 @@
+package gate_test
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
+	"github.com/hipaa-operator/hipaa-operator/internal/gate"
+	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
+)
+
+// speaking is a profile of callers.
+func speaking(tls hipaav1.TLSVersion, grace *metav1.Duration, dns ...hipaav1.DNSServer) *control.Profile {
+	p := &control.Profile{}
+	p.Transmission.Proxy = &hipaav1.ProxyParameters{MinimumTLS: tls, OutageGrace: grace}
+	p.Network.DNS = dns
+	return p
+}
+
+func lasts(d time.Duration) *metav1.Duration { return &metav1.Duration{Duration: d} }
+
+// There is one phi-egress for all callers, so that no profile is loosened by another.
+func TestTheStrictestProfileOfCallersCounts(t *testing.T) {
+	tests := map[string]struct {
+		give  []*control.Profile
+		tls   string
+		grace time.Duration
+	}{
+		"nobody calls":                         {nil, "", 72 * time.Hour},
+		"a profile that says nothing":          {[]*control.Profile{{}}, "1.3", 72 * time.Hour},
+		"one that takes less":                  {[]*control.Profile{speaking(hipaav1.TLS12, lasts(100*time.Hour))}, "1.2", 100 * time.Hour},
+		"none of them takes more than another": {[]*control.Profile{speaking(hipaav1.TLS12, lasts(time.Hour)), speaking(hipaav1.TLS13, lasts(2*time.Hour))}, "1.3", time.Hour},
+		"in whatever order":                    {[]*control.Profile{speaking(hipaav1.TLS13, lasts(2*time.Hour)), speaking(hipaav1.TLS12, lasts(time.Hour))}, "1.3", time.Hour},
+		"who says nothing has the defaults":    {[]*control.Profile{speaking(hipaav1.TLS12, lasts(100*time.Hour)), {}}, "1.3", 72 * time.Hour},
+		"no grace at all":                      {[]*control.Profile{speaking("", lasts(0)), speaking("", lasts(time.Hour))}, "1.3", 0},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			w := world(nil)
+			w.Profiles = tt.give
+			c, err := gate.Configuration(w, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.TLS.MinVersion != tt.tls || time.Duration(c.OutageGrace) != tt.grace {
+				t.Errorf("it speaks TLS %q and waits %v", c.TLS.MinVersion, time.Duration(c.OutageGrace))
+			}
+		})
+	}
+}
+
+// Where names are resolved differs: behind a Service at 53 pods may listen at another port, for which policies hold.
+func TestNamesAreAskedWhereTheyAreResolved(t *testing.T) {
+	at := func(cidr string, port int32) hipaav1.DNSServer { return hipaav1.DNSServer{CIDR: cidr, Port: port} }
+	discovered := control.Resolver{Namespace: "kube-system", Pods: phitest.Labels("k8s-app", "kube-dns"), Port: 5353}
+	inPods := hipaav1.DNSServer{Namespace: "openshift-dns", PodSelector: phitest.Labels("dns", "default"), Port: 5353}
+	tests := map[string]struct {
+		profiles []*control.Profile
+		asked    []string
+		opened   []string
+	}{
+		"as discovered": {
+			asked: []string{"10.96.0.10:53"}, opened: []string{"kube-system k8s-app=kube-dns 5353"},
+		},
+		"as profiles of callers say, each once": {
+			[]*control.Profile{speaking("", nil, at("169.254.20.10/32", 0), inPods), speaking("", nil, at("169.254.20.10/32", 0), at("10.0.0.2/32", 5300))},
+			[]string{"10.0.0.2:5300", "169.254.20.10:53"},
+			[]string{"10.0.0.2/32 5300", "169.254.20.10/32 53", "kube-system k8s-app=kube-dns 5353", "openshift-dns dns=default 5353"},
+		},
+		"as discovered where profiles name no address": {
+			[]*control.Profile{speaking("", nil, inPods, at("10.0.0.0/24", 0))},
+			[]string{"10.96.0.10:53"},
+			[]string{"10.0.0.0/24 53", "kube-system k8s-app=kube-dns 5353", "openshift-dns dns=default 5353"},
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			w := world(nil)
+			w.Profiles, w.Resolvers = tt.profiles, []control.Resolver{discovered}
+			w.Proxy.NameServers = []netip.AddrPort{netip.MustParseAddrPort("10.96.0.10:53")}
+			c, err := gate.Configuration(w, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.asked, c.Resolver.Upstreams); diff != "" {
+				t.Errorf("asked (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(tt.opened, opened(t, gate.Policy(w, c))); diff != "" {
+				t.Errorf("opened (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// opened are the ways of a policy by UDP, one line each.
+func opened(t *testing.T, p *networkingv1.NetworkPolicy) []string {
+	t.Helper()
+	var list []string
+	for _, rule := range p.Spec.Egress {
+		if len(rule.To) != 1 || len(rule.Ports) != 2 || *rule.Ports[0].Protocol != "UDP" || *rule.Ports[1].Protocol != "TCP" || *rule.Ports[0].Port != *rule.Ports[1].Port {
+			t.Fatalf("a rule is %+v", rule)
+		}
+		var line string
+		to := rule.To[0]
+		if to.IPBlock != nil {
+			line = to.IPBlock.CIDR
+		} else {
+			line = to.NamespaceSelector.MatchLabels["kubernetes.io/metadata.name"] + " " + metav1.FormatLabelSelector(to.PodSelector)
+		}
+		list = append(list, line+" "+rule.Ports[0].Port.String())
+	}
+	return list
+}
