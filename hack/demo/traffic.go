@@ -68,6 +68,8 @@ func traffic(ctx context.Context, o options) error {
 		{"", unread},
 		{"", plaintext},
 		{"", undeclared},
+		{"", unagreed},
+		{"", locked},
 	} {
 		if err := step.run(ctx, s); err != nil {
 			return err
@@ -187,6 +189,16 @@ func undeclared(ctx context.Context, s *stage) error {
 		return err
 	}
 	return s.expect(ctx, []string{"api.vendor.example"}, "logs", "-n", clinic, "job/errand", "-c", "app")
+}
+
+// unagreed declares calls to a vendor with whom there is no agreement.
+func unagreed(ctx context.Context, s *stage) error {
+	s.say("The team declares calls to a vendor. Without a business associate agreement that is refused.")
+	if err := s.quiet(ctx, "apply", "-f", folder+"vendor.yaml"); err != nil {
+		return err
+	}
+	return s.expect(ctx, []string{"business-associate-agreement", "164.308(b)(1)", "transcribe"}, "patch", "phiworkload", "records", "-n", clinic, "--type=merge",
+		"-p", `{"spec":{"egress":{"to":[{"vendor":{"name":"transcribe"}}]}}}`)
 }
 
 // visit asks the portal for the record, and tells what passed the node meanwhile.

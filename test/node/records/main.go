@@ -47,7 +47,7 @@ func run(ctx context.Context, args []string) error {
 	settings := flags.String("database", "", "settings of the connection to the database, beside PGHOST and its like")
 	wait := flags.Bool("wait", false, "wait until the database lets this application in, and end")
 	try := flags.Bool("try", false, "log in to the database once, and end")
-	get := flags.String("get", "", "ask once, print the answer and end")
+	get := flags.String("get", "", "ask once, with TOKEN of the environment as who is there, print the answer and end")
 	again := flags.Duration("again", 0, "with get: for how long to ask again while there is no answer")
 	at := flags.String("at", "", "with get: where to connect to, as host:port, in place of what is asked for")
 	flags.DurationVar(&connections.Timeout, "within", connections.Timeout, "with get: how long an answer may take")
@@ -155,6 +155,9 @@ func fetch(ctx context.Context, address string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if token := os.Getenv("TOKEN"); token != "" {
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
 	response, err := connections.Do(r) //nolint:gosec // as said
 	if err != nil {
 		return "", err
@@ -179,7 +182,7 @@ func persist(ctx context.Context, address string, length time.Duration) (string,
 		case <-ctx.Done():
 			return "", ctx.Err()
 		case <-end:
-			return text, err
+			return "", err
 		case <-time.After(time.Second):
 		}
 	}
