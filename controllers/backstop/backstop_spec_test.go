@@ -60,6 +60,10 @@ var _ = Describe("The API server by itself", func() {
 			func(c *corev1.Container) { c.Args[1] = "--user=65532" },
 			func(c *corev1.Container) { c.Command = []string{"sh"} },
 			func(c *corev1.Container) { c.Name = "phi-proxy-rulers" },
+			func(c *corev1.Container) { c.RestartPolicy = ptr.To(corev1.ContainerRestartPolicyAlways) },
+			func(c *corev1.Container) { c.VolumeMounts[0].MountPath = "/phi-proxy" },
+			func(c *corev1.Container) { c.VolumeMounts[0].SubPath = "part" },
+			func(c *corev1.Container) { c.WorkingDir = "/somewhere" },
 			func(c *corev1.Container) {
 				c.SecurityContext.Capabilities.Add = []corev1.Capability{"NET_ADMIN", "SYS_ADMIN"}
 			},
@@ -68,6 +72,10 @@ var _ = Describe("The API server by itself", func() {
 			change(&imitation.Spec.InitContainers[0])
 			Expect(attempt(ctx, imitation)()).To(refusal("pod-hardening (", "a capability other than NET_BIND_SERVICE"))
 		}
+		beside := redirected.DeepCopy()
+		beside.Spec.Containers = append(beside.Spec.Containers, beside.Spec.InitContainers[0])
+		beside.Spec.InitContainers = beside.Spec.InitContainers[1:]
+		Expect(attempt(ctx, beside)()).To(refusal("pod-hardening (", "a capability other than NET_BIND_SERVICE"))
 		ask(nil)
 		Eventually(attempt(ctx, redirected), patience, interval).Should(refusal("pod-hardening ("))
 	})

@@ -157,8 +157,9 @@ func proxyOf(s *scope) *hipaav1.ProxyStatus {
 }
 
 // capture says whether policies may let callers to the application's own ports, because
-// each pod has its rules. Pods that are new have them for as long: so it ends with a pass
-// that has closed these ports, and not before.
+// each pod has its rules. Pods that are new have them for as long: so where the workload
+// asks for names it ends with a pass that has closed these ports, and not before. Where the
+// profile takes its consent back the ports close with the pass after.
 func (s *scope) capture(before hipaav1.CaptureMode) hipaav1.CaptureMode {
 	pods := s.subject.World.Pods
 	switch {

@@ -8,14 +8,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	"github.com/hipaa-operator/hipaa-operator/controllers"
-	"github.com/hipaa-operator/hipaa-operator/internal/admission"
-	"github.com/hipaa-operator/hipaa-operator/internal/backstop"
 	"github.com/hipaa-operator/hipaa-operator/internal/control/catalog"
 	"github.com/hipaa-operator/hipaa-operator/internal/engine"
-	"github.com/hipaa-operator/hipaa-operator/internal/metrics"
 	"github.com/hipaa-operator/hipaa-operator/internal/rule"
 	"github.com/hipaa-operator/hipaa-operator/internal/subject"
-	"github.com/hipaa-operator/hipaa-operator/internal/uses"
 	"github.com/hipaa-operator/hipaa-operator/internal/witness"
 )
 
@@ -32,41 +28,14 @@ func wire(ctx context.Context, mgr manager.Manager, o Options) error {
 	}
 	loader.ReportTypes = judge.ReportTypes()
 	book := witness.NewBook(mgr.GetAPIReader(), mgr.GetClient(), o.Namespace)
-	ledger := uses.New(mgr.GetAPIReader(), mgr.GetClient().Status(), clock.RealClock{})
-	if err := mgr.Add(ledger); err != nil {
-		return fmt.Errorf("adding the ledger of exceptions: %w", err)
-	}
-	// Its cache is filled while the webhooks are served.
-	backstopped, err := backstop.NewWatch(ctx, mgr.GetCache(), mutatingConfiguration, clock.RealClock{})
-	if err != nil {
-		return fmt.Errorf("building the watch of the backstop: %w", err)
-	}
-	gate := &admission.Gate{
-		Engine:   judge,
-		Loader:   loader,
-		Clock:    clock.RealClock{},
-		Reviews:  mgr.GetClient(),
-		Changes:  book,
-		Uses:     ledger,
-		Attempts: witness.NewAttempts(mgr.GetEventRecorder("hipaa-operator.io/attempts"), o.Namespace, clock.RealClock{}),
-		Backstop: backstopped,
-		Observe:  observe,
-		// What found no room was not judged, so it is no outcome.
-		TurnedAway: metrics.AdmissionTurnedAway,
-	}
-	if err := addWebhooks(mgr, gate, o); err != nil {
+	if err := addGate(ctx, mgr, o, judge, loader, book); err != nil {
 		return err
 	}
 	watch, err := addGuard(mgr, o)
 	if err != nil {
 		return err
 	}
-	evidence := newBell()
-	secrets, err := addCanary(mgr, o, evidence)
-	if err != nil {
-		return err
-	}
-	policies, err := addIsolation(mgr, o, evidence)
+	evidence, err := addEvidence(mgr, o)
 	if err != nil {
 		return err
 	}
@@ -80,9 +49,9 @@ func wire(ctx context.Context, mgr manager.Manager, o Options) error {
 		Witness:         book,
 		Guard:           watch,
 		GuardChanged:    watch.changed,
-		Secrets:         secrets.Last,
-		Isolation:       policies.Last,
-		EvidenceChanged: evidence,
+		Secrets:         evidence.secrets.Last,
+		Isolation:       evidence.policies.Last,
+		EvidenceChanged: evidence.changed,
 		Serving:         serving(o.WebhookCertDir),
 		Clock:           clock.RealClock{},
 		Proxy:           loader.Proxy,

@@ -256,9 +256,12 @@ func (m *merge) settle() {
 
 // settledProxy is what proxies go by of what p leaves open.
 func settledProxy(p *hipaav1.ProxyParameters) *hipaav1.ProxyParameters {
-	settled := &hipaav1.ProxyParameters{MinimumTLS: hipaav1.TLS13, OutageGrace: &metav1.Duration{Duration: control.DefaultOutageGrace}}
+	settled := &hipaav1.ProxyParameters{
+		MinimumTLS: hipaav1.TLS13, OutageGrace: &metav1.Duration{Duration: control.DefaultOutageGrace}, Capture: hipaav1.CaptureNames,
+	}
 	if p != nil {
 		settled.MinimumTLS, settled.OutageGrace = cmp.Or(p.MinimumTLS, settled.MinimumTLS), cmp.Or(p.OutageGrace, settled.OutageGrace)
+		settled.Capture = cmp.Or(p.Capture, settled.Capture)
 	}
 	return settled
 }

@@ -442,7 +442,7 @@ func TestTheStrictestProxyCounts(t *testing.T) {
 func TestAProfileThatAWorkloadNamesLoosensNoDefault(t *testing.T) {
 	lax := phitest.Profile("lax").OnlyByName().With(func(spec *hipaav1.ComplianceProfileSpec) {
 		spec.Transmission = &hipaav1.TransmissionParameters{Proxy: &hipaav1.ProxyParameters{
-			MinimumTLS: hipaav1.TLS12, OutageGrace: &metav1.Duration{Duration: 200 * time.Hour},
+			MinimumTLS: hipaav1.TLS12, OutageGrace: &metav1.Duration{Duration: 200 * time.Hour}, Capture: hipaav1.CaptureRedirect,
 		}}
 		spec.Session = &hipaav1.SessionParameters{IdleTimeout: &metav1.Duration{Duration: time.Hour}, AbsoluteTimeout: &metav1.Duration{Duration: 24 * time.Hour}}
 		spec.Vulnerabilities = &hipaav1.VulnerabilityParameters{CriticalMaxAgeDays: 90, ReportMaxAgeDays: 30}
@@ -453,8 +453,8 @@ func TestAProfileThatAWorkloadNamesLoosensNoDefault(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := effective.Parameters
-	if got := *p.Transmission.Proxy; got.MinimumTLS != hipaav1.TLS13 || got.OutageGrace.Duration != control.DefaultOutageGrace {
-		t.Errorf("proxies speak TLS %s and wait %v", got.MinimumTLS, got.OutageGrace.Duration)
+	if got := *p.Transmission.Proxy; got.MinimumTLS != hipaav1.TLS13 || got.OutageGrace.Duration != control.DefaultOutageGrace || got.Capture != hipaav1.CaptureNames {
+		t.Errorf("proxies speak TLS %s, wait %v and get traffic by %s", got.MinimumTLS, got.OutageGrace.Duration, got.Capture)
 	}
 	if p.Session.Idle() != 15*time.Minute || p.Session.Absolute() != 12*time.Hour {
 		t.Errorf("sessions end after %v and %v", p.Session.Idle(), p.Session.Absolute())
@@ -468,8 +468,8 @@ func TestAProfileThatAWorkloadNamesLoosensNoDefault(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := governs.Parameters.Transmission.Proxy; got.MinimumTLS != hipaav1.TLS12 {
-		t.Errorf("a profile that governs does not count: TLS %s", got.MinimumTLS)
+	if got := governs.Parameters.Transmission.Proxy; got.MinimumTLS != hipaav1.TLS12 || got.Capture != hipaav1.CaptureRedirect {
+		t.Errorf("a profile that governs does not count: TLS %s, traffic by %s", got.MinimumTLS, got.Capture)
 	}
 }
 

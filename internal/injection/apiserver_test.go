@@ -142,7 +142,7 @@ var _ = Describe("A pod with the proxy", func() {
 
 	It("leaves the API's token with the application alone", func(ctx SpecContext) {
 		stored := asStored(ctx, applied(plan, probed().Obj()))
-		Expect(stored.Spec.Containers[0].VolumeMounts).To(ContainElement(HaveField("MountPath", trustDirectory)))
+		Expect(stored.Spec.Containers[0].VolumeMounts).To(ContainElement(HaveField("MountPath", TrustDirectory)))
 		for _, mount := range stored.Spec.InitContainers[0].VolumeMounts {
 			Expect(mount.Name).To(BeElementOf(configVolume, trustVolume))
 		}

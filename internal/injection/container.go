@@ -17,9 +17,9 @@ import (
 // Where the proxy finds its files.
 const (
 	configDirectory = "/etc/phi-proxy/config"
-	// The API server mounts the API's token at this place of every container that has
-	// nothing there. The proxy has its own there, and so never the API's.
-	trustDirectory = "/var/run/secrets/kubernetes.io/serviceaccount"
+	// TrustDirectory is where the API server mounts the API's token in every container that
+	// has nothing there. The proxy has its own there, and so never the API's.
+	TrustDirectory = "/var/run/secrets/kubernetes.io/serviceaccount"
 	fileToken      = "issuer-token"
 	fileRoots      = "issuer-roots.pem"
 )
@@ -62,7 +62,7 @@ func (p *Plan) container(names portNames) corev1.Container {
 		},
 		VolumeMounts: []corev1.VolumeMount{
 			{Name: configVolume, MountPath: configDirectory, ReadOnly: true},
-			{Name: trustVolume, MountPath: trustDirectory, ReadOnly: true},
+			{Name: trustVolume, MountPath: TrustDirectory, ReadOnly: true},
 		},
 		ImagePullPolicy:          corev1.PullIfNotPresent,
 		TerminationMessagePath:   corev1.TerminationMessagePathDefault,
@@ -77,8 +77,8 @@ func (p *Plan) args() []string {
 		flagWorkload + p.UID,
 		flagGeneration + strconv.FormatInt(p.Generation, 10),
 		"--issuer=" + p.Issuer,
-		"--issuer-token=" + trustDirectory + "/" + fileToken,
-		"--issuer-roots=" + trustDirectory + "/" + fileRoots,
+		"--issuer-token=" + TrustDirectory + "/" + fileToken,
+		"--issuer-roots=" + TrustDirectory + "/" + fileRoots,
 		"--name-servers=" + strings.Join(written(p.NameServers), ","),
 		"--pod-address=$(" + variableAddress + ")",
 	}

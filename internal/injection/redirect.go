@@ -86,7 +86,7 @@ func (p *Plan) rules() corev1.Container {
 			SeccompProfile:           &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
 		},
 		// What is public stands where the API server would mount the API's token.
-		VolumeMounts:             []corev1.VolumeMount{{Name: configVolume, MountPath: trustDirectory, ReadOnly: true}},
+		VolumeMounts:             []corev1.VolumeMount{{Name: configVolume, MountPath: TrustDirectory, ReadOnly: true}},
 		ImagePullPolicy:          corev1.PullIfNotPresent,
 		TerminationMessagePath:   corev1.TerminationMessagePathDefault,
 		TerminationMessagePolicy: corev1.TerminationMessageReadFile,
@@ -173,11 +173,17 @@ func RulesOf(s *control.Subject) Rules {
 		return Rules{}
 	}
 	images := s.World.ProxyImages
-	stored := s.Pod != nil && s.Pod.ResourceVersion != ""
-	if !stored && captureOfNew(s) != hipaav1.CaptureRedirect {
+	if (s.Pod == nil || !Stored(s.Pod)) && captureOfNew(s) != hipaav1.CaptureRedirect {
 		return Rules{}
 	}
 	return Rules{&Plan{UID: string(s.Workload.UID), Image: images[0], Former: images[1:], Capture: hipaav1.CaptureRedirect}}
+}
+
+// Stored reports whether the API server has a pod already: it was admitted once. Who
+// creates a pod may write 0 as its version, and is refused later with any other.
+func Stored(pod *corev1.Pod) bool {
+	version, err := strconv.ParseUint(pod.ResourceVersion, 10, 64)
+	return err == nil && version > 0
 }
 
 // Hardened is a pod as others judge it: what sets the rules stands in it without the

@@ -128,6 +128,11 @@ func (p *Probe) look(ctx context.Context) control.IsolationResult {
 	if problem != "" {
 		return control.IsolationResult{Problem: problem, At: p.Clock.Now()}
 	}
+	return p.confirm(ctx, seen)
+}
+
+// confirm dials, and again where what is forbidden passed.
+func (p *Probe) confirm(ctx context.Context, seen scene) control.IsolationResult {
 	var result control.IsolationResult
 	for round := range rounds {
 		if round > 0 {

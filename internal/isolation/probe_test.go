@@ -72,6 +72,38 @@ func TestWhatIsSaidFollowsFromWhatPassed(t *testing.T) {
 	}
 }
 
+// Rules take a while to be in effect for a pod that has just started.
+func TestWhatPassedOnceIsAskedAgain(t *testing.T) {
+	const always = 1000
+	for name, tc := range map[string]struct {
+		passes  int
+		dropped bool
+	}{
+		"twice":     {passes: rounds - 1, dropped: true},
+		"each time": {passes: rounds},
+	} {
+		t.Run(name, func(t *testing.T) {
+			clock := clocktesting.NewFakeClock(phitest.Epoch)
+			p := New(Options{Clock: clock, Dial: (&network{answers: map[uint16]int{8443: always, 8081: tc.passes}}).dial})
+			result := make(chan control.IsolationResult, 1)
+			go func() { result <- p.confirm(t.Context(), between) }()
+			for {
+				select {
+				case got := <-result:
+					if got.Dropped != tc.dropped || got.Problem != "" {
+						t.Errorf("confirm() = %+v", got)
+					}
+					return
+				default:
+					if clock.HasWaiters() {
+						clock.Step(pause)
+					}
+				}
+			}
+		})
+	}
+}
+
 // What is known outlives a change of replicas, but not for ever, and not another thing that is seen.
 func TestWhatWasSeenCountsUntilSomethingElseIs(t *testing.T) {
 	clock, changes := clocktesting.NewFakeClock(phitest.Epoch), 0
@@ -135,7 +167,7 @@ func replica(name, node string, change ...func(*corev1.Pod)) corev1.Pod {
 	return pod
 }
 
-func TestAReplicaThatListensIsDialledOnAnotherNodeIfThereIsOne(t *testing.T) {
+func TestAReplicaThatListensIsDialledOnTheSameNodeIfThereIsOne(t *testing.T) {
 	own := replica("own", "a")
 	going := func(p *corev1.Pod) { p.DeletionTimestamp = &metav1.Time{} }
 	starting := func(p *corev1.Pod) { p.Status.Conditions = nil }
@@ -147,7 +179,8 @@ func TestAReplicaThatListensIsDialledOnAnotherNodeIfThereIsOne(t *testing.T) {
 	}{
 		"alone":               {replicas: []corev1.Pod{own}},
 		"one beside it":       {replicas: []corev1.Pod{own, replica("b", "a")}, want: "b"},
-		"one elsewhere":       {replicas: []corev1.Pod{own, replica("b", "a"), replica("c", "z"), replica("d", "a")}, want: "c"},
+		"others elsewhere":    {replicas: []corev1.Pod{own, replica("b", "z"), replica("c", "a"), replica("d", "z")}, want: "c"},
+		"all of them there":   {replicas: []corev1.Pod{own, replica("b", "z"), replica("c", "z")}, want: "b"},
 		"none that is whole":  {replicas: []corev1.Pod{own, replica("b", "a", going), replica("c", "a", starting), replica("d", "a", unready), replica("e", "a", onHost)}},
 		"whole beats distant": {replicas: []corev1.Pod{own, replica("b", "z", unready), replica("c", "a")}, want: "c"},
 	} {
@@ -195,6 +228,24 @@ func TestOnlyUnderTheInstalledPolicyDoesAConnectionShowAnything(t *testing.T) {
 		"no way out to the port of health": {
 			change: func(n *networkingv1.NetworkPolicy) {
 				n.Spec.Egress = slices.DeleteFunc(n.Spec.Egress, func(r networkingv1.NetworkPolicyEgressRule) bool { return r.Ports[0].Port.IntVal == 8081 })
+			}, want: "closed for Egress on port 8081",
+		},
+		"webhooks for one address alone": {
+			change: func(n *networkingv1.NetworkPolicy) {
+				for i := range n.Spec.Ingress {
+					if n.Spec.Ingress[i].Ports[0].Port.IntVal == 9443 {
+						n.Spec.Ingress[i].From = []networkingv1.NetworkPolicyPeer{{IPBlock: &networkingv1.IPBlock{CIDR: "172.31.0.10/32"}}}
+					}
+				}
+			}, want: "closed for Ingress on port 9443",
+		},
+		"the port of health open to others alone": {
+			change: func(n *networkingv1.NetworkPolicy) {
+				for i := range n.Spec.Egress {
+					if n.Spec.Egress[i].Ports[0].Port.IntVal == 8081 {
+						n.Spec.Egress[i].To[0].PodSelector.MatchLabels["app.kubernetes.io/component"] = "egress"
+					}
+				}
 			}, want: "closed for Egress on port 8081",
 		},
 		"another policy that lets in everywhere": {

@@ -15,8 +15,9 @@ func replicasLike(pod *corev1.Pod) metav1.LabelSelector {
 	return metav1.LabelSelector{MatchLabels: all}
 }
 
-// peerOf is a replica that listens on every port, on another node if there is one. That
-// it is ready says so: the kubelet asks it, and comes through whatever policies say.
+// peerOf is a replica that listens on every port, on the same node if there is one: between
+// nodes a firewall may drop what policies do not. That it is ready says that it listens: the
+// kubelet asks it, and comes through whatever policies say.
 func peerOf(own *corev1.Pod, replicas []corev1.Pod) *corev1.Pod {
 	var found *corev1.Pod
 	for i := range replicas {
@@ -24,7 +25,7 @@ func peerOf(own *corev1.Pod, replicas []corev1.Pod) *corev1.Pod {
 		if pod.UID == own.UID || pod.Spec.HostNetwork || pod.DeletionTimestamp != nil || !isReady(pod) {
 			continue
 		}
-		if found == nil || found.Spec.NodeName == own.Spec.NodeName && pod.Spec.NodeName != own.Spec.NodeName {
+		if found == nil || found.Spec.NodeName != own.Spec.NodeName && pod.Spec.NodeName == own.Spec.NodeName {
 			found = pod
 		}
 	}

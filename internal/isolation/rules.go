@@ -7,6 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/hipaa-operator/hipaa-operator/internal/reach"
 )
@@ -38,19 +39,19 @@ func (r rules) fit(p ports) string {
 		{p.webhook, reach.Ingress, true},
 		{p.webhook, reach.Egress, false},
 	} {
-		switch opened := r.opens(world, c.direction, c.port); {
-		case opened && !c.opened:
+		switch anybody, replicas := r.opens(world, c.direction, c.port); {
+		case anybody && !c.opened:
 			return fmt.Sprintf("the operator's own pods are open for %s on port %d, which config/manager leaves closed", c.direction, c.port)
-		case !opened && c.opened:
+		case !replicas && c.opened:
 			return fmt.Sprintf("the operator's own pods are closed for %s on port %d, which config/manager opens", c.direction, c.port)
 		}
 	}
 	return ""
 }
 
-// opens reports whether some policy opens a port between replicas in a direction. What
-// concerns nobody but the issuer does not.
-func (r rules) opens(world reach.World, direction reach.Direction, port uint16) bool {
+// opens reports whether some policy opens a port of replicas in a direction, to anybody
+// but the issuer, and whether surely to the other replicas.
+func (r rules) opens(world reach.World, direction reach.Direction, port uint16) (anybody, replicas bool) {
 	issuer := reach.PodPeer{Namespaces: []string{r.namespace}, PodSelector: metav1.LabelSelector{
 		MatchLabels: map[string]string{"app.kubernetes.io/component": "issuer"},
 	}}
@@ -59,7 +60,27 @@ func (r rules) opens(world reach.World, direction reach.Direction, port uint16) 
 		{Peer: issuer, Ports: []reach.PortRange{{First: int32(port)}}},
 	}
 	found := world.Widenings(reach.Pods{Namespace: r.namespace, Selector: r.replicas}, reach.Allowed{Ingress: others, Egress: others})
-	return slices.ContainsFunc(found, func(w reach.Widening) bool { return w.Direction == direction })
+	for i := range found {
+		if found[i].Direction == direction {
+			anybody, replicas = true, replicas || r.isReplicas(found[i].Peer)
+		}
+	}
+	return anybody, replicas
+}
+
+// isReplicas reports whether a peer surely stands for the replicas, too.
+func (r rules) isReplicas(peer reach.Peer) bool {
+	switch p := peer.(type) {
+	case reach.Anyone:
+		return true
+	case reach.PodPeer:
+		selector, err := metav1.LabelSelectorAsSelector(&p.PodSelector)
+		everywhere := p.NamespaceSelector != nil && len(p.NamespaceSelector.MatchLabels) == 0 && len(p.NamespaceSelector.MatchExpressions) == 0
+		return err == nil && (everywhere || p.NamespaceSelector == nil && slices.Contains(p.Namespaces, r.namespace)) &&
+			selector.Matches(labels.Set(r.replicas.MatchLabels))
+	default:
+		return false
+	}
 }
 
 // everyPortBut is all that is not one port of TCP.

@@ -196,11 +196,14 @@ var _ = Describe("The operator as pods", Ordered, ContinueOnFailure, func() {
 	})
 
 	It("sees whether the network plugin enforces policies, by dialling itself", func() {
-		Eventually(verdict(in, "api", "network-isolation")).Should(And(HavePrefix("Fail"), ContainSubstring("connections passed that NetworkPolicies forbid")))
+		anew := func() { // as it does when it starts, and every ten minutes
+			replicas("manager", 0)
+			replicas("manager", 2)
+		}
+		anew()
+		Eventually(verdict(in, "api", "network-isolation"), "2m").Should(And(HavePrefix("Fail"), ContainSubstring("connections passed that NetworkPolicies forbid")))
 		enforcePolicies()
-		By("asking anew, as it does when it starts and every ten minutes")
-		replicas("manager", 0)
-		replicas("manager", 2)
+		anew()
 		Eventually(verdict(in, "api", "network-isolation")).Should(And(HavePrefix("Pass Tested"), ContainSubstring("were dropped")))
 	})
 

@@ -116,7 +116,7 @@ func checkProxied(s *control.Subject) []control.Finding {
 			But("let one PHIWorkload alone select it; where another of the same name was before, create the pod anew"))
 		plan.UID = of
 	}
-	if s.Pod.ResourceVersion != "" {
+	if injection.Stored(s.Pod) {
 		*plan = plan.Running(s.Pod)
 	} else {
 		*plan = plan.Beside(s.Pod)

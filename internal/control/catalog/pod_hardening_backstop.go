@@ -6,11 +6,15 @@ import (
 )
 
 // bound are the containers that may have no privilege: all but the one that sets the rules
-// by which traffic is redirected, if its image and arguments are those of admission and
-// nothing else in it could make them mean something else. Settings are these.
+// by which traffic is redirected, if it runs before the others and ends, its image and
+// arguments are those of admission, and nothing else in it could make them mean something
+// else. Settings are these. No two containers of a pod, of whatever kind, have one name.
 const bound = "variables.containers.filter(c, !(c.name == '" + injection.RulesName + "' && " +
+	"object.spec.?initContainers.orValue([]).exists(i, i.name == c.name) && !has(c.restartPolicy) && " +
 	"c.?image.orValue('') + ' ' + c.?args.orValue([]).join(' ') in settings && !has(c.command) && !has(c.env) && !has(c.envFrom) && " +
-	"!has(c.lifecycle) && c.?volumeMounts.orValue([]).size() <= 1 && c.?securityContext.?capabilities.?add.orValue([]) == ['NET_ADMIN']))"
+	"!has(c.lifecycle) && !has(c.workingDir) && c.?volumeDevices.orValue([]).size() == 0 && " +
+	"c.?volumeMounts.orValue([]).all(m, m.mountPath == '" + injection.TrustDirectory + "' && !has(m.subPath) && !has(m.subPathExpr)) && " +
+	"c.?securityContext.?capabilities.?add.orValue([]) == ['NET_ADMIN']))"
 
 // redirectRules are what Settings hold.
 func redirectRules(s control.Subject) []string { return injection.RulesOf(&s).Words() }
