@@ -30,7 +30,7 @@ var unstaged = map[string]string{
 	"a host to which phi-egress lets nobody out":              withoutProxy,
 	"a pod that calls without the proxy":                      withoutProxy,
 	"a way past phi-egress":                                   withoutProxy,
-	"a network plugin that drops nothing":                     "no part of the operator probes the network yet, so nothing could see it",
+	"a network plugin that drops nothing":                     "the operator here is no pod, so that nobody is dialled: internal/isolation and the specs of a real node have some",
 	"a certificate of the operator's webhooks that has ended": "with one the API server asks the operator nothing, and no object comes in; a unit test reads one",
 	"nobody answers for the workload":                         "the schema of PHIWorkload asks for an owner",
 	"an OpenShift that does not encrypt":                      "the API server here shows it, which goes before what a platform says",

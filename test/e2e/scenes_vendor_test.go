@@ -14,7 +14,7 @@ import (
 
 // vendorScenes stage what is reported of calls to vendors.
 var vendorScenes = map[string]scene{
-	"an operator without a proxy": {
+	"calls to vendors and no proxy to make them": {
 		callingVendor(func(*phitest.VendorBuilder) {}), hipaav1.VerdictUnknown, "the operator was installed without a proxy, so that nothing says how calls to vendors leave",
 	},
 	"a subprocessor whose agreement is unknown": {

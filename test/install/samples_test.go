@@ -1,6 +1,7 @@
 package install
 
 import (
+	"maps"
 	"testing"
 	"time"
 
@@ -44,6 +45,11 @@ func newJudgeOf(t *testing.T, folders ...string) *judge {
 			o, ok := object.(client.Object)
 			if !ok {
 				t.Fatalf("config/%s holds a %T", folder, object)
+			}
+			if _, isNamespace := object.(*corev1.Namespace); isNamespace {
+				labels := maps.Clone(o.GetLabels())
+				labels[corev1.LabelMetadataName] = o.GetName() // as the API server does
+				o.SetLabels(labels)
 			}
 			objects = append(objects, o)
 		}

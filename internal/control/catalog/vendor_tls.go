@@ -46,8 +46,8 @@ spec:
 	NeedsLive: control.Proxies,
 	Check:     checkVendorTLS,
 	Breaks: control.Breaks{
-		"an operator without a proxy":    live(func(s *control.Subject) { s.World.Proxy = nil }),
-		"an operator without phi-egress": live(func(s *control.Subject) { s.World.Egress = nil }),
+		"calls to vendors and no proxy to make them": live(func(s *control.Subject) { s.World.Proxy = nil }),
+		"an operator without phi-egress":             live(func(s *control.Subject) { s.World.Egress = nil }),
 		"phi-egress of which no pod is ready": live(func(s *control.Subject) {
 			s.World.Egress = &control.Egress{Exits: s.World.Egress.Exits}
 		}),
