@@ -63,7 +63,7 @@ const unsealedRecheck = 10 * time.Minute
 // Reconcile keeps phi-egress configured, where it is installed.
 func (r *Reconciler) Reconcile(ctx context.Context, _ reconcile.Request) (ctrl.Result, error) {
 	s := &scope{now: r.Clock.Now()}
-	err := steps{r.observe, r.seal, r.repair, r.pin}.Run(ctx, s)
+	err := steps{r.observe, r.seal, r.repair}.Run(ctx, s)
 	if s.service == nil && err == nil {
 		r.Standing.tell(nil)
 		return ctrl.Result{}, nil

@@ -2,7 +2,6 @@ package egress_test
 
 import (
 	"context"
-	"strconv"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -170,24 +169,6 @@ var _ = Describe("What phi-egress goes by", Ordered, func() {
 		Expect(cluster.Admin.Status().Update(ctx, pod)).To(Succeed())
 		Eventually(verdict, patience, interval).Should(And(HavePrefix("Pass"), ContainSubstring("no pod runs that calls it")))
 
-		By("telling them that they take nothing older")
-		least := func() (string, error) {
-			err := cluster.Admin.Get(ctx, client.ObjectKeyFromObject(pod), pod)
-			return pod.Annotations[control.EgressMinimum], err
-		}
-		isPinned := func(g Gomega) {
-			g.Expect(least()).To(Equal(strconv.FormatInt(inForce(ctx)(g).Workload.Generation, 10)))
-		}
-		Eventually(isPinned, patience, interval).Should(Succeed())
-		first, err := least()
-		Expect(err).NotTo(HaveOccurred())
-		Expect(cluster.Admin.Patch(ctx, pod.DeepCopy(), client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"annotations":{"`+control.EgressMinimum+`":"1"}}}`)))).To(Succeed())
-		Eventually(least, patience, interval).Should(Equal(first))
-		controllerstest.Update(ctx, cluster, vendor, func(v *hipaav1.Vendor) {
-			v.Spec.Hosts = append(v.Spec.Hosts, hipaav1.VendorHost{Name: "db.eprescribe.example", Port: 5432})
-		})
-		Eventually(least, patience, interval).ShouldNot(Equal(first))
-		Eventually(isPinned, patience, interval).Should(Succeed())
 		Expect(cluster.Admin.Delete(ctx, pod, client.GracePeriodSeconds(0))).To(Succeed())
 		Eventually(verdict, patience, interval).Should(HavePrefix("Unknown"))
 	})

@@ -102,8 +102,7 @@ func nodeMatters() predicate.Predicate {
 	})
 }
 
-// gatePods lets through pods of phi-egress that come, go, become ready or not, or are told
-// otherwise what they take.
+// gatePods lets through pods of phi-egress that come, go, or become ready or not.
 func gatePods() predicate.Predicate {
 	its := predicate.NewPredicateFuncs(func(o client.Object) bool {
 		for key, value := range control.EgressLabels() {
@@ -116,7 +115,6 @@ func gatePods() predicate.Predicate {
 	return predicate.And(its, onUpdate(func(before, after client.Object) bool {
 		was, isPod := before.(*corev1.Pod)
 		is, alsoPod := after.(*corev1.Pod)
-		return !isPod || !alsoPod || control.IsReady(was) != control.IsReady(is) ||
-			was.Annotations[control.EgressMinimum] != is.Annotations[control.EgressMinimum]
+		return !isPod || !alsoPod || control.IsReady(was) != control.IsReady(is)
 	}))
 }

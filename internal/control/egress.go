@@ -13,9 +13,6 @@ const (
 	EgressName = "phi-egress"
 	// EgressPort is where it listens.
 	EgressPort = 15443
-	// EgressMinimum annotates its pods with the least generation of its configuration that
-	// they take.
-	EgressMinimum = "hipaa-operator.io/minimum-generation"
 )
 
 // EgressLabels are those of its pods.

@@ -49,16 +49,16 @@ const (
 	maxServers = 8
 )
 
-// nameServers are whom phi-egress asks: those that the callers' profiles name by their
-// addresses, or else the cluster's, sorted.
+// nameServers are whom phi-egress asks: those that every caller's profile names by its
+// address, or else the cluster's, sorted. Whom one alone names answers for no other.
 func (w *World) nameServers() []string {
 	var servers []netip.AddrPort
-	for _, p := range w.Profiles {
-		for _, server := range p.Network.DNS {
-			if prefix, err := netip.ParsePrefix(server.CIDR); err == nil && prefix.IsSingleIP() {
-				servers = append(servers, netip.AddrPortFrom(prefix.Addr(), uint16(cmp.Or(server.Port, dnsPort)))) //nolint:gosec // the API server bounds ports
-			}
+	for i, p := range w.Profiles {
+		named := control.NamedServers(p)
+		if i == 0 {
+			servers = named
 		}
+		servers = slices.DeleteFunc(servers, func(s netip.AddrPort) bool { return !slices.Contains(named, s) })
 	}
 	if len(servers) == 0 {
 		servers = slices.Clone(w.Proxy.NameServers)

@@ -68,10 +68,15 @@ func TestNamesAreAskedWhereTheyAreResolved(t *testing.T) {
 		"as discovered": {
 			asked: []string{"10.96.0.10:53"}, opened: []string{"kube-system k8s-app=kube-dns 5353"},
 		},
-		"as profiles of callers say, each once": {
+		"as all profiles of callers say": {
 			[]*control.Profile{speaking("", nil, at("169.254.20.10/32", 0), inPods), speaking("", nil, at("169.254.20.10/32", 0), at("10.0.0.2/32", 5300))},
-			[]string{"10.0.0.2:5300", "169.254.20.10:53"},
+			[]string{"169.254.20.10:53"},
 			[]string{"10.0.0.2/32 5300", "169.254.20.10/32 53", "kube-system k8s-app=kube-dns 5353", "openshift-dns dns=default 5353"},
+		},
+		"as discovered where one profile alone names an address": {
+			[]*control.Profile{speaking("", nil, at("169.254.20.10/32", 0)), speaking("", nil)},
+			[]string{"10.96.0.10:53"},
+			[]string{"169.254.20.10/32 53", "kube-system k8s-app=kube-dns 5353"},
 		},
 		"as discovered where profiles name no address": {
 			[]*control.Profile{speaking("", nil, inPods, at("10.0.0.0/24", 0))},

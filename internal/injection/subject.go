@@ -1,9 +1,7 @@
 package injection
 
 import (
-	"cmp"
 	"net/netip"
-	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -52,17 +50,10 @@ func generationFor(w *hipaav1.PHIWorkload) int64 {
 // its profile names by their addresses, or else the cluster's. None means that nobody
 // knows.
 func NameServersOf(s *control.Subject) []netip.AddrPort {
-	var servers []netip.AddrPort
-	for _, server := range s.Profile.Network.DNS {
-		if prefix, err := netip.ParsePrefix(server.CIDR); err == nil && prefix.IsSingleIP() {
-			servers = append(servers, netip.AddrPortFrom(prefix.Addr(), uint16(cmp.Or(server.Port, resolverPort)))) //nolint:gosec // the API server bounds ports
-		}
+	if servers := control.NamedServers(s.Profile); len(servers) > 0 {
+		return servers
 	}
-	if len(servers) == 0 {
-		return s.World.Proxy.NameServers
-	}
-	slices.SortFunc(servers, netip.AddrPort.Compare)
-	return slices.Compact(servers)
+	return s.World.Proxy.NameServers
 }
 
 // resourcesOf are what a proxy asks for, and how much memory it may have.

@@ -61,6 +61,7 @@ func Command(now func() time.Time) *cobra.Command {
 	flags.StringSliceVar(&o.Issuer.NameServers, "name-servers", nil, "whom to ask where the issuer is, as address:port; the pod's resolver where there are none")
 	flags.StringVar(&o.WorkloadUID, "workload-uid", "", "uid of the PHIWorkload for which configurations have to be signed")
 	flags.Int64Var(&o.MinimumGeneration, "minimum-generation", 1, "the least generation that is taken")
+	flags.StringVar(&o.State, "state-dir", "", "directory that outlives the process, to keep the last generation that was taken: nothing older is taken after a restart")
 	flags.DurationVar(&o.SignatureGrace, "signature-grace", pki.DefaultPlan().Grace, "for how long after the end of its signer's certificate a configuration is still taken")
 	flags.BoolVar(&o.Unsigned, "unsigned", false, "take configurations that nobody has signed: for files by hand, where no workload is pinned")
 	flags.StringVar(&o.Host, "host", "", "address to listen on; all where it is empty")

@@ -65,7 +65,7 @@ func (p *proxy) reconfigure(ctx context.Context) error {
 	p.take(next, opened)
 	p.whole = p.whole || ports == nil && p.ways.gated(next)
 	p.metrics.unopened.Set(float64(countErrors(err)))
-	if err == nil {
+	if err = errors.Join(err, p.floor.raise(next.Workload.Generation)); err == nil {
 		p.taken = lies
 	}
 	return err
@@ -123,7 +123,7 @@ func (p *proxy) verify(lies *found) (seal.Opened, error) {
 		return seal.Opened{}, err
 	}
 	return seal.Open(lies.payload, lies.signature, seal.Expectation{
-		Statement: seal.Statement{Kind: seal.ProxyConfiguration, Workload: p.WorkloadUID, Generation: p.MinimumGeneration},
+		Statement: seal.Statement{Kind: seal.ProxyConfiguration, Workload: p.WorkloadUID, Generation: p.floor.least},
 		Roots:     p.keeper.bundle(),
 		Signer:    signer,
 		At:        p.Now(),
@@ -219,6 +219,8 @@ const (
 	refusedOlder      = "older"
 	// It is good, but cannot be served.
 	refusedUnserved = "unserved"
+	// It is in force, but could not be kept for a restart.
+	refusedUnkept = "unkept"
 )
 
 // refusedError is an error with its reason for metrics.

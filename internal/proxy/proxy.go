@@ -37,6 +37,9 @@ type Options struct {
 	// configuration has to be signed for that workload, no earlier than that.
 	WorkloadUID       string
 	MinimumGeneration int64
+	// State is a directory that outlives the process, where it keeps what it took last:
+	// it takes nothing older when it starts anew. Where it is empty nothing is kept.
+	State string
 	// SignatureGrace is for how long after the end of its signer's certificate a
 	// configuration is still taken. One that is in force stays beyond that.
 	SignatureGrace time.Duration
@@ -85,6 +88,8 @@ type proxy struct {
 	signed  time.Time
 	// whole says that every port of peers of some configuration was open.
 	whole bool
+	// floor is what is taken at least.
+	floor *floor
 	// configuration and certificate are what is wrong with them, nil where nothing is.
 	configuration, certificate error
 	ending                     bool
@@ -101,6 +106,8 @@ func (o *Options) check() error {
 		return fmt.Errorf("--capture is neither %s nor %s; set one of them", CaptureNames, CaptureRedirect)
 	case o.SignatureGrace < 0:
 		return errors.New("the grace of signatures is less than nothing")
+	case o.Unsigned && o.State != "":
+		return errors.New("--state-dir keeps the generation that was signed; with --unsigned there is none")
 	}
 	return nil
 }
@@ -113,6 +120,9 @@ func newProxy(o Options) (*proxy, error) {
 	p.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	p.metrics = newMetrics(p.registry, p.expiry)
 	var err error
+	if p.floor, err = newFloor(&p.Options); err != nil {
+		return nil, err
+	}
 	if p.keeper, err = newKeeper(&p.Options, p.metrics); err != nil {
 		return nil, err
 	}

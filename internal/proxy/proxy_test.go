@@ -552,6 +552,8 @@ func TestTheCommandSaysWhatIsWrong(t *testing.T) {
 		"both words":                    {[]string{"--workload-uid", "6f1c", "--unsigned"}, "either the uid of a workload is needed"},
 		"a generation before the first": {[]string{"--workload-uid", "6f1c", "--minimum-generation", "0"}, "the minimum generation is 0; generations begin at 1"},
 		"a grace of less than nothing":  {[]string{"--workload-uid", "6f1c", "--signature-grace", "-1h"}, "the grace of signatures is less than nothing"},
+		"nothing to keep":               {[]string{"--unsigned", "--state-dir", "/tmp"}, "with --unsigned there is none"},
+		"nowhere to keep it":            {[]string{"--workload-uid", "6f1c", "--state-dir", "/nowhere/at/all"}, "--state-dir /nowhere/at/all is no directory: mount one that outlives the container"},
 		"no such thing":                 {[]string{"--drain", "soon"}, "invalid argument"},
 	} {
 		t.Run(name, func(t *testing.T) {

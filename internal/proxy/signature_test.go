@@ -83,11 +83,12 @@ func (h *house) signer(id string) *seal.Signer {
 const configurations = "spiffe://cluster.local/signer/configuration"
 
 // signed starts a proxy that wants signatures, with a certificate that lasts.
-func signed(t *testing.T, h *house, now func() time.Time) *running {
+func signed(t *testing.T, h *house, now func() time.Time, changes ...func(*Options)) *running {
 	t.Helper()
-	r := run(t, application(t, healthy), func(o *Options) {
+	changes = append(changes, func(o *Options) {
 		o.Unsigned, o.WorkloadUID, o.MinimumGeneration, o.SignatureGrace, o.Now = false, "6f1c", 2, 72*time.Hour, now
 	})
+	r := run(t, application(t, healthy), changes...)
 	r.root, r.signer = &proxytest.Authority{Certificate: h.root.Certificate}, h.signer(configurations)
 	r.root.Write(t, r.options.Certificates, h.leaf(api, 60*24*time.Hour))
 	return r

@@ -42,6 +42,9 @@ func TestPHIEgressIsWhatProxiesLookFor(t *testing.T) {
 			t.Errorf("its arguments have no %s: %v", want, container.Args)
 		}
 	}
+	if !keepsState(&spec) {
+		t.Error("what it took last does not outlive its container")
+	}
 	if slices.ContainsFunc(container.Args, func(arg string) bool { return strings.HasPrefix(arg, "--unsigned") }) {
 		t.Error("it takes what nobody has sealed")
 	}
@@ -53,6 +56,20 @@ func TestPHIEgressIsWhatProxiesLookFor(t *testing.T) {
 			t.Errorf("its pods lack the label %s: %s, by which policies know them", key, value)
 		}
 	}
+}
+
+// keepsState reports whether the state of a container lies on a volume of its pod.
+func keepsState(spec *corev1.PodSpec) bool {
+	for _, arg := range spec.Containers[0].Args {
+		at, is := strings.CutPrefix(arg, "--state-dir=")
+		if !is {
+			continue
+		}
+		return slices.ContainsFunc(spec.Containers[0].VolumeMounts, func(m corev1.VolumeMount) bool {
+			return m.MountPath == at && !m.ReadOnly && slices.ContainsFunc(spec.Volumes, func(v corev1.Volume) bool { return v.Name == m.Name && v.EmptyDir != nil })
+		})
+	}
+	return false
 }
 
 // It has a Service, and is not taken away whole.

@@ -118,6 +118,57 @@ func TestPodsAreCreatedByNoRoleButForRehearsals(t *testing.T) {
 	}
 }
 
+// The image of a container is mutable: whoever changes a pod beside the issuer reads its Secret.
+func TestTheManagerChangesNoPodOfItsNamespace(t *testing.T) {
+	for _, folder := range []string{"default", "proxy"} {
+		for name, rules := range rulesOfTheManager(t, folder) {
+			for _, rule := range rules {
+				if changesPods(rule) && !slices.Equal(rule.ResourceNames, []string{"hipaa-operator-rehearsal"}) {
+					t.Errorf("config/%s: %s changes pods: %v", folder, name, rule)
+				}
+			}
+		}
+	}
+}
+
+func changesPods(rule rbacv1.PolicyRule) bool {
+	has := func(words []string, wanted ...string) bool {
+		return slices.ContainsFunc(words, func(word string) bool { return word == "*" || slices.Contains(wanted, word) })
+	}
+	return has(rule.APIGroups, "") && has(rule.Resources, "pods", "pods/ephemeralcontainers", "pods/resize", "pods/status") && has(rule.Verbs, "patch", "update", "create")
+}
+
+// rulesOfTheManager are those of each role that is bound to it for the cluster or for its
+// namespace.
+func rulesOfTheManager(t *testing.T, folder string) map[string][]rbacv1.PolicyRule {
+	t.Helper()
+	its := func(subjects []rbacv1.Subject) bool {
+		return slices.Contains(subjects, rbacv1.Subject{Kind: rbacv1.ServiceAccountKind, Name: manager, Namespace: namespace})
+	}
+	bound := map[rbacv1.RoleRef]bool{}
+	for _, b := range all[*rbacv1.ClusterRoleBinding](t, folder) {
+		bound[b.RoleRef] = bound[b.RoleRef] || its(b.Subjects)
+	}
+	for _, b := range all[*rbacv1.RoleBinding](t, folder) {
+		bound[b.RoleRef] = bound[b.RoleRef] || b.Namespace == namespace && its(b.Subjects)
+	}
+	rules := map[string][]rbacv1.PolicyRule{}
+	for _, role := range all[*rbacv1.ClusterRole](t, folder) {
+		if bound[rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role.Name}] {
+			rules["ClusterRole "+role.Name] = role.Rules
+		}
+	}
+	for _, role := range all[*rbacv1.Role](t, folder) {
+		if role.Namespace == namespace && bound[rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: role.Name}] {
+			rules["Role "+role.Name] = role.Rules
+		}
+	}
+	if len(rules) < 2 {
+		t.Fatalf("config/%s binds the manager to %d roles", folder, len(rules))
+	}
+	return rules
+}
+
 func TestRightsOfPeople(t *testing.T) {
 	tests := map[string]struct {
 		role       string
