@@ -206,12 +206,7 @@ type loaded struct {
 	First    string `json:"first"`
 }
 
-// load has the portal ask records twenty times a second, over connections that it keeps.
-func (t *town) load(length string) <-chan loaded {
-	return t.loadOf(length, "http://records/patients/7")
-}
-
-// loadOf has the portal ask for something twenty times a second.
+// loadOf has the portal ask for something twenty times a second, over connections that it keeps.
 func (t *town) loadOf(length, from string) <-chan loaded {
 	done := make(chan loaded, 1)
 	go func() {
