@@ -11,8 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hipaa-operator/hipaa-operator/internal/proxy/proxytest/provider"
 	"github.com/hipaa-operator/hipaa-operator/test/cluster"
-	"github.com/hipaa-operator/hipaa-operator/test/provider"
 )
 
 // idleTime is longer than a session of the clinic lasts that nobody uses.

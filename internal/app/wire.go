@@ -8,6 +8,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	"github.com/hipaa-operator/hipaa-operator/controllers"
+	"github.com/hipaa-operator/hipaa-operator/internal/admission"
 	"github.com/hipaa-operator/hipaa-operator/internal/control/catalog"
 	"github.com/hipaa-operator/hipaa-operator/internal/engine"
 	"github.com/hipaa-operator/hipaa-operator/internal/rule"
@@ -28,7 +29,7 @@ func wire(ctx context.Context, mgr manager.Manager, o Options) error {
 	}
 	loader.ReportTypes = judge.ReportTypes()
 	book := witness.NewBook(mgr.GetAPIReader(), mgr.GetClient(), o.Namespace)
-	if err := addGate(ctx, mgr, o, judge, loader, book); err != nil {
+	if err := addGate(ctx, mgr, o, &admission.Gate{Engine: judge, Loader: loader, Changes: book}); err != nil {
 		return err
 	}
 	watch, err := addGuard(mgr, o)

@@ -9,7 +9,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
-	"github.com/hipaa-operator/hipaa-operator/test/provider"
+	"github.com/hipaa-operator/hipaa-operator/internal/proxy/proxytest/provider"
 )
 
 // Provider is an identity provider that ends with a test, and fails it.
