@@ -45,9 +45,7 @@ var installed = sync.OnceFunc(func() {
 	}
 	said, err := kubectl("apply", "--server-side", "-k", filepath.Join("..", "..", "config", "proxy"))
 	Expect(err).NotTo(HaveOccurred(), said)
-	// Certificates are renewed every minute under all that specs do; and kubelets of this
-	// node tell their pods of changes within seconds, so nobody waits minutes for them.
-	start("issuer", "--leaf-lifetime=2m")
+	// The kubelet of this node tells its pods of changes within seconds: nobody waits minutes for them.
 	start("manager", "--proxy-settles=40s")
 	for _, process := range []string{"manager", "issuer"} {
 		said, err := kubectl("-n", system, "rollout", "status", "deployment/hipaa-operator-"+process, "--timeout=2m")
