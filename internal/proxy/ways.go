@@ -34,10 +34,9 @@ type ways struct {
 
 func newWays(o Options, v *identity.Verifier, m *metrics) *ways {
 	upstreams := &resolver.Upstreams{Now: o.Now}
-	out := dial.Out(upstreams.Lookup, nil)
 	w := &ways{
 		options: o,
-		calls: outbound.Calls{Verifier: v, Dial: out, Now: o.Now, Observe: func(trust config.Trust, outcome outbound.Outcome) {
+		calls: outbound.Calls{Verifier: v, Dial: dial.Out(upstreams.Service, nil), Now: o.Now, Observe: func(trust config.Trust, outcome outbound.Outcome) {
 			m.calls.With(prometheus.Labels{labelTrust: string(trust), labelOutcome: string(outcome)}).Inc()
 		}},
 		names: resolver.Server{Upstreams: upstreams, Observe: func(outcome resolver.Outcome) {
@@ -48,7 +47,7 @@ func newWays(o Options, v *identity.Verifier, m *metrics) *ways {
 		}},
 	}
 	if o.Capture == CaptureRedirect {
-		w.calls.Captured = dial.Outside(upstreams.Lookup)
+		w.calls.Captured = dial.Outside(upstreams.Service)
 	}
 	w.answering = answering{listen: w.listen, serve: w.names.Serve, now: o.Now, failed: func(err error) {
 		m.silences.Inc()

@@ -300,6 +300,34 @@ func TestANameThatHasGoneIsNotKept(t *testing.T) {
 	}
 }
 
+func TestAnAliasIsNoService(t *testing.T) {
+	const name = "feed.ehr.svc.cluster.local"
+	host := netip.MustParseAddr("192.0.2.7")
+	cluster := startUpstream(t, func(question *dns.Msg, udp bool) *dns.Msg {
+		reply := records(5, host.String())(question, udp)
+		for _, record := range reply.Answer {
+			record.Header().Name = "host.example."
+		}
+		header := dns.RR_Header{Name: question.Question[0].Name, Rrtype: dns.TypeCNAME, Class: dns.ClassINET, Ttl: 5}
+		reply.Answer = append([]dns.RR{&dns.CNAME{Hdr: header, Target: "host.example."}}, reply.Answer...)
+		return reply
+	})
+	u := &Upstreams{Now: time.Now}
+	u.Use([]string{cluster.address})
+	for _, when := range []string{"asked", "kept"} {
+		if got, err := u.Service(t.Context(), name); !errors.Is(err, ErrNoAddress) || len(got) > 0 {
+			t.Errorf("%s: the Service leads to %v, %v", when, got, err)
+		}
+		if got, err := u.Lookup(t.Context(), name); err != nil || !slices.Equal(got, []netip.Addr{host}) {
+			t.Errorf("%s: the name leads to %v, %v", when, got, err)
+		}
+	}
+	cluster.says(records(5, "10.96.7.7"))
+	if got, err := u.Service(t.Context(), "db.ehr.svc.cluster.local"); err != nil || len(got) != 1 {
+		t.Errorf("another one leads to %v, %v", got, err)
+	}
+}
+
 func TestAnAnswerThatDoesNotFitComesOverTCP(t *testing.T) {
 	cluster := startUpstream(t, func(question *dns.Msg, udp bool) *dns.Msg {
 		if udp {

@@ -43,8 +43,8 @@ type Upstreams struct {
 
 // kept is an answer that still counts.
 type kept struct {
-	addresses []netip.Addr
-	until     time.Time
+	found
+	until time.Time
 }
 
 // Use asks these servers from now on. What others have answered still counts.
@@ -57,20 +57,36 @@ func (u *Upstreams) Use(servers []string) {
 // Lookup is where a name leads: the addresses of IPv4 first. While no name server
 // answers, what the last one said counts for a day.
 func (u *Upstreams) Lookup(ctx context.Context, name string) ([]netip.Addr, error) {
+	f, err := u.find(ctx, name)
+	return f.addresses, err
+}
+
+// Service is where the name of a Service leads, as Lookup tells. One that is an alias
+// leads nowhere: whoever writes a Service (type ExternalName) could have everything that
+// calls it call any host.
+func (u *Upstreams) Service(ctx context.Context, name string) ([]netip.Addr, error) {
+	f, err := u.find(ctx, name)
+	if err == nil && f.alias {
+		return nil, ErrNoAddress
+	}
+	return f.addresses, err
+}
+
+func (u *Upstreams) find(ctx context.Context, name string) (found, error) {
 	now := u.Now()
 	known, there := u.recall(name)
 	if there && now.Before(known.until) {
-		return known.addresses, nil
+		return known.found, nil
 	}
-	found, err := u.ask(ctx, name)
+	f, err := u.ask(ctx, name)
 	if err == nil {
-		u.keep(name, kept{found.addresses, now.Add(found.lasts)}, now)
-		return found.addresses, nil
+		u.keep(name, kept{f, now.Add(f.lasts)}, now)
+		return f, nil
 	}
 	if there && errors.Is(err, errUnreachable) && now.Before(known.until.Add(mostStale)) {
-		return known.addresses, nil
+		return known.found, nil
 	}
-	return nil, err
+	return found{}, err
 }
 
 func (u *Upstreams) recall(name string) (kept, bool) {
@@ -104,7 +120,9 @@ func (u *Upstreams) keep(name string, k kept, now time.Time) {
 // found is what both families have for a name.
 type found struct {
 	addresses []netip.Addr
-	lasts     time.Duration
+	// alias says that they are those of another name.
+	alias bool
+	lasts time.Duration
 }
 
 // ask asks for both families at once. One that fails does not hide the other.
@@ -126,6 +144,7 @@ func (u *Upstreams) ask(ctx context.Context, name string) (found, error) {
 			continue
 		}
 		for _, record := range reply.Answer {
+			all.alias = all.alias || record.Header().Rrtype == dns.TypeCNAME || record.Header().Rrtype == dns.TypeDNAME
 			address := addressIn(record)
 			if !address.IsValid() {
 				continue
