@@ -315,18 +315,19 @@ var _ = Describe("A tenant with the role edit", Ordered, ContinueOnFailure, func
 			_, err := v.fetches("clinic", former)
 			return err
 		}
-		Eventually(closed).Should(HaveOccurred())
+		gone := MatchError(ContainSubstring("no such host"))
+		Eventually(closed).Should(gone)
 		now := v.sealedFor("clinic").Data
 		for reason, data := range map[string]map[string]string{
 			"other-workload": v.sealedFor("courier").Data,
 			"older":          before,
 			"edited":         {injection.FileConfiguration: before[injection.FileConfiguration], injection.FileSeal: now[injection.FileSeal]},
 		} {
-			putThere(clinic, data)
 			Eventually(func() float64 {
+				putThere(clinic, data)
 				return metric(clinic, `phi_proxy_configuration_refusals_total{reason="`+reason+`"}`)
-			}).Should(BeNumerically(">", 0), reason)
-			Expect(closed()).NotTo(Succeed(), reason)
+			}).WithPolling(3*time.Second).Should(BeNumerically(">", 0), reason)
+			Expect(closed()).To(gone, reason)
 			Expect(v.fetches("clinic", clearing)).To(Equal("received"), "what is in force stays")
 		}
 	})
