@@ -57,6 +57,8 @@ func newTenancy(vendors ...string) *tenancy {
 	lab.pod.Spec.Containers[0].Args = []string{"-keep", record}
 	lab.Spec.Access = &hipaav1.Access{From: []hipaav1.AccessPeer{phitest.FromWorkload("clinic")}}
 	clinic.Spec.Egress.To = append(clinic.Spec.Egress.To, phitest.ToWorkload("lab"))
+	// A pod of the clinic that passes for the lab would let the clinic in.
+	clinic.Spec.Access = &hipaav1.Access{From: []hipaav1.AccessPeer{phitest.FromWorkload("clinic")}}
 	v.add(1, v.trusting(v.application("courier")), 8080, 80)
 	courier := v.part("courier")
 	courier.Spec.Transmission = &hipaav1.WorkloadTransmission{Capture: hipaav1.CaptureRedirect}

@@ -180,20 +180,18 @@ var _ = Describe("A tenant with the role edit", Ordered, ContinueOnFailure, func
 
 	It("takes no peer's name by a Service or an EndpointSlice", func() {
 		const forged = "MRN 00482913: no known allergies"
-		clinic, service := &v.podsOf("clinic")[0], v.part("lab").service
-		asks := func() (string, error) {
-			return request(net.JoinHostPort(clinic.Status.PodIP, "8080"), "/fetch", url.Values{"from": {"http://lab/patients/7"}})
-		}
-		Eventually(asks).Should(Equal(record))
-		impostor := v.errand("clinic", "-keep", forged)
+		service, impostor := v.part("lab").service, v.errand("clinic", "-keep", forged)
 		impostor.Labels["role"] = "impostor"
-		v.runs(impostor)
-		takes := func(take func() (back func())) {
+		// Those have called nobody yet, so that neither a connection nor an answer to a name is of before.
+		callers := []*corev1.Pod{v.errand("clinic", "-keep", ""), v.errand("clinic", "-keep", "")}
+		v.runs(append(callers, impostor)...)
+		takes := func(caller *corev1.Pod, take func() (back func())) {
 			GinkgoHelper()
+			asks := func() (string, error) {
+				return request(net.JoinHostPort(caller.Status.PodIP, "8080"), "/fetch", url.Values{"from": {"http://lab/patients/7"}})
+			}
 			looks, leaving := capturing(forged), capturingAt(uplink)
 			back := take()
-			// So that connections of before lead nowhere.
-			Expect(v.tess.DeleteAllOf(ctx, &corev1.Pod{}, client.InNamespace(v.namespace), client.MatchingLabels{"app": "lab"}, client.GracePeriodSeconds(1))).To(Succeed())
 			Eventually(func() error {
 				said, err := asks()
 				Expect(said).NotTo(ContainSubstring(forged))
@@ -206,7 +204,7 @@ var _ = Describe("A tenant with the role edit", Ordered, ContinueOnFailure, func
 			Eventually(asks).Should(Equal(record))
 		}
 		By("having it lead to a pod of another workload")
-		takes(func() (back func()) {
+		takes(callers[0], func() (back func()) {
 			var s corev1.Service
 			Expect(admin.Get(ctx, client.ObjectKeyFromObject(service), &s)).To(Succeed())
 			s.Spec.Selector = map[string]string{"role": "impostor"}
@@ -217,7 +215,7 @@ var _ = Describe("A tenant with the role edit", Ordered, ContinueOnFailure, func
 			}
 		})
 		By("having it lead out of the cluster")
-		takes(func() (back func()) { return v.leadsAway("lab") })
+		takes(callers[1], func() (back func()) { return v.leadsAway("lab") })
 		Expect(request(net.JoinHostPort(impostor.Status.PodIP, "8080"), "/patients/7", nil)).To(Equal(forged), "it would answer")
 
 		slice := phitest.Slice("mine", "lab", impostor.Status.PodIP).Port("http", control.ListenPort(8080)).Obj()
