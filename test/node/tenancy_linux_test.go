@@ -181,9 +181,9 @@ func putThere(pod *corev1.Pod, files map[string]string) {
 	Expect(volumes).NotTo(BeEmpty())
 	folder, err := os.MkdirTemp(volumes[0], "..tenant-")
 	Expect(err).NotTo(HaveOccurred())
-	Expect(os.Chmod(folder, 0o755)).To(Succeed()) //nolint:gosec // as the kubelet does
+	Expect(os.Chmod(folder, 0o755)).To(Succeed())
 	for name, text := range files {
-		Expect(os.WriteFile(filepath.Join(folder, name), []byte(text), 0o644)).To(Succeed()) //nolint:gosec // as the kubelet does
+		Expect(os.WriteFile(filepath.Join(folder, name), []byte(text), 0o644)).To(Succeed())
 	}
 	link := folder + ".link"
 	Expect(os.Symlink(filepath.Base(folder), link)).To(Succeed())
