@@ -82,7 +82,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ reconcile.Request) (ctrl.R
 		return ctrl.Result{RequeueAfter: unsealedRecheck}, nil
 	}
 	if err == nil {
-		r.Standing.tell(&control.Egress{Ready: s.ready(), Exits: gate.Exits(s.configuration, s.now)})
+		r.Standing.tell(&control.Egress{Ready: s.ready, Exits: gate.Exits(s.configuration, s.now)})
 	}
 	return outcome.Return(s.recheckAfter(), err, nil)
 }

@@ -108,7 +108,7 @@ func (r *Reconciler) profiles(ctx context.Context, w *gate.World, phi map[string
 	return nil
 }
 
-// pods reads those of phi-egress.
+// pods counts those that take calls.
 func (r *Reconciler) pods(ctx context.Context, s *scope) error {
 	var pods corev1.PodList
 	err := r.Loader.Cache.List(ctx, &pods, client.InNamespace(s.service.Namespace), client.MatchingLabels(control.EgressLabels()), client.UnsafeDisableDeepCopy)
@@ -116,7 +116,9 @@ func (r *Reconciler) pods(ctx context.Context, s *scope) error {
 		return fmt.Errorf("listing the pods of phi-egress: %w", err)
 	}
 	for i := range pods.Items {
-		s.pods = append(s.pods, &pods.Items[i])
+		if control.IsReady(&pods.Items[i]) {
+			s.ready++
+		}
 	}
 	return nil
 }

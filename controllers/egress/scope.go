@@ -5,7 +5,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/hipaa-operator/hipaa-operator/internal/control"
 	"github.com/hipaa-operator/hipaa-operator/internal/gate"
 	"github.com/hipaa-operator/hipaa-operator/internal/outcome"
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/config"
@@ -21,7 +20,7 @@ type scope struct {
 	// observe: service is that of phi-egress, nil where it is not installed.
 	service *corev1.Service
 	world   *gate.World
-	pods    []*corev1.Pod
+	ready   int // pods that take calls
 
 	// seal
 	configuration *config.Configuration
@@ -30,16 +29,6 @@ type scope struct {
 
 	// repair
 	drift []repair.Drift
-}
-
-// ready is how many pods take calls.
-func (s *scope) ready() (n int) {
-	for _, pod := range s.pods {
-		if control.IsReady(pod) {
-			n++
-		}
-	}
-	return n
 }
 
 // recheckAfter is how long until something is otherwise by itself; zero is never.

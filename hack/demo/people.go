@@ -20,7 +20,7 @@ const idleTime = 70 * time.Second
 
 // locked shows that nobody comes in without a name, and that a session ends which is left alone.
 func locked(ctx context.Context, s *stage) error {
-	at, err := nodeAddress()
+	at, err := cluster.NodeAddress()
 	if err != nil {
 		return err
 	}
@@ -117,19 +117,4 @@ func (s *stage) clinician(ctx context.Context, want string) error {
 	fmt.Println(style(bold, "$ kubectl "+quoted([]string{"logs", "-n", clinic, "job/clinician", "-c", "app"})))
 	fmt.Print(indent(said))
 	return err
-}
-
-// nodeAddress is where pods reach the node.
-func nodeAddress() (netip.Addr, error) {
-	addresses, err := net.InterfaceAddrs()
-	if err != nil {
-		return netip.Addr{}, fmt.Errorf("looking for the node's addresses: %w", err)
-	}
-	pods := netip.MustParsePrefix("10.244.0.0/16")
-	for _, a := range addresses {
-		if prefix, err := netip.ParsePrefix(a.String()); err == nil && pods.Contains(prefix.Addr()) {
-			return prefix.Addr(), nil
-		}
-	}
-	return netip.Addr{}, fmt.Errorf("the node has no address among pods: %v", addresses)
 }

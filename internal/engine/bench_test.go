@@ -1,7 +1,10 @@
 package engine_test
 
 import (
+	"encoding/json"
 	"testing"
+
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/hipaa-operator/hipaa-operator/internal/control"
 	"github.com/hipaa-operator/hipaa-operator/internal/control/catalog"
@@ -69,8 +72,19 @@ func BenchmarkJudge(b *testing.B) {
 	}
 }
 
-// The memory of one admission does not depend on the machine, so a test holds
-// its budget; the time is held with room for a slow one.
+// measured is what one run of something costs.
+func measured(f func()) testing.BenchmarkResult {
+	return testing.Benchmark(func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			f()
+		}
+	})
+}
+
+// The memory of one admission does not depend on the machine, so a test holds its budget.
+// The time does: it is held to that of reading the pod that is judged, which the API server
+// and the webhook do as well.
 func TestOneAdmissionStaysInBudget(t *testing.T) {
 	e := newEngine(t, catalog.All()...)
 	r := engine.Ruling{Effective: resolve(t, e, phitest.Profile("a")), Now: phitest.Epoch}
@@ -78,17 +92,22 @@ func TestOneAdmissionStaysInBudget(t *testing.T) {
 	if d := admitAndMutate(e, r, s); len(d.Denied) > 0 {
 		t.Fatalf("the pod is refused: %+v", d.Denied)
 	}
-	result := testing.Benchmark(func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			admitAndMutate(e, r, s)
+	text, err := json.Marshal(s.Pod)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const tries, most = 3, 0
+	var ratio float64
+	for range tries { // of several, since others use the machine as well
+		admission := measured(func() { admitAndMutate(e, r, s) })
+		reading := measured(func() { _ = json.Unmarshal(text, &corev1.Pod{}) })
+		if got := admission.AllocedBytesPerOp(); got > budgetBytes {
+			t.Fatalf("one admission allocates %d bytes, the budget is %d", got, budgetBytes)
 		}
-	})
-	if got := result.AllocedBytesPerOp(); got > budgetBytes {
-		t.Errorf("one admission allocates %d bytes, the budget is %d", got, budgetBytes)
+		if ratio = float64(admission.NsPerOp()) / float64(reading.NsPerOp()); ratio <= most {
+			return
+		}
 	}
-	const slow = 10
-	if got := result.NsPerOp(); got > slow*budgetNanoseconds {
-		t.Errorf("one admission takes %d ns, ten times the budget is %d", got, slow*budgetNanoseconds)
-	}
+	t.Logf("%.1f", ratio)
+	t.Errorf("one admission takes %.1f times as long as reading its pod, and may take %d times", ratio, most)
 }

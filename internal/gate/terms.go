@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"math"
 	"net/netip"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -22,8 +24,10 @@ import (
 // certificate counts: as the strictest of the callers' profiles says, because there is one
 // phi-egress for all of them.
 func (w *World) strictest() (tls config.TLS, grace config.Duration) {
-	shortest := control.DefaultOutageGrace
-	first := true
+	if len(w.Profiles) == 0 {
+		return config.TLS{}, config.Duration(control.DefaultOutageGrace)
+	}
+	newest, shortest := hipaav1.TLS12, time.Duration(math.MaxInt64)
 	for _, p := range w.Profiles {
 		own, version := control.DefaultOutageGrace, hipaav1.TLS13
 		if proxy := p.Transmission.Proxy; proxy != nil {
@@ -32,15 +36,12 @@ func (w *World) strictest() (tls config.TLS, grace config.Duration) {
 				own = proxy.OutageGrace.Duration
 			}
 		}
-		if first || own < shortest {
-			shortest = own
+		shortest = min(shortest, own)
+		if version == hipaav1.TLS13 {
+			newest = version
 		}
-		if first || version == hipaav1.TLS13 {
-			tls.MinVersion = string(version)
-		}
-		first = false
 	}
-	return tls, config.Duration(shortest)
+	return config.TLS{MinVersion: string(newest)}, config.Duration(shortest)
 }
 
 const (
@@ -61,10 +62,8 @@ func (w *World) nameServers() []string {
 		servers = slices.DeleteFunc(servers, func(s netip.AddrPort) bool { return !slices.Contains(named, s) })
 	}
 	if len(servers) == 0 {
-		servers = slices.Clone(w.Proxy.NameServers)
+		servers = slices.Compact(slices.SortedFunc(slices.Values(w.Proxy.NameServers), netip.AddrPort.Compare))
 	}
-	slices.SortFunc(servers, netip.AddrPort.Compare)
-	servers = slices.Compact(servers)
 	var list []string
 	for _, server := range servers[:min(len(servers), maxServers)] {
 		list = append(list, server.String())

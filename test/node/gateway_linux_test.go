@@ -62,6 +62,10 @@ func nginx(in, to string) *corev1.Pod {
 	Expect(admin.Create(ctx, &corev1.ConfigMap{
 		ObjectMeta: metav1.ObjectMeta{Namespace: in, Name: "nginx"}, Data: map[string]string{"nginx.conf": fmt.Sprintf(nginxSettings, to)},
 	})).To(Succeed())
+	// The kubelet, which looks for a Secret less and less often, is not to look before they are there.
+	for _, name := range []string{"hipaa-gateway-edge", "hipaa-gateway-other"} {
+		Eventually(admin.Get).WithArguments(ctx, key(in, name), &corev1.Secret{}).WithTimeout(2 * soon).Should(Succeed())
+	}
 	secret := func(name string) corev1.VolumeSource {
 		return corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: name}}
 	}

@@ -23,6 +23,7 @@ import (
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/proxytest"
+	"github.com/hipaa-operator/hipaa-operator/test/cluster"
 )
 
 // staff is a profile that adds an identity provider to those that govern namespaces.
@@ -82,16 +83,9 @@ func newWard() *ward {
 // nodeAddress is where pods reach the node.
 func nodeAddress() netip.Addr {
 	GinkgoHelper()
-	addresses, err := net.InterfaceAddrs()
+	at, err := cluster.NodeAddress()
 	Expect(err).NotTo(HaveOccurred())
-	pods := netip.MustParsePrefix("10.244.0.0/16")
-	for _, a := range addresses {
-		if prefix, err := netip.ParsePrefix(a.String()); err == nil && pods.Contains(prefix.Addr()) {
-			return prefix.Addr()
-		}
-	}
-	Fail("the node has no address among pods")
-	return netip.Addr{}
+	return at
 }
 
 // redis is a pod of a Redis that keeps nothing on disk.

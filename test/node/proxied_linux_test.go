@@ -87,6 +87,22 @@ var _ = Describe("Two PHI workloads and a database, without proxies", Ordered, f
 	})
 })
 
+// answersUnseen asks for a record, which goes by TLS 1.3 and shows on the bridge to nobody. The
+// server of records is seen where its Service leads.
+func (t *town) answersUnseen(where func(*corev1.Pod, int32) netip.AddrPort) {
+	GinkgoHelper()
+	looks := capturing(record, password, "SELECT record", "/patients/7")
+	Expect(t.asks("portal", patient)).To(HavePrefix(record))
+	seen := looks.sees()
+	Expect(seen.Found).To(BeEmpty(), seen.String())
+	Expect(seen.TLS13).To(HaveKey(listening(&t.podsOf("db")[0], 5432)), seen.String())
+	asked := 0
+	for _, pod := range t.podsOf("records") {
+		asked += seen.TLS13[where(&pod, 8080)]
+	}
+	Expect(asked).To(BeNumerically(">", 0), seen.String())
+}
+
 var _ = Describe("Two PHI workloads and a database, behind proxies", Ordered, ContinueOnFailure, func() {
 	var t *town
 
@@ -95,18 +111,7 @@ var _ = Describe("Two PHI workloads and a database, behind proxies", Ordered, Co
 		t.start()
 	})
 
-	It("answer as ever, by TLS 1.3, and show nothing of it on the bridge", func() {
-		looks := capturing(record, password, "SELECT record", "/patients/7")
-		Expect(t.asks("portal", patient)).To(HavePrefix(record))
-		seen := looks.sees()
-		Expect(seen.Found).To(BeEmpty(), seen.String())
-		Expect(seen.TLS13).To(HaveKey(listening(&t.podsOf("db")[0], 5432)), seen.String())
-		asked := 0
-		for _, pod := range t.podsOf("records") {
-			asked += seen.TLS13[listening(&pod, 8080)]
-		}
-		Expect(asked).To(BeNumerically(">", 0), seen.String())
-	})
+	It("answer as ever, by TLS 1.3, and show nothing of it on the bridge", func() { t.answersUnseen(listening) })
 
 	It("let the database ask for the password, which it asks nobody on loopback for", func() { t.asksForThePassword() })
 

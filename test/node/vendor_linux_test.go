@@ -170,14 +170,20 @@ func leaves(outcome egress.Outcome) (sum float64) {
 // workload.
 func (s *surgery) asking(part string) *tls.Conn {
 	GinkgoHelper()
+	pods := gatePods()
+	Expect(pods).NotTo(BeEmpty())
+	return s.askingAt(&pods[0], part)
+}
+
+// askingAt is one at a pod of phi-egress.
+func (s *surgery) askingAt(gate *corev1.Pod, part string) *tls.Conn {
+	GinkgoHelper()
 	config := &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS13, NextProtos: []string{egress.Protocol}}
 	if part != "" {
 		config.Certificates = []tls.Certificate{tlsOf(certificateUnder(root(), idOf(s.namespace, part), time.Now()))}
 	}
-	pods := gatePods()
-	Expect(pods).NotTo(BeEmpty())
 	dialer := &tls.Dialer{Config: config}
-	conn, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort(pods[0].Status.PodIP, fmt.Sprint(control.EgressPort)))
+	conn, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort(gate.Status.PodIP, fmt.Sprint(control.EgressPort)))
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(func() { _ = conn.Close() }) // who has been cut cannot say good-bye
 	secured, is := conn.(*tls.Conn)
@@ -291,6 +297,7 @@ var _ = Describe("Calls to vendors", Ordered, ContinueOnFailure, func() {
 	It("leave the node in TLS that names the host, by phi-egress alone, where they are allowed", func() {
 		// It learns of a workload from its first pod.
 		Eventually(sends).WithTimeout(promised).Should(Equal("received"))
+		gateFollows()
 		looks, leaving := capturing(hostOf(lasting), record), capturingAt(uplink, hostOf(lasting), record)
 		carried, out := leaves(egress.Carried), s.counts("clinic", "carried")
 		Expect(s.sends("clinic", "https://"+hostOf(lasting)+"/?"+strings.ReplaceAll(record, " ", "+"))).To(Equal("received"))
@@ -429,23 +436,24 @@ var _ = Describe("Calls to vendors", Ordered, ContinueOnFailure, func() {
 		decided := time.Now()
 		Eventually(stream).WithTimeout(promised).Should(Receive(HaveOccurred()))
 		Expect(vendor.streams()).To(BeZero())
-		// The two replicas of phi-egress hear of it one after the other.
-		Eventually(func() (err error) {
-			for range 10 {
-				if _, err = call(); err == nil {
-					return nil
-				}
+		// The two replicas of phi-egress hear of it one after the other, and proxies when the kubelet tells them.
+		asked := func(g Gomega) {
+			for _, pod := range gatePods() {
+				to := egress.Destination{Way: egress.Direct, Host: hostOf(closing), Port: 443}
+				g.Expect(egress.Ask(s.askingAt(&pod, "clinic"), to)).To(MatchError(egress.ErrRefused), pod.Name)
 			}
-			return err
-		}).WithTimeout(promised).Should(HaveOccurred())
+		}
+		Eventually(asked).WithTimeout(promised).Should(Succeed())
+		_, err := call()
+		Expect(err).To(HaveOccurred())
 		AddReportEntry("closed after the decision of the second", time.Since(decided).String(), ReportEntryVisibilityAlways)
 		Expect(time.Since(decided)).To(BeNumerically("<", promised))
 		Eventually(callsOpen(closing)).Should(Equal("False " + hipaav1.ReasonClosedByPeople))
 
 		By("letting nobody out, also of proxies that were not told yet, and others as ever")
 		leaving := capturingAt(uplink)
-		Expect(egress.Ask(s.asking("clinic"), egress.Destination{Way: egress.Direct, Host: hostOf(closing), Port: 443})).To(MatchError(egress.ErrRefused))
-		_, err := call()
+		asked(Default)
+		_, err = call()
 		Expect(err).To(HaveOccurred())
 		seen := leaving.sees()
 		Expect(seen.To).To(BeEmpty(), seen.String())
@@ -459,6 +467,7 @@ var _ = Describe("Calls to vendors", Ordered, ContinueOnFailure, func() {
 
 	It("end with an agreement that is taken away", func() {
 		Eventually(func() (string, error) { return s.fetches("clinic", closing) }).WithTimeout(promised).Should(Equal("received"))
+		gateFollows() // either of its pods may have the stream
 		stream := s.streams(closing, vendor)
 		amend(closing, map[string]any{"agreement": nil})
 		Eventually(stream).WithTimeout(promised).Should(Receive(HaveOccurred()))

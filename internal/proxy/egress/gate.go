@@ -38,12 +38,14 @@ const (
 	Undeclared Outcome = "undeclared"
 	// Unresolved had no address.
 	Unresolved Outcome = "unresolved"
-	// Unreachable had an address at which nobody answers, or nobody with TLS.
+	// Unreachable had an address at which nobody answers, or nobody who agrees to TLS.
 	Unreachable Outcome = "unreachable"
 	// Misnamed meant one host, and named another in TLS, none, or spoke no TLS.
 	Misnamed Outcome = "misnamed"
 	// Outdated was in TLS of before 1.2.
 	Outdated Outcome = "outdated"
+	// Abandoned was given up by the caller, or kept waiting, before TLS began.
+	Abandoned Outcome = "abandoned"
 	// Full was one too many.
 	Full Outcome = "full"
 	// Expired was let out until the certificate of who called counted no more.
@@ -255,7 +257,11 @@ func (g *Gate) begin(caller *tls.Conn, server *net.TCPConn, host string) Outcome
 	switch {
 	case errors.Is(err, hello.ErrOutdated):
 		return Outdated
-	case err != nil || name != host || caller.SetDeadline(time.Time{}) != nil:
+	case errors.Is(err, hello.ErrCleartext), errors.Is(err, hello.ErrNameless), errors.Is(err, hello.ErrMalformed):
+		return Misnamed
+	case err != nil || caller.SetDeadline(time.Time{}) != nil:
+		return Abandoned
+	case name != host:
 		return Misnamed
 	}
 	if _, err := server.Write(words); err != nil || server.SetReadDeadline(g.Now().Add(setup)) != nil {
@@ -265,10 +271,14 @@ func (g *Gate) begin(caller *tls.Conn, server *net.TCPConn, host string) Outcome
 	switch {
 	case errors.Is(err, hello.ErrOutdated):
 		return Outdated
-	case err != nil || server.SetReadDeadline(time.Time{}) != nil:
+	case err != nil && !errors.Is(err, hello.ErrDeclined):
 		return Unreachable
 	}
+	declined := err != nil
 	if _, err := caller.Write(words); err != nil {
+		return Abandoned
+	}
+	if declined || server.SetReadDeadline(time.Time{}) != nil {
 		return Unreachable
 	}
 	return ""

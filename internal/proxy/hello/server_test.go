@@ -1,6 +1,7 @@
 package hello
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -10,6 +11,7 @@ import (
 	"io"
 	"math/big"
 	"net"
+	"slices"
 	"testing"
 )
 
@@ -52,35 +54,56 @@ func TestWhatAServerAgreesTo(t *testing.T) {
 		"TLS 1.2":                         {upTo(tls.VersionTLS12), new13, nil},
 		"TLS 1.1, which the caller takes": {upTo(tls.VersionTLS11), old, ErrOutdated},
 		"TLS 1.0, which the caller takes": {upTo(tls.VersionTLS10), old, ErrOutdated},
-		"nothing: it says so":             {upTo(tls.VersionTLS11), new13, nil},
+		"nothing: it says so":             {upTo(tls.VersionTLS11), new13, ErrDeclined},
 	} {
 		t.Run(name, func(t *testing.T) {
 			conn := answers(t, tc.server, first(t, tc.caller))
 			words, err := ReadServer(conn)
-			if !errors.Is(err, tc.want) || err != nil && tc.want == nil {
+			if !errors.Is(err, tc.want) {
 				t.Errorf("ReadServer() = %x, %v", words, err)
 			}
 		})
 	}
 }
 
-func TestAServerMaySayLittle(t *testing.T) {
+// record is one of TLS.
+func record(kind byte, body ...byte) []byte {
+	return slices.Concat([]byte{kind, 3, 1, byte(len(body) >> 8), byte(len(body))}, body)
+}
+
+func TestHowAServerMayBegin(t *testing.T) {
+	outdated, today := []byte{helloOfServer, 0, 0, 70, 3, 1}, []byte{helloOfServer, 0, 0, 70, 3, 3}
+	unrecognised, refused, closes := record(alert, warning, 112), record(alert, 2, 70), record(alert, warning, closing)
 	for name, tc := range map[string]struct {
 		words []byte
-		bad   bool
+		want  error
 	}{
-		"an alert":                   {[]byte{21, 3, 1, 0, 2, 2, 70}, false},
-		"something else":             {[]byte("HTTP/1.1 400 Bad Request\r\n"), false},
-		"nothing":                    {nil, true},
-		"half a head":                {[]byte{22, 3, 3}, true},
-		"a message that breaks off":  {[]byte{22, 3, 3, 0, 90, 2, 0, 0}, true},
-		"what a caller says, echoed": {[]byte{22, 3, 1, 0, 90, 1, 0, 0, 86, 3, 1}, false},
+		"at once":                          {record(handshake, today...), nil},
+		"after a warning":                  {slices.Concat(unrecognised, record(handshake, today...)), nil},
+		"outdated after a warning":         {slices.Concat(unrecognised, record(handshake, outdated...)), ErrOutdated},
+		"in two records":                   {slices.Concat(record(handshake, today[:1]...), record(handshake, today[1:]...)), nil},
+		"outdated in two records":          {slices.Concat(record(handshake, outdated[:5]...), record(handshake, outdated[5:]...)), ErrOutdated},
+		"outdated, and a warning between":  {slices.Concat(record(handshake, outdated[:5]...), unrecognised, record(handshake, outdated[5:]...)), ErrOutdated},
+		"with warnings without end":        {slices.Concat(bytes.Repeat(unrecognised, mostWarnings+1), record(handshake, outdated...)), ErrDeclined},
+		"with an alert":                    {refused, ErrDeclined},
+		"with an alert, and go on":         {slices.Concat(refused, record(handshake, outdated...)), ErrDeclined},
+		"by closing":                       {slices.Concat(closes, record(handshake, outdated...)), ErrDeclined},
+		"with an alert of another length":  {slices.Concat(record(alert, 1), record(handshake, outdated...)), ErrDeclined},
+		"with something else":              {[]byte("HTTP/1.1 400 Bad Request\r\n"), ErrDeclined},
+		"with a record of nothing":         {slices.Concat(record(handshake), record(handshake, outdated...)), ErrDeclined},
+		"with a record that is too long":   {slices.Concat([]byte{handshake, 3, 1, 0xff, 0xff}, outdated), ErrDeclined},
+		"with what a caller says, echoed":  {record(handshake, 1, 0, 0, 86, 3, 1), ErrDeclined},
+		"with nothing":                     {nil, io.EOF},
+		"with half a head":                 {[]byte{handshake, 3, 3}, io.EOF},
+		"with a message that breaks off":   {[]byte{handshake, 3, 3, 0, 90, helloOfServer, 0, 0}, io.EOF},
+		"with an alert that breaks off":    {refused[:6], io.EOF},
+		"with half a hello, and no second": {record(handshake, today[:4]...), io.EOF},
 	} {
 		t.Run(name, func(t *testing.T) {
 			conn := saying(t, tc.words, 1)
 			words, err := ReadServer(conn)
-			if (err != nil) != tc.bad {
-				t.Errorf("ReadServer() = %x, %v", words, err)
+			if !errors.Is(err, tc.want) {
+				t.Errorf("ReadServer() = %x, %v, want %v", words, err, tc.want)
 			}
 			rest, _ := io.ReadAll(conn) // as far as it goes
 			if string(words)+string(rest) != string(tc.words) {
@@ -88,4 +111,18 @@ func TestAServerMaySayLittle(t *testing.T) {
 			}
 		})
 	}
+}
+
+func FuzzReadServer(f *testing.F) {
+	f.Add(record(handshake, helloOfServer, 0, 0, 70, 3, 3))
+	f.Add(slices.Concat(record(alert, warning, 112), record(handshake, helloOfServer, 0, 0, 70, 3, 1)))
+	f.Fuzz(func(t *testing.T, said []byte) {
+		words, err := ReadServer(saying(t, said, 7))
+		if !bytes.HasPrefix(said, words) {
+			t.Errorf("of %x comes %x", said, words)
+		}
+		if err == nil && (words[0] != handshake && words[0] != alert || len(words) > 512) {
+			t.Errorf("%x counts as a hello", words)
+		}
+	})
 }
