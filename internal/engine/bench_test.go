@@ -2,7 +2,9 @@ package engine_test
 
 import (
 	"encoding/json"
+	"math"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -13,10 +15,11 @@ import (
 	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
 )
 
-// The budget of DESIGN: one pod, all controls, at most 200 us and 100 KB.
+// The budget of DESIGN: one pod, all controls, at most 200 us and 100 KB. Where that was
+// measured, reading a pod takes 12.7 us.
 const (
-	budgetBytes       = 100 << 10
-	budgetNanoseconds = 200_000
+	budgetBytes    = 100 << 10
+	budgetReadings = 16
 )
 
 // threeContainers is a pod as real ones are: an application, an exporter, a
@@ -72,19 +75,20 @@ func BenchmarkJudge(b *testing.B) {
 	}
 }
 
-// measured is what one run of something costs.
-func measured(f func()) testing.BenchmarkResult {
-	return testing.Benchmark(func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			f()
-		}
-	})
+// least is the shortest of many runs: one that others did not disturb.
+func least(f func()) time.Duration {
+	shortest := time.Duration(math.MaxInt64)
+	for range 2000 {
+		began := time.Now()
+		f()
+		shortest = min(shortest, time.Since(began))
+	}
+	return shortest
 }
 
 // The memory of one admission does not depend on the machine, so a test holds its budget.
-// The time does: it is held to that of reading the pod that is judged, which the API server
-// and the webhook do as well.
+// The time does: it is held to that of reading the pod that is judged, which the webhook
+// does as well.
 func TestOneAdmissionStaysInBudget(t *testing.T) {
 	e := newEngine(t, catalog.All()...)
 	r := engine.Ruling{Effective: resolve(t, e, phitest.Profile("a")), Now: phitest.Epoch}
@@ -92,22 +96,22 @@ func TestOneAdmissionStaysInBudget(t *testing.T) {
 	if d := admitAndMutate(e, r, s); len(d.Denied) > 0 {
 		t.Fatalf("the pod is refused: %+v", d.Denied)
 	}
+	admits := func() { admitAndMutate(e, r, s) }
+	result := testing.Benchmark(func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			admits()
+		}
+	})
+	if got := result.AllocedBytesPerOp(); got > budgetBytes {
+		t.Errorf("one admission allocates %d bytes, the budget is %d", got, budgetBytes)
+	}
 	text, err := json.Marshal(s.Pod)
 	if err != nil {
 		t.Fatal(err)
 	}
-	const tries, most = 3, 0
-	var ratio float64
-	for range tries { // of several, since others use the machine as well
-		admission := measured(func() { admitAndMutate(e, r, s) })
-		reading := measured(func() { _ = json.Unmarshal(text, &corev1.Pod{}) })
-		if got := admission.AllocedBytesPerOp(); got > budgetBytes {
-			t.Fatalf("one admission allocates %d bytes, the budget is %d", got, budgetBytes)
-		}
-		if ratio = float64(admission.NsPerOp()) / float64(reading.NsPerOp()); ratio <= most {
-			return
-		}
+	admission, reading := least(admits), least(func() { _ = json.Unmarshal(text, &corev1.Pod{}) })
+	if admission > budgetReadings*reading {
+		t.Errorf("one admission takes %v, and may take %d times as long as reading its pod, %v", admission, budgetReadings, reading)
 	}
-	t.Logf("%.1f", ratio)
-	t.Errorf("one admission takes %.1f times as long as reading its pod, and may take %d times", ratio, most)
 }

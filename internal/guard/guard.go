@@ -1,6 +1,6 @@
 // Package guard keeps the operator's admission configuration as installed: the
 // API server exempts it from admission, so nothing else can. Its promise: a
-// change or deletion is put right within a second of the leader seeing it, is
+// change or deletion is put right at once when the leader sees it, is
 // told with who did it, and while all is well nothing is written.
 package guard
 

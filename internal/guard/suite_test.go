@@ -188,6 +188,10 @@ func change[T client.Object](ctx context.Context, o T, how func(T)) {
 	}).Should(Succeed())
 }
 
+// atOnce is how long somebody waits who is told, on a machine that does much else, and is
+// far from the minute after which the guard looks by itself.
+const atOnce = 10 * time.Second
+
 var _ = Describe("The admission configuration", func() {
 	AfterEach(func() {
 		Eventually(condition).Should(HaveField("Status", metav1.ConditionTrue))
@@ -214,7 +218,7 @@ var _ = Describe("The admission configuration", func() {
 		Consistently(writes.count, "500ms").Should(Equal(before))
 	})
 
-	DescribeTable("is put right within a second, and says who changed it",
+	DescribeTable("is put right at once, and says who changed it",
 		func(ctx SpecContext, disturb func(context.Context), isRight func(context.Context) bool, want string) {
 			change(ctx, validating(), func(c *admissionregistrationv1.ValidatingWebhookConfiguration) {
 				for i := range c.Webhooks {
@@ -224,8 +228,8 @@ var _ = Describe("The admission configuration", func() {
 			Expect(isRight(ctx)).To(BeTrue())
 			before := restorations()
 			disturb(ctx)
-			Eventually(func() bool { return isRight(ctx) }, time.Second, 10*time.Millisecond).Should(BeTrue())
-			Eventually(told.Events, time.Second).Should(Receive(And(
+			Eventually(func() bool { return isRight(ctx) }, atOnce, 10*time.Millisecond).Should(BeTrue())
+			Eventually(told.Events, atOnce).Should(Receive(And(
 				HavePrefix("Warning AdmissionRestored "), ContainSubstring(want), HaveSuffix("and has been put back"))))
 			Eventually(condition).Should(HaveField("Reason", hipaav1.ReasonAdmissionRestored))
 			Expect(restorations()).To(BeNumerically(">", before), "the metric that an alert looks at")
@@ -312,7 +316,7 @@ var _ = Describe("The admission configuration", func() {
 		for _, o := range []client.Object{validating(), policy(), binding(),
 			&admissionregistrationv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: "hipaa-operator-mutating"}}} {
 			Expect(admin.Delete(ctx, o)).To(Succeed())
-			Eventually(func() error { return admin.Get(ctx, client.ObjectKeyFromObject(o), o) }, time.Second, 10*time.Millisecond).Should(Succeed())
+			Eventually(func() error { return admin.Get(ctx, client.ObjectKeyFromObject(o), o) }, atOnce, 10*time.Millisecond).Should(Succeed())
 		}
 	})
 
@@ -327,7 +331,7 @@ var _ = Describe("The admission configuration", func() {
 		}
 		for _, o := range []client.Object{binding(), mutating(), profiles()} {
 			Expect(admin.Delete(ctx, o)).To(Succeed())
-			Eventually(func() error { return admin.Get(ctx, client.ObjectKeyFromObject(o), o) }, time.Second, 10*time.Millisecond).Should(Succeed())
+			Eventually(func() error { return admin.Get(ctx, client.ObjectKeyFromObject(o), o) }, atOnce, 10*time.Millisecond).Should(Succeed())
 		}
 		for _, what := range []string{"ValidatingAdmissionPolicyBinding/hipaa-operator-phi-label was deleted",
 			"MutatingWebhookConfiguration/hipaa-operator-mutating was deleted", "ValidatingAdmissionPolicy/hipaa-operator-profiles was deleted"} {
