@@ -113,7 +113,7 @@ var _ = Describe("Two PHI workloads and a database, redirected", Ordered, Contin
 			looks := capturing("/patients/7")
 			said, err := t.asks("portal", "http://"+address+"/patients/7")
 			Expect(err).To(HaveOccurred(), "%s says %s", address, said)
-			Expect(undeclaredCalls(portal)).To(BeNumerically(">", before), address)
+			Eventually(undeclaredCalls).WithArguments(portal).Should(BeNumerically(">", before), address)
 			seen := looks.sees()
 			Expect(seen.Found).To(BeEmpty(), seen.String())
 			Expect(seen.Other).NotTo(HaveKey(netip.MustParseAddrPort(address)), seen.String())

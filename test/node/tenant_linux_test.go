@@ -242,7 +242,7 @@ var _ = Describe("A tenant with the role edit", Ordered, ContinueOnFailure, func
 		Expect(conn.SetReadDeadline(time.Now().Add(5 * time.Second))).To(Succeed())
 		text, _ := io.ReadAll(conn) // it is closed, or reset
 		Expect(text).To(BeEmpty())
-		Expect(undeclaredCalls(courier)).To(Equal(before+1), "although proxies do not know yet that it is declared no more")
+		Eventually(undeclaredCalls).WithArguments(courier).Should(Equal(before+1), "although proxies do not know yet that it is declared no more")
 		seen := leaving.sees()
 		Expect(seen.To).To(BeEmpty(), seen.String())
 	})

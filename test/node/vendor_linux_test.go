@@ -331,7 +331,7 @@ var _ = Describe("Calls to vendors", Ordered, ContinueOnFailure, func() {
 		leaving, was := capturingAt(uplink), vendor.visits()+stranger.visits()
 		Expect(call()).To(HaveOccurred())
 		if counted != nil {
-			Expect(counted()).To(Equal(before + 1))
+			Eventually(counted).Should(Equal(before + 1))
 		}
 		seen := leaving.sees()
 		Expect(seen.To).To(BeEmpty(), seen.String())
