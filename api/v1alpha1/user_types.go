@@ -61,6 +61,14 @@ type UserParameters struct {
 	// +optional
 	Lockout *LockoutParameters `json:"lockout,omitempty"`
 
+	// devicesAtOnce is on how many devices one person is at once. Who is on more stands in
+	// the records of proxies, because several people may use one credential; nobody is
+	// refused for it. Absent means 3; where several profiles set it the fewest count.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=32
+	DevicesAtOnce int32 `json:"devicesAtOnce,omitempty"`
+
 	// breakGlass opens workloads in emergencies. What the first profile by name says
 	// counts; without it nobody may, whatever happens.
 	// +optional

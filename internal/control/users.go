@@ -25,6 +25,8 @@ type UserParameters struct {
 	// Failures and LockedFor are the fewest and the longest; zero where no profile sets them.
 	Failures  int32
 	LockedFor time.Duration
+	// DevicesAtOnce are the fewest; zero where no profile says any.
+	DevicesAtOnce int32
 	// Records is Pseudonym where a profile asks for it; empty where none says anything.
 	Records hipaav1.UserRecords
 }

@@ -39,6 +39,9 @@ func (m *merge) addUsers(p *hipaav1.ComplianceProfile) {
 		}
 		into.LockedFor = max(into.LockedFor, durationOf(l.Duration))
 	}
+	if n := from.DevicesAtOnce; n > 0 && (into.DevicesAtOnce == 0 || n < into.DevicesAtOnce) {
+		into.DevicesAtOnce = n
+	}
 	into.Records = strictest(into.Records, from.Records, hipaav1.UserRecordsSubject, hipaav1.UserRecordsPseudonym)
 }
 

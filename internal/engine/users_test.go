@@ -24,14 +24,14 @@ func TestWhatProfilesAgreeUponTellsWhoPeopleAre(t *testing.T) {
 	first := people("a", hipaav1.UserParameters{
 		Realms: []hipaav1.Realm{ended, stands, realm("guests", "https://g")}, OpenPaths: []string{"/static/*", "/health"},
 		Roles: []hipaav1.RoleSession{{Role: "ward", IdleTimeout: lasts(time.Hour)}}, Lockout: &hipaav1.LockoutParameters{Failures: 5, Duration: lasts(time.Minute)},
-		Records: hipaav1.UserRecordsSubject,
+		Records: hipaav1.UserRecordsSubject, DevicesAtOnce: 4,
 	})
 	got := resolve(t, newEngine(t, pair()...), first, phitest.Profile("b"),
 		people("c", hipaav1.UserParameters{
 			Realms: []hipaav1.Realm{realm("staff", "https://other"), realm("patients", "https://p"), realm("vendors", "https://v")}, OpenPaths: []string{"/static/css/*", "/health"},
 			Roles:   []hipaav1.RoleSession{{Role: "ward", IdleTimeout: lasts(30 * time.Minute), AbsoluteTimeout: lasts(8 * time.Hour)}},
 			Lockout: &hipaav1.LockoutParameters{Failures: 7, Duration: lasts(time.Hour)}, Factors: &hipaav1.FactorValues{Classes: []string{"gold"}},
-			BreakGlass: &hipaav1.BreakGlassParameters{Roles: []string{"clinician"}}, Records: hipaav1.UserRecordsPseudonym,
+			BreakGlass: &hipaav1.BreakGlassParameters{Roles: []string{"clinician"}}, Records: hipaav1.UserRecordsPseudonym, DevicesAtOnce: 2,
 		}))
 	unstated := realm("staff", "https://a")
 	want := control.UserParameters{
@@ -39,7 +39,7 @@ func TestWhatProfilesAgreeUponTellsWhoPeopleAre(t *testing.T) {
 		OpenPaths: [][]string{{"/static/*", "/health"}, {"/static/css/*", "/health"}},
 		Roles:     map[string]control.RoleSession{"ward": {Idle: 30 * time.Minute, Absolute: 8 * time.Hour}},
 		Failures:  5, LockedFor: time.Hour, Factors: &hipaav1.FactorValues{Classes: []string{"gold"}},
-		BreakGlass: &hipaav1.BreakGlassParameters{Roles: []string{"clinician"}}, Records: hipaav1.UserRecordsPseudonym,
+		BreakGlass: &hipaav1.BreakGlassParameters{Roles: []string{"clinician"}}, Records: hipaav1.UserRecordsPseudonym, DevicesAtOnce: 2,
 	}
 	if diff := cmp.Diff(want, got.Parameters.Users); diff != "" {
 		t.Errorf("users (-want +got):\n%s", diff)

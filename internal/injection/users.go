@@ -52,6 +52,7 @@ func (b *builder) users(outbound []config.Outbound) (*config.Users, error) {
 	}
 	failures, lasts := profile.Lockout()
 	u.Lockout = &config.Lockout{Failures: failures, Duration: config.Duration(lasts)}
+	u.DevicesAtOnce = int(profile.DevicesAtOnce)
 	opened := b.routes(u, says)
 	u.BreakGlass = breakGlassOf(profile.BreakGlass, opened)
 	u.Store = b.store(says.Replicas, outbound)

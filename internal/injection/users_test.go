@@ -30,11 +30,11 @@ func identities() control.Profile {
 			},
 			"patients": {Name: "patients", Issuer: "https://idp.example/realms/patients", Audiences: []string{"portal"}},
 		},
-		Gateways:   map[string]hipaav1.UserGateway{"edge": speaks, "cloud": speaks},
-		Factors:    &hipaav1.FactorValues{Classes: []string{"gold"}},
-		OpenPaths:  [][]string{{"/static/*", "/health"}},
-		Roles:      map[string]control.RoleSession{"ward": {Idle: time.Hour}, "clerk": {Idle: 5 * time.Minute}},
-		Failures:   5,
+		Gateways:  map[string]hipaav1.UserGateway{"edge": speaks, "cloud": speaks},
+		Factors:   &hipaav1.FactorValues{Classes: []string{"gold"}},
+		OpenPaths: [][]string{{"/static/*", "/health"}},
+		Roles:     map[string]control.RoleSession{"ward": {Idle: time.Hour}, "clerk": {Idle: 5 * time.Minute}},
+		Failures:  5, DevicesAtOnce: 2,
 		BreakGlass: &hipaav1.BreakGlassParameters{Roles: []string{"clinician"}},
 		Records:    hipaav1.UserRecordsSubject,
 	}
@@ -116,9 +116,9 @@ func TestWhatAWorkloadSaysOfItsUsersConfiguresItsProxies(t *testing.T) {
 		Factors:    config.Factors{Classes: []string{"gold"}},
 		Store:      &config.Store{Address: store, Plain: true, OnOutage: config.Alone},
 		BreakGlass: &config.BreakGlass{Routes: []string{"load", "inbox", "sign", "everything-else"}, Roles: []string{"clinician"}, Expired: config.Duration(4 * time.Hour)},
-		Lockout:    &config.Lockout{Failures: 5, Duration: config.Duration(15 * time.Minute)},
-		Records:    config.Records{Show: config.ShowSubject},
-		Refusals:   config.UserRefusals{Identity: refusal, MultiFactor: refusal, Session: refusal, Lockout: refusal},
+		Lockout:    &config.Lockout{Failures: 5, Duration: config.Duration(15 * time.Minute)}, DevicesAtOnce: 2,
+		Records:  config.Records{Show: config.ShowSubject},
+		Refusals: config.UserRefusals{Identity: refusal, MultiFactor: refusal, Session: refusal, Lockout: refusal},
 	}
 	if diff := cmp.Diff(want, c.Users); diff != "" {
 		t.Errorf("users (-want +got):\n%s", diff)

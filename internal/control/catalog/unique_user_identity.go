@@ -25,12 +25,14 @@ var _ = add(control.Control{
 		"has its proxy and the sealed configuration asks for users. Machines may call where a route names them: each by its own certificate or subject. " +
 		"Of a port of protocol TCP that a gateway or address range may call proxies see no user: that is Unknown. So is a workload that people may " +
 		"reach and that declares no spec.users: its application may ask for itself, and nothing shows it. One that no gateway and no address range may call, that " +
-		"keeps data, or runs to completion is not applicable, for whom people are is its callers' to know. Not yet there: that one person who " +
-		"calls from many devices at once is found.",
+		"keeps data, or runs to completion is not applicable, for whom people are is its callers' to know. One person on more devices at once than " +
+		"users.devicesAtOnce stands in the proxies' records (credential-shared) and in phi_proxy_shared_credentials_total, as far as a session, a login " +
+		"or a cookie tells devices apart; nobody is refused for it, and the verdict does not speak of it.",
 	Parameters: []control.Parameter{
 		{Path: "users.realms", Basis: control.BasisProfile, Meaning: "The identity providers whose tokens workloads may take."},
 		{Path: "users.gateways", Basis: control.BasisProfile, Meaning: "The gateways whose word for who the user is workloads may take, and the fields that they speak by."},
 		{Path: "users.openPaths", Basis: control.BasisProfile, Meaning: "The paths that workloads may open to requests of nobody. Absent means none."},
+		{Path: "users.devicesAtOnce", Basis: control.BasisProfile, Meaning: "On how many devices one person is at once. Who is on more stands on record. Default 3."},
 		{Path: "users.records", Basis: control.BasisProfile, Meaning: "Whether records name people (Subject) beside their pseudonyms. Who breaks the glass is always named. Default Pseudonym."},
 	},
 	Example:       exampleUsers,

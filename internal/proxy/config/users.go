@@ -31,7 +31,10 @@ type Users struct {
 	Store      *Store      `json:"store,omitempty"`
 	BreakGlass *BreakGlass `json:"breakGlass,omitempty"`
 	Lockout    *Lockout    `json:"lockout,omitempty"`
-	Records    Records     `json:"records,omitzero"`
+	// DevicesAtOnce are how many one person uses at once; 3 by default. Who is on more
+	// stands on record: several may use one credential.
+	DevicesAtOnce int     `json:"devicesAtOnce,omitzero"`
+	Records       Records `json:"records,omitzero"`
 	// Refusals are what users are told of the safeguards that refused them.
 	Refusals UserRefusals `json:"refusals"`
 }
@@ -245,6 +248,15 @@ type UserRefusals struct {
 	Session     Refusal `json:"session"`
 	Lockout     Refusal `json:"lockout"`
 }
+
+// MaxDevicesAtOnce is the most that a configuration may say.
+const MaxDevicesAtOnce = 32
+
+// defaultDevices are a workstation, a telephone, and something to carry about.
+const defaultDevices = 3
+
+// MostDevices is on how many devices one person is at once.
+func (u *Users) MostDevices() int { return orDefault(u.DevicesAtOnce, defaultDevices) }
 
 // Limits of sessions where nothing is set.
 const (

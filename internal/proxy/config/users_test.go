@@ -27,7 +27,7 @@ var withUsers = strings.Replace(whole, `"probes"`, `"users": {
     "keyFile": "/etc/phi-proxy/sessions/key",
     "store": {"address": "sessions.ehr.svc.cluster.local:6379", "username": "proxy", "passwordFile": "/etc/phi-proxy/sessions/password", "onOutage": "Alone"},
     "breakGlass": {"routes": ["monitor"], "roles": ["nurse"], "duration": "1h", "expired": "4h", "credentials": "{\"keys\":[]}", "audience": "ehr"},
-    "lockout": {"failures": 5, "duration": "15m"},
+    "lockout": {"failures": 5, "duration": "15m"}, "devicesAtOnce": 2,
     "records": {"file": "/var/log/phi/users.jsonl", "show": "Subject"},
     "refusals": {"identity": {"control": "a", "citation": "b"}, "multiFactor": {"control": "a", "citation": "b"},
       "session": {"control": "a", "citation": "b"}, "lockout": {"control": "a", "citation": "b"}}
@@ -108,6 +108,7 @@ func TestWhatIsWrongOfUsersIsNamedWithItsRemedy(t *testing.T) {
 		"credentials for anybody":                    {`, "audience": "ehr"`, ``, "users.breakGlass.audience: belongs to credentials; set both or none"},
 		"a lock at the first mistake":                {`"failures": 5`, `"failures": 1`, "users.lockout.failures: is 1; set 3 to 1000, or nothing for the default"},
 		"another way to show users":                  {`"show": "Subject"`, `"show": "All"`, "users.records.show: is neither Pseudonym nor Subject; set one of them"},
+		"too many devices":                           {`"devicesAtOnce": 2`, `"devicesAtOnce": 33`, "users.devicesAtOnce: is 33; set 1 to 32, or nothing for the default"},
 		"a safeguard without a control":              {`"lockout": {"control": "a"`, `"lockout": {"control": ""`, "users.refusals.lockout.control: names no control; set its name"},
 	} {
 		t.Run(name, func(t *testing.T) {

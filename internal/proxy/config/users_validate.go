@@ -65,6 +65,9 @@ func (c *Configuration) validateUsers(bad *complaints) {
 	u.validateStore(bad)
 	u.validateBreakGlass(bad)
 	u.validateLockout(bad)
+	if u.DevicesAtOnce < 0 || u.DevicesAtOnce > MaxDevicesAtOnce {
+		bad.add("users.devicesAtOnce", "is %d; set 1 to %d, or nothing for the default", u.DevicesAtOnce, MaxDevicesAtOnce)
+	}
 	bad.file("users.records.file", u.Records.File)
 	if s := u.Records.Show; s != "" && s != ShowPseudonym && s != ShowSubject {
 		bad.add("users.records.show", "is neither %s nor %s; set one of them", ShowPseudonym, ShowSubject)

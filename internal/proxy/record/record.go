@@ -26,6 +26,8 @@ const (
 	Factors Kind = "authentication-insufficient"
 	// Locked is a user who is locked after too many failures.
 	Locked Kind = "user-locked"
+	// Shared is a user on more devices at once than one person has.
+	Shared Kind = "credential-shared"
 	// Emergency is access that an emergency opened, EmergencyRefused one that it did not.
 	Emergency        Kind = "emergency"
 	EmergencyRefused Kind = "emergency-refused"
@@ -45,6 +47,8 @@ type Event struct {
 	User    string `json:"user,omitempty"`
 	Subject string `json:"subject,omitempty"`
 	Session string `json:"session,omitempty"`
+	// Devices is on how many devices the user is at least.
+	Devices int `json:"devices,omitempty"`
 	// Outcome is a reason of the metrics.
 	Outcome string `json:"outcome,omitempty"`
 	// Purpose, Reason, Until and Credential are those of an emergency; Credential is the

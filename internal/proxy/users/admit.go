@@ -262,12 +262,27 @@ func (q *question) session() *Refusal {
 			return f
 		}
 	}
+	q.look(&touches[0])
 	if count == 1 {
 		q.gate.visits.Begin(&q.visit.visit, q.call.Cutter, &touches[0])
 	} else {
 		q.gate.visits.Begin(&q.visit.visit, q.call.Cutter, &touches[0], &touches[1])
 	}
 	return nil
+}
+
+// look takes note of the device on which a user is there, as far as sessions tell devices
+// apart: where each token is a session they do not.
+func (q *question) look(t *session.Touch) {
+	if !t.Present || q.basis() == principal.ByToken {
+		return
+	}
+	if n := q.gate.devices.Seen(q.who.Pseudonym, t.Key, q.users.MostDevices(), q.now); n > 0 {
+		q.gate.Metrics.shared.Inc()
+		e := q.event(record.Shared, "")
+		e.Session, e.Devices = t.Key.String(), n
+		q.records.Record(e)
+	}
 }
 
 func (q *question) touch(t *session.Touch) *Refusal {

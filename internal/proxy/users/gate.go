@@ -22,6 +22,7 @@ import (
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/principal"
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/record"
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/session"
+	"github.com/hipaa-operator/hipaa-operator/internal/proxy/sharing"
 )
 
 // Gate asks for users. All fields but Wait are needed.
@@ -41,6 +42,7 @@ type Gate struct {
 	state   atomic.Pointer[state]
 	visits  session.Visits
 	guesses lockout.Guesses
+	devices sharing.Sightings
 
 	mu sync.Mutex
 	// key is the one of pseudonyms where no file has one.

@@ -355,6 +355,43 @@ func TestAGatewaysSessionsAreToldApartByTheCookie(t *testing.T) {
 	at("", "Cookie: JSESSIONID=one", "X-Auth-Time: "+unix(s.now))
 }
 
+func TestAUserOnManyDevicesStandsOnRecord(t *testing.T) {
+	s := newScene(t)
+	s.change(func(u *config.Users) { u.DevicesAtOnce = 2 })
+	on := func(path, session string) { s.hears("", path, s.bearer(map[string]any{"sid": session})) }
+	told := func(want int, when string) {
+		t.Helper()
+		found := s.records(record.Shared)
+		if got := testutil.ToFloat64(s.gate.Metrics.shared); len(found) != want || got != float64(want) {
+			t.Errorf("%s: %d records and a count of %v, want %d", when, len(found), got, want)
+		}
+	}
+	on("/Patient", "desk")
+	on("/Patient", "telephone")
+	on("/poll", "ward")
+	on("/ward/1", "monitor")
+	told(0, "two devices, and what runs by itself")
+	for i := range 4 { // a token without anything else is no device
+		s.hears("", "/Patient", s.bearer(map[string]any{"sid": nil, "auth_time": nil, "jti": strconv.Itoa(i)}))
+	}
+	told(0, "four tokens")
+	for _, who := range []string{"bob", "carol", "dave"} {
+		f, v, _ := s.ask(nginx, "/Patient", "Cookie: JSESSIONID=same", "X-Auth-Request-User: "+who)
+		v.End()
+		if f != nil {
+			t.Errorf("%s is refused: %+v", who, f)
+		}
+	}
+	told(0, "several users of one device")
+	on("/Patient", "elsewhere")
+	told(1, "three devices")
+	on("/Patient", "farther")
+	told(1, "once an hour")
+	if e := s.records(record.Shared)[0]; e.User == "" || e.Session == "" || e.Subject != "" || e.Devices != 3 {
+		t.Errorf("the record is %+v", e)
+	}
+}
+
 func TestALockedSessionIsCutOff(t *testing.T) {
 	s := newScene(t)
 	_, v, _ := s.ask(portal, "/Patient", s.bearer(nil))

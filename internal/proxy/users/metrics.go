@@ -7,6 +7,7 @@ type Metrics struct {
 	sessions    *prometheus.CounterVec
 	locks       prometheus.Counter
 	lockouts    prometheus.Counter
+	shared      prometheus.Counter
 	emergencies prometheus.Counter
 	unreached   prometheus.Counter
 	lost        prometheus.Counter
@@ -29,6 +30,10 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 			Name: "phi_proxy_user_lockouts_total",
 			Help: "Users who were locked for a while after too many failures.",
 		}),
+		shared: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "phi_proxy_shared_credentials_total",
+			Help: "Times that a user was on more devices at once than one person has; of each user once an hour.",
+		}),
 		emergencies: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "phi_proxy_emergency_requests_total",
 			Help: "Requests that came with the word that they are an emergency, and passed.",
@@ -42,7 +47,7 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 			Help: "Records of what happened to users that could not be written.",
 		}),
 	}
-	registry.MustRegister(m.sessions, m.locks, m.lockouts, m.emergencies, m.unreached, m.lost)
+	registry.MustRegister(m.sessions, m.locks, m.lockouts, m.shared, m.emergencies, m.unreached, m.lost)
 	return m
 }
 

@@ -1655,6 +1655,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: breakGlass
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.BreakGlassParameters
+    - name: devicesAtOnce
+      type:
+        scalar: numeric
     - name: factors
       type:
         namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.FactorValues

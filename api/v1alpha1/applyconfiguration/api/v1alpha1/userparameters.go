@@ -34,6 +34,10 @@ type UserParametersApplyConfiguration struct {
 	Roles []RoleSessionApplyConfiguration `json:"roles,omitempty"`
 	// lockout ends guessing. Where several profiles set its fields the strictest count.
 	Lockout *LockoutParametersApplyConfiguration `json:"lockout,omitempty"`
+	// devicesAtOnce is on how many devices one person is at once. Who is on more stands in
+	// the records of proxies, because several people may use one credential; nobody is
+	// refused for it. Absent means 3; where several profiles set it the fewest count.
+	DevicesAtOnce *int32 `json:"devicesAtOnce,omitempty"`
 	// breakGlass opens workloads in emergencies. What the first profile by name says
 	// counts; without it nobody may, whatever happens.
 	BreakGlass *BreakGlassParametersApplyConfiguration `json:"breakGlass,omitempty"`
@@ -111,6 +115,14 @@ func (b *UserParametersApplyConfiguration) WithRoles(values ...*RoleSessionApply
 // If called multiple times, the Lockout field is set to the value of the last call.
 func (b *UserParametersApplyConfiguration) WithLockout(value *LockoutParametersApplyConfiguration) *UserParametersApplyConfiguration {
 	b.Lockout = value
+	return b
+}
+
+// WithDevicesAtOnce sets the DevicesAtOnce field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the DevicesAtOnce field is set to the value of the last call.
+func (b *UserParametersApplyConfiguration) WithDevicesAtOnce(value int32) *UserParametersApplyConfiguration {
+	b.DevicesAtOnce = &value
 	return b
 }
 
