@@ -190,7 +190,7 @@ var _ = Describe("A PHI workload that asks for people", Ordered, ContinueOnFailu
 		Expect(w.get(a, "/busy", w.as("wanda", nil)...).status).To(Equal(http.StatusOK))
 		stranger := w.get(a, "/busy", "Authorization", "Bearer "+proxytest.Sign(GinkgoTB(), proxytest.Stranger(GinkgoTB(), "ec"), w.provider.Claims(time.Now(), nil), nil))
 		Expect(stranger.status).To(Equal(http.StatusUnauthorized))
-		Expect(w.recorded("chart", "anonymous-refused")).NotTo(BeEmpty())
+		Eventually(w.recorded).WithArguments("chart", "anonymous-refused").ShouldNot(BeEmpty())
 	})
 
 	It("locks an idle session at both replicas, counts activity at either, and goes on after who it is was proved anew", func() {
@@ -214,7 +214,7 @@ var _ = Describe("A PHI workload that asks for people", Ordered, ContinueOnFailu
 		for _, pod := range []*corev1.Pod{a, b} {
 			Eventually(func() int { return w.get(pod, "/busy", back...).status }).Should(Equal(http.StatusOK))
 		}
-		Expect(w.recorded("chart", "logoff")).NotTo(BeEmpty())
+		Eventually(w.recorded).WithArguments("chart", "logoff").ShouldNot(BeEmpty())
 	})
 
 	It("locks a user who goes on proving too little, and that ends by itself", func() {
@@ -227,8 +227,16 @@ var _ = Describe("A PHI workload that asks for people", Ordered, ContinueOnFailu
 		Expect(w.get(a, "/busy", w.as("hugo", nil)...).status).To(Equal(http.StatusOK), "nobody else is locked")
 		glass := append(w.as("gus", map[string]any{"roles": []string{"clinician"}}), "X-Phi-Purpose-Of-Use", "BTG", "X-Phi-Reason", "the lock must not cost a life")
 		Expect(w.get(a, "/busy", glass...).status).To(Equal(http.StatusOK))
-		Expect(w.recorded("chart", "user-locked")).To(HaveLen(1))
+		Eventually(w.recorded).WithArguments("chart", "user-locked").Should(HaveLen(1))
 		Eventually(func() int { return w.get(a, "/busy", w.as("gus", nil)...).status }).WithTimeout(2 * time.Minute).Should(Equal(http.StatusOK))
+	})
+
+	It("writes down a user who is on more devices at once than one person has, and refuses nobody for it", func() {
+		for n := range 4 {
+			Expect(w.get(b, "/busy", w.as("lena", map[string]any{"sid": "lena-" + strconv.Itoa(n)})...).status).To(Equal(http.StatusOK))
+		}
+		Eventually(w.recorded).WithArguments("chart", "credential-shared").Should(ConsistOf(And(ContainSubstring(`"devices":4`), Not(ContainSubstring("lena")))))
+		Expect(metric(b, "phi_proxy_shared_credentials_total")).To(Equal(1.0))
 	})
 
 	It("opens when the glass is broken while the identity provider is down, and writes down who and why in one place", func() {
