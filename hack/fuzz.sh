@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Runs every fuzz target of every module for FUZZTIME (default 5s each).
+# Runs every fuzz target of every module for FUZZTIME (default 2s each).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-fuzztime=${FUZZTIME:-5s}
+fuzztime=${FUZZTIME:-2s}
 output=$(mktemp)
 trap 'rm -f "$output"' EXIT
 

@@ -20,6 +20,11 @@ func EgressLabels() map[string]string {
 	return map[string]string{"app.kubernetes.io/name": "hipaa-operator", "app.kubernetes.io/component": "egress"}
 }
 
+// IssuerLabels are those of the issuer's pods.
+func IssuerLabels() map[string]string {
+	return map[string]string{"app.kubernetes.io/name": "hipaa-operator", "app.kubernetes.io/component": "issuer"}
+}
+
 // EgressSelector selects its pods in the operator's namespace.
 func EgressSelector() metav1.LabelSelector { return metav1.LabelSelector{MatchLabels: EgressLabels()} }
 

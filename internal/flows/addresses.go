@@ -45,9 +45,7 @@ func (d declaration) certificates() []Flow {
 	if proxy == nil {
 		return nil
 	}
-	issuer := metav1.LabelSelector{MatchLabels: map[string]string{
-		"app.kubernetes.io/name": "hipaa-operator", "app.kubernetes.io/component": "issuer",
-	}}
+	issuer := metav1.LabelSelector{MatchLabels: control.IssuerLabels()}
 	return []Flow{{
 		Path:  "certificates",
 		Peers: []reach.Peer{podsIn(proxy.IssuerNamespace, issuer)},

@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
 	"github.com/hipaa-operator/hipaa-operator/internal/reach"
 )
 
@@ -52,9 +53,7 @@ func (r rules) fit(p ports) string {
 // opens reports whether some policy opens a port of replicas in a direction, to anybody
 // but the issuer, and whether surely to the other replicas.
 func (r rules) opens(world reach.World, direction reach.Direction, port uint16) (anybody, replicas bool) {
-	issuer := reach.PodPeer{Namespaces: []string{r.namespace}, PodSelector: metav1.LabelSelector{
-		MatchLabels: map[string]string{"app.kubernetes.io/component": "issuer"},
-	}}
+	issuer := reach.PodPeer{Namespaces: []string{r.namespace}, PodSelector: metav1.LabelSelector{MatchLabels: control.IssuerLabels()}}
 	others := []reach.Flow{
 		{Peer: reach.Anyone{}, Ports: everyPortBut(int32(port))},
 		{Peer: issuer, Ports: []reach.PortRange{{First: int32(port)}}},

@@ -86,40 +86,64 @@ func (b *bench) await(c *contender) {
 	b.Fatalf("%s does not come up: %v", c.name, last)
 }
 
-// requests prints the table of requests on connections that stay.
+// requests prints the table of requests on connections that stay, as fast as they go.
 func (b *bench) requests(contenders []contender) {
 	var table strings.Builder
 	fmt.Fprintf(&table, "%-15s %5s %9s %9s %9s %9s %9s\n", "", "conns", "rps", "p50 us", "p99 us", "CPU us", "RSS MiB")
 	for _, conns := range []int{1, 16, 64} {
 		for i := range contenders {
-			c := &contenders[i]
-			before := cpu(b, c.pid)
-			took := b.load(c, conns)
-			used := cpu(b, c.pid) - before
-			slices.Sort(took)
-			n := len(took)
-			fmt.Fprintf(&table, "%-15s %5d %9.0f %9d %9d %9.1f %9.1f\n", c.name, conns, float64(n)/span.Seconds(),
-				took[n/2].Microseconds(), took[n*99/100].Microseconds(), float64(used.Microseconds())/float64(n), float64(rss(b, c.pid))/(1<<20))
+			b.row(&table, &contenders[i], conns, conns, 0)
 		}
 	}
 	b.Logf("requests of 1 KiB on connections that stay:\n%s", table.String())
 }
 
-// load asks on so many connections and says how long each answer took.
-func (b *bench) load(c *contender, conns int) []time.Duration {
+// rates prints the table of requests that come so many a second, whether or not those
+// before were answered: how late an answer is counts from when its request was due.
+func (b *bench) rates(contenders []contender) {
+	const conns = 16
+	var table strings.Builder
+	fmt.Fprintf(&table, "%-15s %5s %9s %9s %9s %9s %9s\n", "", "asked", "rps", "p50 us", "p99 us", "CPU us", "RSS MiB")
+	for _, rate := range []int{500, 1000, 2000} {
+		for i := range contenders {
+			b.row(&table, &contenders[i], rate, conns, conns*time.Second/time.Duration(rate))
+		}
+	}
+	b.Logf("requests of 1 KiB at a fixed rate on %d connections:\n%s", conns, table.String())
+}
+
+// row measures one contender.
+func (b *bench) row(table *strings.Builder, c *contender, first, conns int, every time.Duration) {
+	before := cpu(b, c.pid)
+	took := b.load(c, conns, every)
+	used := cpu(b, c.pid) - before
+	slices.Sort(took)
+	n := len(took)
+	fmt.Fprintf(table, "%-15s %5d %9.0f %9d %9d %9.1f %9.1f\n", c.name, first, float64(n)/span.Seconds(),
+		took[n/2].Microseconds(), took[n*99/100].Microseconds(), float64(used.Microseconds())/float64(n), float64(rss(b, c.pid))/(1<<20))
+}
+
+// load asks on so many connections and says how long each answer took. On each a request
+// is due every so often; zero is when the one before was answered.
+func (b *bench) load(c *contender, conns int, every time.Duration) []time.Duration {
 	config := b.config()
 	var all []time.Duration
 	var mu sync.Mutex
 	var group sync.WaitGroup
-	end := time.Now().Add(span)
+	var open []net.Conn
 	for range conns {
 		conn, err := b.dial(c, config)
 		if err != nil {
 			b.Fatalf("dialling %s: %v", c.name, err)
 		}
+		open = append(open, conn)
+	}
+	begin := time.Now()
+	for i, conn := range open {
+		s := schedule{first: begin.Add(every * time.Duration(i) / time.Duration(conns)), every: every, end: begin.Add(span)}
 		group.Go(func() {
 			defer conn.Close()
-			took, err := ask(conn, c.request(), end)
+			took, err := ask(conn, c.request(), s)
 			if err != nil {
 				b.Errorf("%s: %v", c.name, err)
 			}
@@ -135,13 +159,31 @@ func (b *bench) load(c *contender, conns int) []time.Duration {
 	return all
 }
 
+// schedule says when requests are due.
+type schedule struct {
+	first, end time.Time
+	every      time.Duration
+}
+
+// due waits until the nth request is.
+func (s *schedule) due(n int) time.Time {
+	if s.every == 0 {
+		return time.Now()
+	}
+	at := s.first.Add(time.Duration(n) * s.every)
+	if left := time.Until(at); left > 0 {
+		<-time.After(left)
+	}
+	return at
+}
+
 // ask asks again and again.
-func ask(conn net.Conn, request []byte, end time.Time) ([]time.Duration, error) {
+func ask(conn net.Conn, request []byte, s schedule) ([]time.Duration, error) {
 	var took []time.Duration
 	buffer := make([]byte, 8<<10)
 	for {
-		begin := time.Now()
-		if begin.After(end) {
+		due := s.due(len(took))
+		if due.After(s.end) {
 			return took, nil
 		}
 		if _, err := conn.Write(request); err != nil {
@@ -157,7 +199,7 @@ func ask(conn net.Conn, request []byte, end time.Time) ([]time.Duration, error) 
 				want = head + 4 + 1024
 			}
 		}
-		took = append(took, time.Since(begin))
+		took = append(took, time.Since(due))
 	}
 }
 

@@ -72,7 +72,7 @@ func serveReverse(address, to, certificates string) error {
 	return s.ListenAndServeTLS(filepath.Join(certificates, "tls.crt"), filepath.Join(certificates, "tls.key"))
 }
 
-// TestBenchProxy prints the tables. It takes a minute, so it runs only when asked.
+// TestBenchProxy prints the tables. It takes two minutes, so it runs only when asked.
 func TestBenchProxy(t *testing.T) {
 	if os.Getenv("PROXY_BENCH") == "" {
 		t.Skip("make bench-proxy runs it")
@@ -93,6 +93,7 @@ func TestBenchProxy(t *testing.T) {
 		b.await(&contenders[i])
 	}
 	b.requests(contenders)
+	b.rates(contenders)
 	b.handshakes(contenders)
 }
 
