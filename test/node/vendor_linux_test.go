@@ -487,6 +487,8 @@ var _ = Describe("Calls to vendors", Ordered, ContinueOnFailure, func() {
 		gateFollows()
 		replicas("manager", 0)
 		DeferCleanup(replicas, "manager", int32(2))
+		// The operator may have written once more before it ended.
+		Expect(admin.Get(ctx, key(system, control.EgressName), &closed)).To(Succeed())
 		closed.Data = open.Data
 		Expect(admin.Update(ctx, &closed)).To(Succeed())
 		pods := gatePods()

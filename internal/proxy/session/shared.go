@@ -44,7 +44,8 @@ func NewShared(client redis.Scripter, prefix string, on config.OnOutage, observe
 	return &Shared{Wait: AnswerWait, memory: NewMemory(), client: client, prefix: prefix, alone: on == config.Alone, observe: observe}
 }
 
-// script does what Touch.next does, in milliseconds since 1970; 0 stands for never.
+// script does what Touch.next does, in milliseconds since 1970; 0 stands for never. How long
+// the store keeps it is told as a duration: the store's clock may be another.
 var script = redis.NewScript(`
 local now, present, proved, ends = tonumber(ARGV[1]), ARGV[2] == '1', tonumber(ARGV[3]), tonumber(ARGV[4])
 local idle, absolute, seen = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
@@ -70,7 +71,7 @@ if locked == 0 then
 end
 keep = math.max(keep, ends, started + absolute, now + idle)
 redis.call('HSET', KEYS[1], 's', string.format('%.0f', started), 'a', string.format('%.0f', active), 'l', string.format('%.0f', locked), 'k', string.format('%.0f', keep))
-redis.call('PEXPIREAT', KEYS[1], string.format('%.0f', keep + 1000))
+redis.call('PEXPIRE', KEYS[1], string.format('%.0f', keep - now + 1000))
 return {started, active, locked, keep, change}
 `)
 
