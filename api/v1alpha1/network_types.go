@@ -21,6 +21,13 @@ type NetworkParameters struct {
 	// +kubebuilder:validation:MaxItems=32
 	Gateways []Gateway `json:"gateways,omitempty"`
 
+	// monitors are the pods that read the metrics of proxies, at port 15090: counts of
+	// what passes and of what is refused, without a name, a record or an address.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=8
+	Monitors []Monitor `json:"monitors,omitempty"`
+
 	// ingressStatements say of ingress controllers, by class, what no Ingress shows:
 	// that plaintext and TLS below 1.2 are refused. Without one that is Unknown.
 	// +optional
@@ -73,6 +80,19 @@ type DNSServer struct {
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=65535
 	Port int32 `json:"port,omitempty"`
+}
+
+// Monitor is what reads metrics, such as Prometheus.
+type Monitor struct {
+	// namespace of its pods.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Namespace string `json:"namespace,omitempty"`
+
+	// podSelector selects its pods.
+	// +required
+	PodSelector *metav1.LabelSelector `json:"podSelector,omitempty"`
 }
 
 // GatewayAuthentication says how the proxies of workloads know a gateway.

@@ -102,6 +102,8 @@ type NetworkParameters struct {
 	DNS []hipaav1.DNSServer
 	// Gateways by name.
 	Gateways map[string]hipaav1.Gateway
+	// Monitors are those of every profile.
+	Monitors []hipaav1.Monitor
 	// Ingresses are unexpired statements about ingress controllers, by class.
 	Ingresses map[string]hipaav1.IngressStatement
 	// ExternalRanges has one list for each profile that bounds ipBlock peers; a

@@ -355,6 +355,7 @@ func (m *merge) addNetwork(p *hipaav1.ComplianceProfile) {
 		}
 		into.Gateways[g.Name] = g
 	}
+	into.Monitors = append(into.Monitors, from.Monitors...)
 	for _, s := range from.IngressStatements {
 		if _, taken := into.Ingresses[s.IngressClass]; !taken && m.stands(s.Statement) {
 			into.Ingresses[s.IngressClass] = s

@@ -589,6 +589,17 @@ func TestSensorsOfAllProfilesCount(t *testing.T) {
 	}
 }
 
+func TestMonitorsOfAllProfilesRead(t *testing.T) {
+	reads := func(name, namespace string) *phitest.ProfileBuilder {
+		return phitest.Profile(name).Monitor(namespace, "app", "prometheus")
+	}
+	got := resolve(t, newEngine(t, pair()...), reads("a", "monitoring"), phitest.Profile("b"), reads("c", "agents")).Parameters.Network.Monitors
+	selected := phitest.Labels("app", "prometheus")
+	if diff := cmp.Diff([]hipaav1.Monitor{{Namespace: "monitoring", PodSelector: selected}, {Namespace: "agents", PodSelector: selected}}, got); diff != "" {
+		t.Errorf("monitors (-want +got):\n%s", diff)
+	}
+}
+
 func TestWhatCannotBeMergedIsTold(t *testing.T) {
 	got := resolve(t, newEngine(t, pair()...),
 		phitest.Profile("a").EncryptedClass("gold").Gateway("edge", "nginx").Tagging(hipaav1.TaggingParameters{OwnerKey: "team"}),

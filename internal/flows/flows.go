@@ -34,8 +34,8 @@ func (f *Flow) Opens() bool { return len(f.Peers) > 0 && len(f.Ports) > 0 }
 // Declared is all that one workload declares.
 type Declared struct {
 	// Ingress are the callers, Egress the destinations, in the order of the
-	// declaration; identity providers, where certificates come from and where names are
-	// resolved come last.
+	// declaration. Who reads metrics comes last; so do identity providers, where
+	// certificates come from and where names are resolved.
 	Ingress, Egress []Flow
 }
 
@@ -43,7 +43,7 @@ type Declared struct {
 // subject's profile.
 func Of(s *control.Subject, w *hipaav1.PHIWorkload) Declared {
 	d := declaration{subject: s, workload: w}
-	return Declared{Ingress: d.ingress(), Egress: slices.Concat(d.egress(), d.providers(), d.certificates(), NameResolution(s))}
+	return Declared{Ingress: append(d.ingress(), d.monitors()...), Egress: slices.Concat(d.egress(), d.providers(), d.certificates(), NameResolution(s))}
 }
 
 // All are the flows of both directions.

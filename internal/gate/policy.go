@@ -18,7 +18,8 @@ import (
 const PolicyName = control.EgressName + "-vendors"
 
 // Policy lets phi-egress out to the ports of vendors that are called, anywhere but inside,
-// and to name servers. What else it reaches, and who reaches it, is installed with it.
+// and to name servers, and those in who read its metrics. What else it reaches, and who
+// else reaches it, is installed with it.
 func Policy(w *World, c *config.Configuration) *networkingv1.NetworkPolicy {
 	p := &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{
 		Namespace: c.Workload.Namespace, Name: PolicyName, Labels: control.EgressLabels(),
@@ -26,6 +27,9 @@ func Policy(w *World, c *config.Configuration) *networkingv1.NetworkPolicy {
 	p.Spec.PodSelector = control.EgressSelector()
 	p.Spec.PolicyTypes = []networkingv1.PolicyType{networkingv1.PolicyTypeEgress}
 	p.Spec.Egress = w.toNameServers()
+	if p.Spec.Ingress = w.fromMonitors(); p.Spec.Ingress != nil {
+		p.Spec.PolicyTypes = append(p.Spec.PolicyTypes, networkingv1.PolicyTypeIngress)
+	}
 	var ports []int
 	for i := range c.Egress.Vendors {
 		ports = append(ports, c.Egress.Vendors[i].Ports...)

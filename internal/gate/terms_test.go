@@ -2,6 +2,7 @@ package gate_test
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -78,6 +79,11 @@ func TestNamesAreAskedWhereTheyAreResolved(t *testing.T) {
 			[]string{"10.96.0.10:53"},
 			[]string{"169.254.20.10/32 53", "kube-system k8s-app=kube-dns 5353"},
 		},
+		"a selector that cannot be read is left out": {
+			[]*control.Profile{speaking("", nil, hipaav1.DNSServer{PodSelector: unread, Port: 53})},
+			[]string{"10.96.0.10:53"},
+			[]string{"kube-system k8s-app=kube-dns 5353"},
+		},
 		"as discovered where profiles name no address": {
 			[]*control.Profile{speaking("", nil, inPods, at("10.0.0.0/24", 0))},
 			[]string{"10.96.0.10:53"},
@@ -102,6 +108,50 @@ func TestNamesAreAskedWhereTheyAreResolved(t *testing.T) {
 		})
 	}
 }
+
+func TestWhoReadsTheMetricsOfCallersReadsThoseOfTheGate(t *testing.T) {
+	prometheus := hipaav1.Monitor{Namespace: "monitoring", PodSelector: phitest.Labels("app", "prometheus")}
+	agent := hipaav1.Monitor{Namespace: "agents", PodSelector: phitest.Labels("app", "agent")}
+	reads := func(monitors ...hipaav1.Monitor) *control.Profile {
+		return &control.Profile{Network: control.NetworkParameters{Monitors: monitors}}
+	}
+	for name, tt := range map[string]struct {
+		profiles []*control.Profile
+		want     []string
+	}{
+		"nobody":                         {[]*control.Profile{reads()}, nil},
+		"all that any of them names":     {[]*control.Profile{reads(prometheus), reads(prometheus, agent)}, []string{"agents app=agent", "monitoring app=prometheus"}},
+		"nobody that cannot be selected": {[]*control.Profile{reads(hipaav1.Monitor{Namespace: "monitoring", PodSelector: unread}, hipaav1.Monitor{Namespace: "all"})}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := world(nil)
+			w.Profiles = tt.profiles
+			c, err := gate.Configuration(w, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := gate.Policy(w, c)
+			var got []string
+			for _, rule := range p.Spec.Ingress {
+				if len(rule.Ports) != 1 || rule.Ports[0].Port.String() != "15090" || *rule.Ports[0].Protocol != "TCP" {
+					t.Errorf("the ports are %v", rule.Ports)
+				}
+				for _, from := range rule.From {
+					got = append(got, from.NamespaceSelector.MatchLabels["kubernetes.io/metadata.name"]+" "+metav1.FormatLabelSelector(from.PodSelector))
+				}
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("who reads (-want +got):\n%s", diff)
+			}
+			if slices.Contains(p.Spec.PolicyTypes, networkingv1.PolicyTypeIngress) != (len(tt.want) > 0) {
+				t.Errorf("it is about %v", p.Spec.PolicyTypes)
+			}
+		})
+	}
+}
+
+// unread is a selector that the API server takes in no policy.
+var unread = &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "app", Operator: "Like"}}}
 
 // opened are the ways of a policy by UDP, one line each.
 func opened(t *testing.T, p *networkingv1.NetworkPolicy) []string {

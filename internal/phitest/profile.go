@@ -144,6 +144,13 @@ func (b *ProfileBuilder) GatewayAt(name string, cidrs ...string) *ProfileBuilder
 	return b
 }
 
+// Monitor declares pods that read the metrics of proxies.
+func (b *ProfileBuilder) Monitor(namespace string, keysAndValues ...string) *ProfileBuilder {
+	n := b.network()
+	n.Monitors = append(n.Monitors, hipaav1.Monitor{Namespace: namespace, PodSelector: Labels(keysAndValues...)})
+	return b
+}
+
 // DNSPods declares pods of kube-system as resolver, on port 53.
 func (b *ProfileBuilder) DNSPods(keysAndValues ...string) *ProfileBuilder {
 	n := b.network()

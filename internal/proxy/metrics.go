@@ -1,6 +1,11 @@
 package proxy
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/hipaa-operator/hipaa-operator/internal/proxy/inbound"
+	"github.com/hipaa-operator/hipaa-operator/internal/proxy/users"
+)
 
 // The labels. Their values are the outcomes of the packages below, trusts, and reasons
 // of configuration.go.
@@ -24,6 +29,13 @@ type metrics struct {
 	names        *prometheus.CounterVec
 	silences     prometheus.Counter
 	egress       *prometheus.CounterVec
+}
+
+// RegisterMetrics registers every metric of a proxy, for who checks what rests on them.
+func RegisterMetrics(registry prometheus.Registerer) {
+	newMetrics(registry, func() float64 { return 0 })
+	inbound.NewMetrics(registry)
+	users.NewMetrics(registry)
 }
 
 func newMetrics(registry prometheus.Registerer, expiry func() float64) *metrics {

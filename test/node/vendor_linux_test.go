@@ -261,7 +261,9 @@ var _ = Describe("Calls to vendors", Ordered, ContinueOnFailure, func() {
 		world    *outside
 		vendor   *party
 		stranger *party
-		far      = time.Now().Add(1000 * 24 * time.Hour)
+		// monitoring is the namespace of who reads metrics.
+		monitoring string
+		far        = time.Now().Add(1000 * 24 * time.Hour)
 	)
 	sends := func() (string, error) { return s.sends("clinic", "https://"+hostOf(lasting)+"/") }
 
@@ -269,7 +271,9 @@ var _ = Describe("Calls to vendors", Ordered, ContinueOnFailure, func() {
 		installed()
 		said, err := kubectl("-n", system, "rollout", "status", "deployment/"+control.EgressName, "--timeout=2m")
 		Expect(err).NotTo(HaveOccurred(), said)
-		profile := phitest.Profile(vended).Mode(hipaav1.ModeAudit).Selecting(hipaav1.LabelPHI, hipaav1.LabelPHIValue, governed, vended)
+		monitoring = namespace(nil)
+		profile := phitest.Profile(vended).Mode(hipaav1.ModeAudit).Selecting(hipaav1.LabelPHI, hipaav1.LabelPHIValue, governed, vended).
+			Monitor(monitoring, "app", "prometheus")
 		for _, id := range []string{"mutual-tls", "network-isolation", "business-associate-agreement", "vendor-tls"} {
 			profile = profile.Control(id, hipaav1.ModeEnforce)
 		}
@@ -321,6 +325,16 @@ var _ = Describe("Calls to vendors", Ordered, ContinueOnFailure, func() {
 	It("are told of by the control", func() {
 		Eventually(func() (string, error) { return s.said("clinic", "vendor-tls") }).Should(And(HavePrefix("Pass"), ContainSubstring(hostOf(lasting)+":443")))
 		Eventually(func() (string, error) { return s.said("clinic", "business-associate-agreement") }).Should(HavePrefix("Pass"))
+	})
+
+	It("are counted by proxies and phi-egress for who reads metrics, and for nobody else", func() {
+		reader, other := running(peer(monitoring, "prometheus")), running(peer(monitoring, "other"))
+		for _, pod := range append(gatePods(), s.podsOf("clinic")[0]) {
+			at := net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(control.ProxyAdminPort))
+			Eventually(asks).WithArguments(reader, at+"/metrics?all=").Should(ContainSubstring("phi_proxy_configuration_generation"), pod.Name)
+			isCutOff(other, at)
+			isCutOff(reader, listening(&pod, 8080).String())
+		}
 	})
 
 	DescribeTable("that are not allowed do not leave the node", func(call func() error, counted func() float64) {

@@ -96,6 +96,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.LockoutParametersApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("MatchedType"):
 		return &apiv1alpha1.MatchedTypeApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("Monitor"):
+		return &apiv1alpha1.MonitorApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("NetworkParameters"):
 		return &apiv1alpha1.NetworkParametersApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Officer"):

@@ -841,6 +841,15 @@ var schemaYAML = typed.YAMLObject(`types:
         scalar: string
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Mode
   scalar: string
+- name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Monitor
+  map:
+    fields:
+    - name: namespace
+      type:
+        scalar: string
+    - name: podSelector
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.NetworkParameters
   map:
     fields:
@@ -875,6 +884,12 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - ingressClass
+    - name: monitors
+      type:
+        list:
+          elementType:
+            namedType: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Monitor
+          elementRelationship: atomic
 - name: com.github.hipaa-operator.hipaa-operator.api.v1alpha1.Officer
   map:
     fields:

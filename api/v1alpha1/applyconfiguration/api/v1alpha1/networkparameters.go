@@ -13,6 +13,9 @@ type NetworkParametersApplyConfiguration struct {
 	// gateways are the ingress controllers and load balancers that workloads may
 	// name as callers.
 	Gateways []GatewayApplyConfiguration `json:"gateways,omitempty"`
+	// monitors are the pods that read the metrics of proxies, at port 15090: counts of
+	// what passes and of what is refused, without a name, a record or an address.
+	Monitors []MonitorApplyConfiguration `json:"monitors,omitempty"`
 	// ingressStatements say of ingress controllers, by class, what no Ingress shows:
 	// that plaintext and TLS below 1.2 are refused. Without one that is Unknown.
 	IngressStatements []IngressStatementApplyConfiguration `json:"ingressStatements,omitempty"`
@@ -53,6 +56,19 @@ func (b *NetworkParametersApplyConfiguration) WithGateways(values ...*GatewayApp
 			panic("nil value passed to WithGateways")
 		}
 		b.Gateways = append(b.Gateways, *values[i])
+	}
+	return b
+}
+
+// WithMonitors adds the given value to the Monitors field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Monitors field.
+func (b *NetworkParametersApplyConfiguration) WithMonitors(values ...*MonitorApplyConfiguration) *NetworkParametersApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithMonitors")
+		}
+		b.Monitors = append(b.Monitors, *values[i])
 	}
 	return b
 }

@@ -1,0 +1,39 @@
+package gate
+
+import (
+	"maps"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/utils/ptr"
+
+	"github.com/hipaa-operator/hipaa-operator/internal/control"
+)
+
+// fromMonitors lets those read the metrics of phi-egress who read those of its callers.
+func (w *World) fromMonitors() []networkingv1.NetworkPolicyIngressRule {
+	peers := map[string]networkingv1.NetworkPolicyPeer{} // profiles of many workloads say the same
+	for _, p := range w.Profiles {
+		for _, m := range p.Network.Monitors {
+			if m.PodSelector == nil || !isSelector(m.PodSelector) {
+				continue
+			}
+			peers[m.Namespace+" "+metav1.FormatLabelSelector(m.PodSelector)] = networkingv1.NetworkPolicyPeer{
+				NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: m.Namespace}}, PodSelector: m.PodSelector.DeepCopy(),
+			}
+		}
+	}
+	if len(peers) == 0 {
+		return nil
+	}
+	rule := networkingv1.NetworkPolicyIngressRule{Ports: []networkingv1.NetworkPolicyPort{{
+		Protocol: ptr.To(corev1.ProtocolTCP), Port: ptr.To(intstr.FromInt32(control.ProxyAdminPort)),
+	}}}
+	for _, name := range slices.Sorted(maps.Keys(peers)) {
+		rule.From = append(rule.From, peers[name])
+	}
+	return []networkingv1.NetworkPolicyIngressRule{rule}
+}
