@@ -18,7 +18,7 @@ func (d declaration) monitors() []Flow {
 	for i := range d.subject.Profile.Network.Monitors {
 		m := &d.subject.Profile.Network.Monitors[i]
 		f := Flow{Path: fmt.Sprintf("network.monitors[%d]", i), Ports: appendPort(nil, corev1.ProtocolTCP, control.ProxyAdminPort)}
-		if isSelector(m.PodSelector) {
+		if m.PodSelector != nil && isSelector(m.PodSelector) {
 			f.Peers = append(f.Peers, podsIn(m.Namespace, *m.PodSelector))
 		} else {
 			f.Closed = "has a selector that cannot be read"

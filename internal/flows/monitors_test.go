@@ -16,12 +16,13 @@ import (
 func TestMonitorsReadTheMetricsOfProxiesAlone(t *testing.T) {
 	unread := &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "app", Operator: "Like"}}}
 	s := town{network: control.NetworkParameters{Monitors: []hipaav1.Monitor{
-		{Namespace: "monitoring", PodSelector: phitest.Labels("app", "prometheus")}, {Namespace: "monitoring", PodSelector: unread},
+		{Namespace: "monitoring", PodSelector: phitest.Labels("app", "prometheus")}, {Namespace: "monitoring", PodSelector: unread}, {Namespace: "monitoring"},
 	}}}.subject()
 	w := phitest.Workload("api").Proxied("api").Obj()
 	want := []flows.Flow{
 		{Path: "network.monitors[0]", Peers: []reach.Peer{podsIn("monitoring", "app", "prometheus")}, Ports: []reach.PortRange{{Protocol: "TCP", First: 15090}}},
 		{Path: "network.monitors[1]", Ports: []reach.PortRange{{Protocol: "TCP", First: 15090}}, Closed: "has a selector that cannot be read"},
+		{Path: "network.monitors[2]", Ports: []reach.PortRange{{Protocol: "TCP", First: 15090}}, Closed: "has a selector that cannot be read"},
 	}
 	if diff := cmp.Diff(want, flows.Of(s, w).Ingress); diff != "" {
 		t.Errorf("callers (-want +got):\n%s", diff)
