@@ -54,6 +54,10 @@ type Reconciler struct {
 	Clock        clock.PassiveClock
 	// Standing is told how phi-egress stands.
 	Standing *Standing
+
+	// given is the generation that this process gave last, zero before the first. There is
+	// one object, so one pass at a time.
+	given int64
 }
 
 // unsealedRecheck is when to seal again that could not be, if nobody tells before that

@@ -149,6 +149,17 @@ var _ = Describe("What phi-egress goes by", Ordered, func() {
 		Entry("once it is gone", func(ctx context.Context) error { return cluster.Admin.Delete(ctx, object.DeepCopy()) }),
 	)
 
+	It("is given anew where an older one that says the same is put in its place, which its pods do not take", func(ctx SpecContext) {
+		Expect(cluster.Admin.Get(ctx, client.ObjectKeyFromObject(object), object)).To(Succeed())
+		older, before := object.Data, inForce(ctx)(Default).Workload.Generation
+		generation := func(g Gomega) int64 { return inForce(ctx)(g).Workload.Generation }
+		Expect(cluster.Admin.Delete(ctx, object.DeepCopy())).To(Succeed())
+		Eventually(generation, patience, interval).Should(BeNumerically(">", before))
+		latest := generation(Default)
+		controllerstest.Update(ctx, cluster, object, func(m *corev1.ConfigMap) { m.Data = older })
+		Eventually(generation, patience, interval).Should(BeNumerically(">", latest))
+	})
+
 	It("is what the verdict on the workload goes by, with the pods that take calls", func(ctx SpecContext) {
 		profile := controllerstest.Create(ctx, cluster, phitest.Profile("egress").Mode(hipaav1.ModeAudit).Obj())
 		DeferCleanup(func(ctx SpecContext) { Expect(cluster.Admin.Delete(ctx, profile)).To(Succeed()) })

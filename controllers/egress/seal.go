@@ -52,7 +52,7 @@ func (r *Reconciler) seal(ctx context.Context, s *scope) error {
 		return err
 	}
 	owned.Data = map[string]string{injection.FileConfiguration: string(sealed.Payload), injection.FileSeal: string(sealed.Seal)}
-	s.sealed, s.again = owned, sealed.Again
+	s.sealed, s.again, r.given = owned, sealed.Again, sealed.Generation
 	return nil
 }
 
@@ -64,14 +64,14 @@ func (s *scope) write(generation int64) ([]byte, error) {
 	return injection.Encode(c)
 }
 
-// sealed is what is to stand. No status tells the last generation, and where somebody took
-// away or spoiled what stood nobody knows it: so a new one is never below the
-// milliseconds since 1970, which grow faster than it does.
+// sealed is what is to stand. No status tells the last generation, and what stands does not
+// either: somebody may have put an older one back, which pods of phi-egress do not take even
+// where it says the same. A process knows what it gave itself. Its first is new, and not
+// below the milliseconds since 1970, which grow faster than generations do.
 func (r *Reconciler) sealed(draft sealing.Draft, s *scope) (sealing.Sealed, error) {
-	sealed, err := r.Sealer.Seal(draft)
-	if err != nil || bytes.Equal(sealed.Payload, draft.Payload) {
-		return sealed, err
+	draft.Known = r.given
+	if draft.Known == 0 {
+		draft.Known = s.now.UnixMilli()
 	}
-	draft.Known = s.now.UnixMilli()
 	return r.Sealer.Seal(draft)
 }

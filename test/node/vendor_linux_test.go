@@ -2,256 +2,27 @@ package node_test
 
 import (
 	"bufio"
-	"bytes"
 	"crypto/tls"
-	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
-	"net/url"
-	"os"
-	"path/filepath"
+	"net/netip"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/control"
 	"github.com/hipaa-operator/hipaa-operator/internal/phitest"
 	"github.com/hipaa-operator/hipaa-operator/internal/proxy/egress"
-	"github.com/hipaa-operator/hipaa-operator/internal/proxy/proxytest"
 )
-
-const (
-	// promised is within what calls close that people have closed.
-	promised = 2 * time.Minute
-	// vended is a profile that holds vendors against their agreements, and has the network of workloads closed.
-	vended = "vended"
-	ana    = "ana@example.org"
-	ben    = "ben@example.org"
-)
-
-// hostOf is where a vendor of these specs is called.
-func hostOf(vendor string) string { return "api." + vendor + ".example" }
-
-// signedVendor is one whose agreement is in force now, until an instant.
-func signedVendor(name string, until time.Time) *hipaav1.Vendor {
-	v := phitest.Vendor(name).Expires(metav1.NewTime(until)).Obj()
-	begins := metav1.NewTime(time.Now().Add(-time.Hour))
-	v.Spec.Agreement.Signed, v.Spec.Agreement.Effective = begins, begins
-	return v
-}
-
-// declareVendor creates one, until its container ends.
-func declareVendor(v *hipaav1.Vendor) {
-	GinkgoHelper()
-	Expect(admin.Create(ctx, v)).To(Succeed())
-	DeferCleanup(func() { Expect(client.IgnoreNotFound(admin.Delete(ctx, v))).To(Succeed()) })
-}
-
-// amend changes the spec of a Vendor.
-func amend(vendor string, change any) {
-	GinkgoHelper()
-	text, err := json.Marshal(map[string]any{"spec": change})
-	Expect(err).NotTo(HaveOccurred())
-	v := &hipaav1.Vendor{ObjectMeta: metav1.ObjectMeta{Name: vendor}}
-	Expect(admin.Patch(ctx, v, client.RawPatch(types.MergePatchType, text))).To(Succeed())
-}
-
-// surgery is a town with vendors: a clinic that calls them, and a lab that does not say so.
-type surgery struct {
-	*town
-	authority *proxytest.Authority
-}
-
-func newSurgery(profile string, vendors ...string) *surgery {
-	GinkgoHelper()
-	s := &surgery{town: foundTown(func() string { return phiNamespace(profile) }), authority: proxytest.NewAuthority(GinkgoTB(), time.Now())}
-	for _, name := range []string{"clinic", "lab"} {
-		s.add(1, s.trusting(s.application(name)), 8080, 80)
-	}
-	s.part("clinic").Spec.Egress = &hipaav1.Egress{}
-	for _, vendor := range vendors {
-		to := &s.part("clinic").Spec.Egress.To
-		*to = append(*to, phitest.ToVendor(vendor))
-	}
-	return s
-}
-
-// trusting lets an application trust the authority of vendors, as its makers say: here by a variable that
-// OpenSSL and Go read. Nobody else has to know of it.
-func (s *surgery) trusting(pod *corev1.Pod) *corev1.Pod {
-	pod.Spec.Volumes = append(pod.Spec.Volumes, corev1.Volume{Name: "roots", VolumeSource: corev1.VolumeSource{
-		ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: "roots"}},
-	}})
-	c := &pod.Spec.Containers[0]
-	c.VolumeMounts = append(c.VolumeMounts, corev1.VolumeMount{Name: "roots", MountPath: "/roots", ReadOnly: true})
-	c.Env = append(c.Env, corev1.EnvVar{Name: "SSL_CERT_FILE", Value: "/roots/roots.pem"})
-	return pod
-}
-
-// open declares the parts and runs them.
-func (s *surgery) open() {
-	GinkgoHelper()
-	Expect(admin.Create(ctx, &corev1.ConfigMap{
-		ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: "roots"}, Data: map[string]string{"roots.pem": certified(s.authority)},
-	})).To(Succeed())
-	s.declare()
-	s.start()
-}
-
-// sends lets the application of a part ask a vendor once, with flags.
-func (s *surgery) sends(part, address string, flags ...string) (string, error) {
-	args := append([]string{"exec", "-n", s.namespace, "deployment/" + part, "-c", "app", "--", "/records", "-get", address, "-within", "10s"}, flags...)
-	said, err := kubectl(args...)
-	if err != nil {
-		err = fmt.Errorf("%w: %s", err, said)
-	}
-	return said, err
-}
-
-// fetches has the application of a part asked by the node to ask a vendor.
-func (s *surgery) fetches(part, vendor string) (string, error) {
-	GinkgoHelper()
-	return request(net.JoinHostPort(s.podsOf(part)[0].Status.PodIP, "8080"), "/fetch", url.Values{"from": {"https://" + hostOf(vendor) + "/"}})
-}
-
-// streams lets the clinic listen to a vendor without an end, and returns how that ended.
-func (s *surgery) streams(vendor string, at *party) <-chan error {
-	GinkgoHelper()
-	before, ended := at.streams(), make(chan error, 1)
-	go func() {
-		_, err := s.sends("clinic", "https://"+hostOf(vendor)+"/stream", "-within", "10m")
-		ended <- err
-	}()
-	Eventually(at.streams).Should(Equal(before + 1))
-	return ended
-}
-
-// counts is a metric of the proxy of a part, of calls to vendors by their outcome.
-func (s *surgery) counts(part, outcome string) float64 {
-	GinkgoHelper()
-	return metric(&s.podsOf(part)[0], `phi_proxy_outbound_calls_total{outcome="`+outcome+`",trust="Vendor"}`)
-}
-
-// gatePods are those of phi-egress that take calls.
-func gatePods() []corev1.Pod {
-	GinkgoHelper()
-	var pods []corev1.Pod
-	for _, pod := range operatorPods("egress") {
-		if isReady(&pod) {
-			pods = append(pods, pod)
-		}
-	}
-	return pods
-}
-
-// leaves is how many calls phi-egress has had, by their outcome.
-func leaves(outcome egress.Outcome) (sum float64) {
-	GinkgoHelper()
-	for _, pod := range gatePods() {
-		sum += metric(&pod, `phi_proxy_egress_calls_total{outcome="`+string(outcome)+`"}`)
-	}
-	return sum
-}
-
-// asking is a proxy that has been taken over: it speaks with phi-egress as it likes, by the certificate of a
-// workload.
-func (s *surgery) asking(part string) *tls.Conn {
-	GinkgoHelper()
-	pods := gatePods()
-	Expect(pods).NotTo(BeEmpty())
-	return s.askingAt(&pods[0], part)
-}
-
-// askingAt is one at a pod of phi-egress.
-func (s *surgery) askingAt(gate *corev1.Pod, part string) *tls.Conn {
-	GinkgoHelper()
-	config := &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS13, NextProtos: []string{egress.Protocol}}
-	if part != "" {
-		config.Certificates = []tls.Certificate{tlsOf(certificateUnder(root(), idOf(s.namespace, part), time.Now()))}
-	}
-	dialer := &tls.Dialer{Config: config}
-	conn, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort(gate.Status.PodIP, fmt.Sprint(control.EgressPort)))
-	Expect(err).NotTo(HaveOccurred())
-	DeferCleanup(func() { _ = conn.Close() }) // who has been cut cannot say good-bye
-	secured, is := conn.(*tls.Conn)
-	Expect(is).To(BeTrue())
-	Expect(secured.SetDeadline(time.Now().Add(20 * time.Second))).To(Succeed())
-	return secured
-}
-
-// person acts as somebody whom the API server knows by this name.
-func person(name string) client.Client {
-	GinkgoHelper()
-	config, err := clientcmd.BuildConfigFromFlags("", os.Getenv("KUBECONFIG"))
-	Expect(err).NotTo(HaveOccurred())
-	config.Impersonate = rest.ImpersonationConfig{UserName: name}
-	as, err := client.New(config, client.Options{Scheme: admin.Scheme()})
-	Expect(err).NotTo(HaveOccurred())
-	return as
-}
-
-// approvers are bound to the role of those who decide, as docs/vendors.md says.
-func approvers(people ...string) {
-	GinkgoHelper()
-	b := &rbacv1.ClusterRoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: "approvers-of-these-specs"},
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "hipaa-operator-approver"},
-	}
-	for _, name := range people {
-		b.Subjects = append(b.Subjects, rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: name})
-	}
-	Expect(admin.Create(ctx, b)).To(Succeed())
-	DeferCleanup(func() { Expect(admin.Delete(ctx, b)).To(Succeed()) })
-}
-
-// word is what a person writes who wants calls closed.
-func word(vendor, name, part string) error {
-	var v hipaav1.Vendor
-	if err := admin.Get(ctx, key("", vendor), &v); err != nil {
-		return err
-	}
-	text := fmt.Sprintf(`{"status":{"closure":{%q:{"person":%q,"agreementDigest":%q}}}}`, part, name, v.Status.AgreementDigest)
-	return person(name).Status().Patch(ctx, &v, client.RawPatch(types.MergePatchType, []byte(text)))
-}
-
-// said is the verdict on a part by a control, with its message.
-func (s *surgery) said(part, controlID string) (string, error) {
-	var w hipaav1.PHIWorkload
-	err := admin.Get(ctx, key(s.namespace, part), &w)
-	for _, result := range w.Status.Controls {
-		if result.ID == controlID {
-			return string(result.Verdict) + ": " + result.Message, err
-		}
-	}
-	return "", err
-}
-
-// callsOpen is the condition of a Vendor, as its reason.
-func callsOpen(vendor string) func() (string, error) {
-	return func() (string, error) {
-		var v hipaav1.Vendor
-		err := admin.Get(ctx, key("", vendor), &v)
-		for _, c := range v.Status.Conditions {
-			if c.Type == hipaav1.ConditionCallsOpen {
-				return string(c.Status) + " " + c.Reason, err
-			}
-		}
-		return "", err
-	}
-}
 
 var _ = Describe("Calls to vendors", Ordered, ContinueOnFailure, func() {
 	// What these vendors are is what the specs do to them.
@@ -277,7 +48,9 @@ var _ = Describe("Calls to vendors", Ordered, ContinueOnFailure, func() {
 		for _, id := range []string{"mutual-tls", "network-isolation", "business-associate-agreement", "vendor-tls"} {
 			profile = profile.Control(id, hipaav1.ModeEnforce)
 		}
-		Expect(admin.Create(ctx, profile.Obj())).To(Succeed())
+		consenting := profile.Obj()
+		consenting.Spec.Transmission = &hipaav1.TransmissionParameters{Proxy: &hipaav1.ProxyParameters{Capture: hipaav1.CaptureRedirect}}
+		Expect(admin.Create(ctx, consenting)).To(Succeed())
 		for _, name := range []string{lasting, closing, ending, within} {
 			declareVendor(signedVendor(name, far))
 		}
@@ -286,6 +59,10 @@ var _ = Describe("Calls to vendors", Ordered, ContinueOnFailure, func() {
 		enforcePolicies()
 		world = goOutside()
 		s = newSurgery(vended, lasting, closing, ending, within)
+		s.add(1, s.trusting(s.application("ward")), 8080, 80)
+		ward := &s.part("ward").Spec
+		ward.Egress = &hipaav1.Egress{To: []hipaav1.EgressPeer{phitest.ToVendor(lasting)}}
+		ward.Transmission = &hipaav1.WorkloadTransmission{Capture: hipaav1.CaptureRedirect}
 		hosts := map[string]string{hostOf(within): nodeAddress().String(), "api.stranger.example": strangerAt}
 		var all []string
 		for _, name := range []string{lasting, closing, ending, unsigned} {
@@ -298,15 +75,15 @@ var _ = Describe("Calls to vendors", Ordered, ContinueOnFailure, func() {
 		approvers(ana, ben)
 	})
 
-	It("leave the node in TLS that names the host, by phi-egress alone, where they are allowed", func() {
+	DescribeTable("leave the node in TLS that names the host, by phi-egress alone, where they are allowed", func(part string) {
 		// It learns of a workload from its first pod.
-		Eventually(sends).WithTimeout(promised).Should(Equal("received"))
+		Eventually(func() (string, error) { return s.sends(part, "https://"+hostOf(lasting)+"/") }).WithTimeout(promised).Should(Equal("received"))
 		gateFollows()
 		looks, leaving := capturing(hostOf(lasting), record), capturingAt(uplink, hostOf(lasting), record)
-		carried, out := leaves(egress.Carried), s.counts("clinic", "carried")
-		Expect(s.sends("clinic", "https://"+hostOf(lasting)+"/?"+strings.ReplaceAll(record, " ", "+"))).To(Equal("received"))
+		carried, out := leaves(egress.Carried), s.counts(part, "carried")
+		Expect(s.sends(part, "https://"+hostOf(lasting)+"/?"+strings.ReplaceAll(record, " ", "+"))).To(Equal("received"))
 		Expect(leaves(egress.Carried)).To(Equal(carried + 1))
-		Expect(s.counts("clinic", "carried")).To(Equal(out + 1))
+		Expect(s.counts(part, "carried")).To(Equal(out + 1))
 
 		m := vendor.last()
 		Expect(m.name).To(Equal(hostOf(lasting)))
@@ -320,6 +97,17 @@ var _ = Describe("Calls to vendors", Ordered, ContinueOnFailure, func() {
 		Expect(seen.Found).To(And(HaveKeyWithValue(hostOf(lasting), 1), HaveLen(1)), "what leaves names the host and shows nothing else: %s", seen)
 		seen = looks.sees()
 		Expect(seen.TLS13).To(HaveKey(HaveField("Port()", uint16(control.EgressPort))), seen.String())
+	},
+		Entry("by name", "clinic"),
+		Entry("redirected", "ward"),
+	)
+
+	It("go where the name leads for phi-egress, whatever address a redirected application dials", func() {
+		leaving, strange := capturingAt(uplink), stranger.visits()
+		Expect(s.sends("ward", "https://"+hostOf(lasting)+"/", "-at", strangerAt+":443")).To(Equal("received"))
+		seen := leaving.sees()
+		Expect(seen.To).To(And(HaveKey(netip.MustParseAddr(vendorAt)), HaveLen(1)), seen.String())
+		Expect(stranger.visits()).To(Equal(strange))
 	})
 
 	It("are told of by the control", func() {
@@ -388,6 +176,28 @@ var _ = Describe("Calls to vendors", Ordered, ContinueOnFailure, func() {
 			_, err := s.sends("lab", "https://"+hostOf(lasting)+"/", "-at", vendorAt+":443")
 			return err
 		}, nil),
+		Entry("redirected, in plaintext", func() error {
+			_, err := s.sends("ward", "http://"+hostOf(lasting)+":443/")
+			Expect(err).To(MatchError(ContainSubstring("a vendor is called over TLS: write https")))
+			return err
+		}, func() float64 { return s.counts("ward", "cleartext") }),
+		Entry("redirected, with another name in TLS", func() error {
+			_, err := s.sends("ward", "https://api.stranger.example/", "-at", hostOf(lasting)+":443")
+			return err
+		}, func() float64 { return s.counts("ward", "undeclared") }),
+		Entry("redirected, to a host that nobody declares", func() error {
+			_, err := s.sends("ward", "https://api.stranger.example/")
+			Expect(err).To(MatchError(ContainSubstring("no such host")))
+			return err
+		}, nil),
+		Entry("redirected, to a vendor of others", func() error {
+			_, err := s.sends("ward", "https://"+hostOf(closing)+"/", "-at", hostOf(lasting)+":443")
+			return err
+		}, func() float64 { return s.counts("ward", "undeclared") }),
+		Entry("redirected, to the address of somebody else", func() error {
+			_, err := s.sends("ward", "https://"+strangerAt+"/")
+			return err
+		}, func() float64 { return undeclaredCalls(&s.podsOf("ward")[0]) }),
 		Entry("to a name that leads inside", func() error {
 			_, err := s.sends("clinic", "https://"+hostOf(within)+"/")
 			return err
@@ -489,6 +299,7 @@ var _ = Describe("Calls to vendors", Ordered, ContinueOnFailure, func() {
 	})
 
 	It("stay closed where what phi-egress went by before is put back while the operator is down, and its containers start anew", func() {
+		gateFollows() // who still lets out by what was before would answer for what is to come
 		amend(closing, map[string]any{"agreement": signedVendor(closing, far).Spec.Agreement})
 		Eventually(func() (string, error) { return s.fetches("clinic", closing) }).WithTimeout(promised).Should(Equal("received"))
 		var open, closed corev1.ConfigMap
@@ -576,54 +387,3 @@ var _ = Describe("Calls to vendors", Ordered, ContinueOnFailure, func() {
 		Eventually(func() (string, error) { return s.sends("clinic", "https://"+hostOf(ending)+"/") }).WithTimeout(promised).Should(Equal("received"))
 	})
 })
-
-// end kills what runs of phi-egress in a pod, which its kubelet starts anew there.
-func end(pod *corev1.Pod) {
-	GinkgoHelper()
-	killed := 0
-	processes, err := filepath.Glob("/proc/[0-9]*")
-	Expect(err).NotTo(HaveOccurred())
-	for _, process := range processes {
-		group, _ := os.ReadFile(filepath.Join(process, "cgroup")) // of one that has ended there is none
-		command, _ := os.ReadFile(filepath.Join(process, "cmdline"))
-		if !bytes.Contains(group, []byte(pod.UID)) || !bytes.Contains(command, []byte("--workload-uid=")) {
-			continue
-		}
-		id, err := strconv.Atoi(filepath.Base(process))
-		Expect(err).NotTo(HaveOccurred())
-		Expect(syscall.Kill(id, syscall.SIGKILL)).To(Succeed())
-		killed++
-	}
-	Expect(killed).To(Equal(1), "%s", pod.Name)
-}
-
-// gateFollows waits until the pods of phi-egress go by what stands.
-func gateFollows() {
-	GinkgoHelper()
-	Eventually(func(g Gomega) {
-		for _, pod := range gatePods() {
-			g.Expect(metric(&pod, "phi_proxy_configuration_generation")).To(Equal(gateGeneration()), pod.Name)
-		}
-	}).WithTimeout(promised).Should(Succeed())
-}
-
-// gateKnows reports whether an end stands in what phi-egress is to go by.
-func gateKnows(end time.Time) (bool, error) {
-	var m corev1.ConfigMap
-	err := admin.Get(ctx, key(system, control.EgressName), &m)
-	return strings.Contains(m.Data["config.json"], end.UTC().Format(time.RFC3339)), err
-}
-
-// gateGeneration is that of what phi-egress is to go by.
-func gateGeneration() float64 {
-	GinkgoHelper()
-	var m corev1.ConfigMap
-	Expect(admin.Get(ctx, key(system, control.EgressName), &m)).To(Succeed())
-	var c struct {
-		Workload struct {
-			Generation float64 `json:"generation"`
-		} `json:"workload"`
-	}
-	Expect(json.Unmarshal([]byte(m.Data["config.json"]), &c)).To(Succeed())
-	return c.Workload.Generation
-}

@@ -82,7 +82,10 @@ func (p podSecurity) place(pod *corev1.Pod, whole violated) []control.Finding {
 	placed := map[policy.CheckID]bool{}
 	var findings []control.Finding
 	for i := range parts {
-		failed := p.evaluate(&pod.ObjectMeta, &parts[i].spec)
+		failed := bare
+		if i > 0 {
+			failed = p.evaluate(&pod.ObjectMeta, &parts[i].spec)
+		}
 		for _, id := range sortedKeys(failed) {
 			if detail, everywhere := bare[id]; i > 0 && everywhere && detail == failed[id] {
 				continue // the pod's own fault, told with the bare pod
@@ -110,15 +113,22 @@ func partsOf(pod *corev1.Pod) []podPart {
 	bare := pod.Spec
 	bare.Containers, bare.InitContainers, bare.EphemeralContainers, bare.Volumes = nil, nil, nil, nil
 	bare.HostNetwork, bare.HostPID, bare.HostIPC = false, false, false
-	parts := []podPart{{path: "spec", spec: bare}}
+	// A PodSpec is large: none is copied twice.
+	parts := make([]podPart, 1, 1+len(pod.Spec.Volumes)+len(pod.Spec.InitContainers)+len(pod.Spec.Containers)+len(pod.Spec.EphemeralContainers))
+	parts[0] = podPart{path: "spec", spec: bare}
 	with := func(path string, change func(*corev1.PodSpec)) {
-		part := podPart{path: path, spec: bare}
-		change(&part.spec)
-		parts = append(parts, part)
+		parts = append(parts, podPart{path: path, spec: bare})
+		change(&parts[len(parts)-1].spec)
 	}
-	with("spec.hostNetwork", func(s *corev1.PodSpec) { s.HostNetwork = pod.Spec.HostNetwork })
-	with("spec.hostPID", func(s *corev1.PodSpec) { s.HostPID = pod.Spec.HostPID })
-	with("spec.hostIPC", func(s *corev1.PodSpec) { s.HostIPC = pod.Spec.HostIPC })
+	if pod.Spec.HostNetwork {
+		with("spec.hostNetwork", func(s *corev1.PodSpec) { s.HostNetwork = true })
+	}
+	if pod.Spec.HostPID {
+		with("spec.hostPID", func(s *corev1.PodSpec) { s.HostPID = true })
+	}
+	if pod.Spec.HostIPC {
+		with("spec.hostIPC", func(s *corev1.PodSpec) { s.HostIPC = true })
+	}
 	for i := range pod.Spec.Volumes {
 		with(fmt.Sprintf("spec.volumes[%d]", i), func(s *corev1.PodSpec) { s.Volumes = pod.Spec.Volumes[i : i+1] })
 	}
