@@ -14,7 +14,7 @@ import (
 
 func TestEveryObjectDecodesStrictlyIntoItsType(t *testing.T) {
 	s := scheme(t)
-	for _, folder := range []string{"default", "samples", "samples/people", "samples/redirect", "profiles", "pause"} {
+	for _, folder := range []string{"default", "samples", "samples/people", "samples/redirect", gatewaySample, "profiles", "pause"} {
 		objects := build(t, folder)
 		if len(objects) == 0 {
 			t.Errorf("config/%s builds to nothing", folder)
