@@ -265,7 +265,7 @@ func (r *report) homeRegionsOnly() (metav1.ConditionStatus, string, string) {
 		return metav1.ConditionFalse, hipaav1.ReasonFailoverInForce, fmt.Sprintf("until %s PHI may be in %s too, as residency.failover of %s allows",
 			p.FailoverEnds.UTC().Format(time.RFC3339), enumerate(further), enumerate(p.FailoverBy))
 	case p.Allowed == nil:
-		return metav1.ConditionUnknown, hipaav1.ReasonRegionsOpen, "no profile says in which regions PHI may be"
+		return metav1.ConditionUnknown, hipaav1.ReasonRegionsOpen, "no profile says in which regions PHI may be; the security team says so under residency.regions of one"
 	case len(p.Allowed) == 0:
 		return metav1.ConditionTrue, hipaav1.ReasonNoFailover, "the profiles have no region in common"
 	default:

@@ -69,7 +69,7 @@ func TestStatusTellsSinceWhenAFailoverLasts(t *testing.T) {
 		{2 * time.Hour, []*hipaav1.ComplianceProfile{failing.Obj()}, hipaav1.ReasonNoFailover, "PHI may be in us-east-1, us-east-2, and no failover is in force", 100 * time.Minute, 0},
 		{
 			3 * time.Hour, []*hipaav1.ComplianceProfile{phitest.Profile("open").Obj()}, hipaav1.ReasonRegionsOpen,
-			"no profile says in which regions PHI may be", 3 * time.Hour, 0,
+			"no profile says in which regions PHI may be; the security team says so under residency.regions of one", 3 * time.Hour, 0,
 		},
 	} {
 		recheck := pass(step.at, step.profiles...).recheckAfter()

@@ -66,7 +66,8 @@ func (s *scope) saysOfCalls() string {
 	case !s.calls.Open:
 		return "phi-egress lets no call out: " + s.calls.Why() + "; " + concerned
 	case s.calls.Reason == hipaav1.ReasonPastEnd:
-		return "calls go on past the end of the agreement: two people close them by status.closure; " + concerned
+		return "calls go on past the end of the agreement, which was at " + instant(s.vendor.Spec.Agreement.Expires.Time) +
+			": conclude another one, or let two people close them by status.closure, as docs/vendors.md says; " + concerned
 	case !s.calls.Until.IsZero():
 		return "calls end with the agreement, at " + instant(s.calls.Until) + "; " + concerned
 	default:

@@ -70,6 +70,7 @@ func traffic(ctx context.Context, o options) error {
 		{"", undeclared},
 		{"", unagreed},
 		{"", locked},
+		{"", judged},
 	} {
 		if err := step.run(ctx, s); err != nil {
 			return err
@@ -159,7 +160,7 @@ func plaintext(ctx context.Context, s *stage) error {
 	if err != nil {
 		return fmt.Errorf("looking for the pod of records: %w", err)
 	}
-	s.say("Callers without a proxy are let in until all declared ones have theirs, and a few minutes more.")
+	s.say("Callers without a proxy are let in until all declared ones have theirs and the operator has seen that.")
 	if err := s.expect(ctx, []string{"condition met"}, "wait", "phiworkload/records", "-n", clinic, "--for=jsonpath={.status.proxy.plaintext}=Closed", "--timeout=8m"); err != nil {
 		return err
 	}
@@ -199,6 +200,16 @@ func unagreed(ctx context.Context, s *stage) error {
 	}
 	return s.expect(ctx, []string{"business-associate-agreement", "164.308(b)(1)", "transcribe"}, "patch", "phiworkload", "records", "-n", clinic, "--type=merge",
 		"-p", `{"spec":{"egress":{"to":[{"vendor":{"name":"transcribe"}}]}}}`)
+}
+
+// judged shows what an auditor reads of all that. It stays the last: the node goes with
+// this act.
+func judged(ctx context.Context, s *stage) error {
+	s.say("What the operator says of all that, on which evidence and since when. This node goes now; the cluster before it stays.")
+	return s.until(ctx, patience, []string{"records  mutual-tls: Pass", "portal  mutual-tls: Pass", "portal  automatic-logoff: Pass"},
+		"get", "phiworkloads", "-n", clinic, "-o", `go-template={{range .items}}{{$of := .metadata.name}}{{range .status.controls}}`+
+			`{{if or (eq .id "mutual-tls") (eq .id "automatic-logoff") (eq .id "network-isolation")}}`+
+			`{{$of}}  {{.id}}: {{.verdict}} ({{or .class "no evidence"}}) since {{.since}}: {{.message}}{{"\n"}}{{end}}{{end}}{{end}}`)
 }
 
 // visit asks the portal for the record, and tells what passed the node meanwhile.

@@ -221,7 +221,7 @@ func TestWhatCannotBeResolvedStaysClosedAndIsNamed(t *testing.T) {
 		},
 		"a vendor": {
 			workload: api().To(phitest.ToVendor("eprescribe")),
-			want:     []string{`spec.egress.to[0] vendor "eprescribe": calls leave by the proxies of pods, and this workload has none`},
+			want:     []string{`spec.egress.to[0] vendor "eprescribe": calls leave by the proxies of pods, and this workload has none; let its profile enforce mutual-tls`},
 		},
 		"a service that does not exist": {
 			workload: api().To(phitest.ToService("lab", "results")),

@@ -14,7 +14,7 @@ import (
 func (d declaration) vendor(f *Flow, name string) {
 	proxy := d.workload.Status.Proxy
 	if proxy == nil || proxy.IssuerNamespace == "" {
-		f.Closed = fmt.Sprintf("vendor %q: calls leave by the proxies of pods, and this workload has none", name)
+		f.Closed = fmt.Sprintf("vendor %q: calls leave by the proxies of pods, and this workload has none; let its profile enforce mutual-tls", name)
 		return
 	}
 	f.Peers = []reach.Peer{podsIn(proxy.IssuerNamespace, control.EgressSelector())}

@@ -35,8 +35,11 @@ var _ = Describe("Secrets that the API server stores in the clear", func() {
 var _ = Describe("A Secret that a workload takes from", func() {
 	It("is shown to come from outside once an ExternalSecret has made it", func() {
 		workload := takingSecret(externalSecret("Owner", "True"))("external-secret")
-		Eventually(func() hipaav1.ControlResult { return resultOf(workload, "no-embedded-credentials") }).Should(And(
-			HaveField("Verdict", hipaav1.VerdictPass), HaveField("Message", ContainSubstring("Secret/eprescribe is kept by ExternalSecret/eprescribe"))))
+		Eventually(func(g Gomega) {
+			result := resultOf(workload, "no-embedded-credentials")
+			g.Expect(result.Verdict).To(Equal(hipaav1.VerdictPass), result.Message)
+			g.Expect(result.Message).To(ContainSubstring("Secret/eprescribe is kept by ExternalSecret/eprescribe"))
+		}).Should(Succeed())
 	})
 })
 

@@ -114,7 +114,7 @@ spec:
 	},
 	Breaks: control.Breaks{
 		"an idle limit that is too long":                telling("SERVER_SERVLET_SESSION_TIMEOUT", "60m"),
-		"no idle limit":                                 telling("SERVER_SERVLET_SESSION_TIMEOUT", "-1"),
+		"an idle limit that is switched off":            telling("SERVER_SERVLET_SESSION_TIMEOUT", "-1"),
 		"an idle limit in minutes that is too long":     telling("SESSION_LIFETIME", "120"),
 		"an absolute limit that is too long":            running("oauth2-proxy", "--cookie-expire=168h"),
 		"an idle limit that cannot be read":             telling("SESSION_IDLE_TIMEOUT", "a while"),
