@@ -102,7 +102,11 @@ func Setup(ctx context.Context, mgr ctrl.Manager, d Dependencies) error {
 	if err := profiles.SetupWithManager(ctx, mgr, controller.Options{}, d.GuardChanged, census.Changed()); err != nil {
 		return fmt.Errorf("adding controllers: %w", err)
 	}
-	if err := addPapers(ctx, mgr, d); err != nil {
+	standing := egress.NewStanding()
+	toVendors, toWorkloads := split(ctx, standing.Changed())
+	loader.Egress = standing.Now
+	papers := &vendor.Reconciler{Client: c, Installed: standing.Installed, EgressChanged: toVendors}
+	if err := addPapers(ctx, mgr, d, papers); err != nil {
 		return err
 	}
 	namespaces := &namespace.Reconciler{
@@ -113,16 +117,15 @@ func Setup(ctx context.Context, mgr ctrl.Manager, d Dependencies) error {
 		return fmt.Errorf("adding controllers: %w", err)
 	}
 	gate := &egress.Reconciler{
-		Engine: d.Engine, Loader: loader, Owned: owned, Sealer: d.Sealer, Corrector: corrector, Events: recorder, Standing: egress.NewStanding(), Clock: d.Clock,
+		Engine: d.Engine, Loader: loader, Owned: owned, Sealer: d.Sealer, Corrector: corrector, Events: recorder, Standing: standing, Clock: d.Clock,
 	}
-	loader.Egress = gate.Standing.Now
 	proxyChanged, err := addEgress(ctx, mgr, d, gate)
 	if err != nil {
 		return err
 	}
 	workloads := &phiworkload.Reconciler{
 		Client: c, Live: live, Loader: loader, Engine: d.Engine, Owned: owned, Sealer: d.Sealer, Corrector: corrector,
-		ProxyChanged: proxyChanged, EgressChanged: gate.Standing.Changed(),
+		ProxyChanged: proxyChanged, EgressChanged: toWorkloads,
 		Replacer: &repair.Replacer{Client: c, Live: live, Engine: d.Engine, Clock: d.Clock},
 		Prober:   dialler, Answered: answered, EvidenceChanged: d.EvidenceChanged, Events: recorder, Fleet: &metrics.Fleet{}, Clock: d.Clock,
 	}
@@ -133,13 +136,13 @@ func Setup(ctx context.Context, mgr ctrl.Manager, d Dependencies) error {
 }
 
 // addPapers adds what keeps an eye on what people agree to until an end.
-func addPapers(ctx context.Context, mgr ctrl.Manager, d Dependencies) error {
+func addPapers(ctx context.Context, mgr ctrl.Manager, d Dependencies, vendors *vendor.Reconciler) error {
 	c, recorder := mgr.GetClient(), mgr.GetEventRecorder(eventSource)
 	exceptions := &controlexception.Reconciler{Client: c, Engine: d.Engine, Events: recorder, Clock: d.Clock}
 	if err := exceptions.SetupWithManager(ctx, mgr, controller.Options{}); err != nil {
 		return fmt.Errorf("adding controllers: %w", err)
 	}
-	vendors := &vendor.Reconciler{Client: c, Events: recorder, Agreements: &metrics.Agreements{}, Clock: d.Clock}
+	vendors.Events, vendors.Agreements, vendors.Clock = recorder, &metrics.Agreements{}, d.Clock
 	if err := vendors.SetupWithManager(ctx, mgr, controller.Options{}); err != nil {
 		return fmt.Errorf("adding controllers: %w", err)
 	}
@@ -168,6 +171,7 @@ func addProber(ctx context.Context, mgr ctrl.Manager, loader *subject.Loader) (*
 // else has to hear of other proxies hears of them by the channel that it returns.
 func addEgress(ctx context.Context, mgr ctrl.Manager, d Dependencies, gate *egress.Reconciler) (<-chan event.GenericEvent, error) {
 	if d.Proxy == nil {
+		gate.Standing.RuleOut()
 		return d.ProxyChanged, nil
 	}
 	own, others := split(ctx, d.ProxyChanged)

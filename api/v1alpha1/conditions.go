@@ -91,7 +91,7 @@ const (
 
 	// ConditionCallsOpen is True on a Vendor when phi-egress lets out the calls of workloads
 	// that name it: its agreement is in force, or has ended while nobody decided to close
-	// them.
+	// them. Unknown where phi-egress is not there.
 	ConditionCallsOpen = "CallsOpen"
 
 	// ConditionExpiring is present on a ControlException or a Vendor while it is True: the
@@ -328,6 +328,10 @@ const (
 	// ReasonPastEnd means that calls to a Vendor go on although its agreement has ended, until
 	// two people have decided to close them or there is another agreement.
 	ReasonPastEnd = "PastEnd"
+
+	// ReasonEgressMissing means that phi-egress is not installed or not configured yet, so that
+	// nothing decides which calls to a Vendor leave. Its installation lifts it.
+	ReasonEgressMissing = "EgressMissing"
 
 	// ReasonClosedAtEnd means that calls to a Vendor were closed at the end of its agreement,
 	// as spec.onEnd says. Another agreement opens them.

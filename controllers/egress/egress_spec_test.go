@@ -73,9 +73,7 @@ var _ = Describe("What phi-egress goes by", Ordered, func() {
 	})
 
 	It("is sealed, and lets nobody out before a pod of theirs runs", func(ctx SpecContext) {
-		service := phitest.Service(control.EgressName).Namespace(system).Port("egress", control.EgressPort, intstr.FromString("egress")).Obj()
-		service.Spec.Selector = control.EgressLabels()
-		controllerstest.Create(ctx, cluster, service)
+		controllerstest.Create(ctx, cluster, controllerstest.EgressService())
 		Eventually(exits(ctx), patience, interval).Should(BeEmpty())
 		Eventually(func(g Gomega) {
 			g.Expect(cluster.Admin.Get(ctx, client.ObjectKeyFromObject(policy), policy)).To(Succeed())

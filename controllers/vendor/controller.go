@@ -8,10 +8,12 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
@@ -32,7 +34,12 @@ type Reconciler struct {
 	Events events.EventRecorder
 	// Agreements counts agreements by their state.
 	Agreements *metrics.Agreements
-	Clock      clock.PassiveClock
+	// Installed reports whether phi-egress is, by which calls leave, and whether that is
+	// known yet.
+	Installed func() (installed, known bool)
+	// EgressChanged tells that this is otherwise than before.
+	EgressChanged <-chan event.GenericEvent
+	Clock         clock.PassiveClock
 
 	versions apply.Versions
 }
@@ -55,13 +62,23 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	s, err := judge(v, callers, r.Clock.Now())
+	s, err := judge(v, callers, r.ungated(v), r.Clock.Now())
 	if err != nil {
 		return ctrl.Result{}, fmt.Errorf("judging vendor %q: %w", v.Name, err)
 	}
 	r.Agreements.Observe(v.Name, string(s.state), s.warned > 0)
 	next := statusOf(s)
 	return outcome.Return(s.recheckAfter(), nil, r.publish(ctx, s, &next))
+}
+
+// ungated reports whether nothing decides which calls to a vendor leave. Until that is
+// known it is what it was, so that a start of the operator changes no condition.
+func (r *Reconciler) ungated(v *hipaav1.Vendor) bool {
+	if installed, known := r.Installed(); known {
+		return !installed
+	}
+	was := meta.FindStatusCondition(v.Status.Conditions, hipaav1.ConditionCallsOpen)
+	return was == nil || was.Reason == hipaav1.ReasonEgressMissing
 }
 
 func (r *Reconciler) publish(ctx context.Context, s *scope, next *hipaav1.VendorStatus) error {

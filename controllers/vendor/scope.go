@@ -15,6 +15,8 @@ type scope struct {
 	state agreement.State
 	// calls says whether calls to it get out.
 	calls agreement.Calls
+	// ungated says that there is no phi-egress, so that nothing decides which calls leave.
+	ungated bool
 	// digest is that of the agreement.
 	digest string
 	// callers are the workloads that name it, sorted.
@@ -25,11 +27,11 @@ type scope struct {
 	changes time.Time
 }
 
-func judge(v *hipaav1.Vendor, callers []hipaav1.VendorCaller, now time.Time) (*scope, error) {
+func judge(v *hipaav1.Vendor, callers []hipaav1.VendorCaller, ungated bool, now time.Time) (*scope, error) {
 	a := v.Spec.Agreement
 	digest, err := a.Fingerprint()
 	return &scope{
-		vendor: v, now: now, callers: callers, digest: digest, calls: agreement.CallsTo(v, now),
+		vendor: v, now: now, callers: callers, digest: digest, ungated: ungated, calls: agreement.CallsTo(v, now),
 		state: agreement.StateOf(a, now), warned: agreement.Warned(a, now), changes: agreement.Changes(a, now),
 	}, err
 }

@@ -32,14 +32,23 @@ func statusOf(s *scope) hipaav1.VendorStatus {
 		c.Set(hipaav1.ConditionExpiring, metav1.ConditionTrue, hipaav1.EventAgreementEnding,
 			"ends at "+instant(s.vendor.Spec.Agreement.Expires.Time)+", within "+outcome.Hours(s.warned))
 	}
-	open := metav1.ConditionFalse
-	if s.calls.Open {
-		open = metav1.ConditionTrue
-	}
-	c.Set(hipaav1.ConditionCallsOpen, open, s.calls.Reason, s.saysOfCalls())
+	open, why := s.callsOpen()
+	c.Set(hipaav1.ConditionCallsOpen, open, why, s.saysOfCalls())
 	next.Conditions = c.List()
 	next.Callers, next.Impact, next.AgreementDigest = s.callers[:min(len(s.callers), maxCallers)], impactOf(s.callers), s.digest
 	return next
+}
+
+// callsOpen says whether calls get out, which nobody knows where nothing decides it.
+func (s *scope) callsOpen() (open metav1.ConditionStatus, reason string) {
+	switch {
+	case s.ungated:
+		return metav1.ConditionUnknown, hipaav1.ReasonEgressMissing
+	case s.calls.Open:
+		return metav1.ConditionTrue, s.calls.Reason
+	default:
+		return metav1.ConditionFalse, s.calls.Reason
+	}
 }
 
 // maxCallers bounds the list in the status, as in the API.
@@ -63,6 +72,8 @@ func (s *scope) saysOfCalls() string {
 		concerned = "named by 1 PHIWorkload"
 	}
 	switch {
+	case s.ungated:
+		return "phi-egress, which decides what calls leave, is not installed or not configured yet: install the operator with its proxies, as docs/vendors.md says; " + concerned
 	case !s.calls.Open:
 		return "phi-egress lets no call out: " + s.calls.Why() + "; " + concerned
 	case s.calls.Reason == hipaav1.ReasonPastEnd:

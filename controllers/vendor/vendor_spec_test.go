@@ -95,6 +95,17 @@ var _ = Describe("A Vendor", func() {
 		phitest.ExpectLawfulConditions(GinkgoT(), v)
 	})
 
+	It("does not say that calls get out where nothing decides that", func(ctx context.Context) {
+		v := controllerstest.Create(ctx, cluster, agreed("ungated", 365*24*time.Hour))
+		Eventually(cluster.Condition(ctx, v, hipaav1.ConditionCallsOpen), patience, interval).Should(Equal("True InForce"))
+		Expect(cluster.Admin.Delete(ctx, controllerstest.EgressService())).To(Succeed())
+		Eventually(cluster.Condition(ctx, v, hipaav1.ConditionCallsOpen), patience, interval).Should(Equal("Unknown EgressMissing"))
+		Expect(cluster.Condition(ctx, v, hipaav1.ConditionAgreementInForce)()).To(Equal("True InForce"))
+		phitest.ExpectLawfulConditions(GinkgoT(), v)
+		controllerstest.Create(ctx, cluster, controllerstest.EgressService())
+		Eventually(cluster.Condition(ctx, v, hipaav1.ConditionCallsOpen), patience, interval).Should(Equal("True InForce"))
+	})
+
 	It("is closed at its end where that was chosen beforehand, and goes on where it was not", func(ctx context.Context) {
 		closes := agreed("closes", 4*time.Second)
 		closes.Spec.OnEnd, closes.Spec.Continuity = hipaav1.OnEndClose, hipaav1.ContinuityBusiness

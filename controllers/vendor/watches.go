@@ -13,8 +13,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	hipaav1 "github.com/hipaa-operator/hipaa-operator/api/v1alpha1"
 	"github.com/hipaa-operator/hipaa-operator/internal/subject"
@@ -23,14 +25,31 @@ import (
 // SetupWithManager watches Vendors, what people decide about calls to them, and who
 // names them.
 func (r *Reconciler) SetupWithManager(_ context.Context, mgr ctrl.Manager, options controller.Options) error {
-	err := ctrl.NewControllerManagedBy(mgr).Named("vendor").WithOptions(options).
+	b := ctrl.NewControllerManagedBy(mgr).Named("vendor").WithOptions(options).
 		For(&hipaav1.Vendor{}, builder.WithPredicates(specOrDecision())).
-		Watches(&hipaav1.PHIWorkload{}, naming(), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		Complete(r)
-	if err != nil {
+		Watches(&hipaav1.PHIWorkload{}, naming(), builder.WithPredicates(predicate.GenerationChangedPredicate{}))
+	if r.EgressChanged != nil {
+		b = b.WatchesRawSource(source.Channel(r.EgressChanged, r.all()))
+	}
+	if err := b.Complete(r); err != nil {
 		return fmt.Errorf("setting up the vendor controller: %w", err)
 	}
 	return nil
+}
+
+// all finds every vendor.
+func (r *Reconciler) all() handler.EventHandler {
+	return handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, _ client.Object) []reconcile.Request {
+		var list hipaav1.VendorList
+		if err := r.Client.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
+			log.FromContext(ctx).Error(err, "Could not list the vendors whose calls may get out or not")
+		}
+		requests := make([]reconcile.Request, 0, len(list.Items))
+		for i := range list.Items {
+			requests = append(requests, reconcile.Request{NamespacedName: types.NamespacedName{Name: list.Items[i].Name}})
+		}
+		return requests
+	})
 }
 
 // specOrDecision lets through what people change of a vendor.
