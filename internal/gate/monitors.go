@@ -6,7 +6,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
 
@@ -18,11 +17,8 @@ func (w *World) fromMonitors() []networkingv1.NetworkPolicyIngressRule {
 	peers := map[string]networkingv1.NetworkPolicyPeer{} // profiles of many workloads say the same
 	for _, p := range w.Profiles {
 		for _, m := range p.Network.Monitors {
-			if m.PodSelector == nil || !isSelector(m.PodSelector) {
-				continue
-			}
-			peers[m.Namespace+" "+metav1.FormatLabelSelector(m.PodSelector)] = networkingv1.NetworkPolicyPeer{
-				NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: m.Namespace}}, PodSelector: m.PodSelector.DeepCopy(),
+			if name, peer, ok := podsIn(m.Namespace, m.PodSelector); ok {
+				peers[name] = peer
 			}
 		}
 	}

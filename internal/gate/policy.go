@@ -59,3 +59,15 @@ func outside(everything string) networkingv1.NetworkPolicyPeer {
 	}
 	return networkingv1.NetworkPolicyPeer{IPBlock: block}
 }
+
+// podsIn is some pods of a namespace, and a name of theirs. Without a selector that the API
+// server would take there are none: it refuses a policy with one as a whole.
+func podsIn(namespace string, selector *metav1.LabelSelector) (name string, peer networkingv1.NetworkPolicyPeer, ok bool) {
+	if _, err := metav1.LabelSelectorAsSelector(selector); selector == nil || err != nil {
+		return "", networkingv1.NetworkPolicyPeer{}, false
+	}
+	return namespace + " " + metav1.FormatLabelSelector(selector), networkingv1.NetworkPolicyPeer{
+		NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: namespace}},
+		PodSelector:       selector.DeepCopy(),
+	}, true
+}

@@ -76,12 +76,9 @@ func (w *World) nameServers() []string {
 func (w *World) toNameServers() []networkingv1.NetworkPolicyEgressRule {
 	rules := map[string]networkingv1.NetworkPolicyEgressRule{} // profiles of many workloads say the same
 	pods := func(namespace string, selector *metav1.LabelSelector, port int32) {
-		if !isSelector(selector) {
-			return
+		if name, peer, ok := podsIn(namespace, selector); ok {
+			rules[fmt.Sprintf("%s %d", name, port)] = asking(peer, port)
 		}
-		rules[fmt.Sprintf("%s %s %d", namespace, metav1.FormatLabelSelector(selector), port)] = asking(networkingv1.NetworkPolicyPeer{
-			NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: namespace}}, PodSelector: selector.DeepCopy(),
-		}, port)
 	}
 	for _, r := range w.Resolvers {
 		if r.Pods != nil && r.Namespace != "" {
@@ -106,13 +103,6 @@ func (w *World) toNameServers() []networkingv1.NetworkPolicyEgressRule {
 		list = append(list, rules[at])
 	}
 	return list
-}
-
-// isSelector reports whether the API server would take it: a policy with one that cannot be
-// read is refused as a whole.
-func isSelector(selector *metav1.LabelSelector) bool {
-	_, err := metav1.LabelSelectorAsSelector(selector)
-	return err == nil
 }
 
 func asking(server networkingv1.NetworkPolicyPeer, port int32) networkingv1.NetworkPolicyEgressRule {

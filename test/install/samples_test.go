@@ -204,3 +204,20 @@ func TestSamplePodsHaveIdentitiesOfTheirOwn(t *testing.T) {
 		}
 	}
 }
+
+// One apply creates a workload before what runs its pods, so that nobody is warned of pods
+// that nobody declares.
+func TestTheSampleDeclaresWorkloadsBeforeTheirPods(t *testing.T) {
+	declared := false
+	for _, object := range build(t, "samples") {
+		switch object.GetKind() {
+		case "PHIWorkload":
+			declared = true
+		case "Deployment", "StatefulSet", "CronJob":
+			if !declared {
+				t.Errorf("%s %s comes before its PHIWorkload", object.GetKind(), object.GetName())
+			}
+			declared = false
+		}
+	}
+}
