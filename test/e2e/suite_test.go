@@ -104,6 +104,21 @@ func coldStart() {
 	Expect(admin.Patch(ctx, profile, client.RawPatch(types.MergePatchType, []byte(`{"spec":{"rollout":{"window":null}}}`)))).To(Succeed())
 }
 
+// lastWords is how much of the operator's log a spec shows that has failed.
+const lastWords = 8 << 10
+
+// A spec may fail once in many runs: what the operator said then is all there is to go by.
+var _ = JustAfterEach(func() {
+	if !CurrentSpecReport().Failed() || operator == nil {
+		return
+	}
+	said, err := os.ReadFile(operator.Log())
+	if err != nil {
+		said = []byte(err.Error())
+	}
+	AddReportEntry("what the operator said", string(said[max(0, len(said)-lastWords):]), ReportEntryVisibilityFailureOrVerbose)
+})
+
 func clientFor(c *rest.Config) client.Client {
 	GinkgoHelper()
 	scheme, err := app.Scheme()
