@@ -36,7 +36,7 @@ func newWays(o Options, v *identity.Verifier, m *metrics) *ways {
 	upstreams := &resolver.Upstreams{Now: o.Now}
 	w := &ways{
 		options: o,
-		calls: outbound.Calls{Verifier: v, Dial: dial.Out(upstreams.Service, nil), Now: o.Now, Observe: func(trust config.Trust, outcome outbound.Outcome) {
+		calls: outbound.Calls{Verifier: v, Dial: dial.Anew(dial.Out(upstreams.Service, nil)), Now: o.Now, Observe: func(trust config.Trust, outcome outbound.Outcome) {
 			m.calls.With(prometheus.Labels{labelTrust: string(trust), labelOutcome: string(outcome)}).Inc()
 		}},
 		names: resolver.Server{Upstreams: upstreams, Observe: func(outcome resolver.Outcome) {

@@ -1,6 +1,10 @@
 package node_test
 
 import (
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -66,6 +70,23 @@ func (t *town) steadily(from string) (stop func() loaded) {
 	}
 }
 
+// outcomesOf is what the proxies of a part say of its calls.
+func (t *town) outcomesOf(name string) string {
+	var said strings.Builder
+	for _, pod := range t.podsOf(name) {
+		text, err := request(net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(adminPort)), "/metrics", nil)
+		if err != nil {
+			text = "phi_proxy_outbound_calls_total: " + err.Error() + "\n"
+		}
+		for line := range strings.Lines(text) {
+			if strings.HasPrefix(line, "phi_proxy_outbound_calls_total") {
+				said.WriteString(pod.Name + " " + line)
+			}
+		}
+	}
+	return said.String()
+}
+
 var _ = Describe("A running application that is adopted", func() {
 	// api has two pods, which the operator replaces by itself; portal has one, its last, which people replace.
 	DescribeTable("loses no call while its pods get their proxies one by one", func(profile string, callersFirst bool) {
@@ -88,7 +109,7 @@ var _ = Describe("A running application that is adopted", func() {
 		none := func(stop func() loaded) {
 			GinkgoHelper()
 			l := stop()
-			Expect(l.Failed).To(BeZero(), "%+v", l)
+			Expect(l.Failed).To(BeZero(), func() string { return fmt.Sprintf("%+v\n%s", l, t.outcomesOf("portal")) })
 			Expect(l.Answered).To(BeNumerically(">", 100), "%+v", l)
 		}
 		load := func() func() loaded { return t.steadily("http://api/caller") }

@@ -5,9 +5,11 @@ package dial
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"slices"
+	"syscall"
 	"time"
 )
 
@@ -17,6 +19,8 @@ var (
 	ErrNoAddress = errors.New("the name has no address outside the pod")
 	// ErrUnreachable means that nobody answers at any of its addresses.
 	ErrUnreachable = errors.New("nobody answers")
+	// errRefused means that a host answers, and that nobody there listens.
+	errRefused = fmt.Errorf("%w: nobody listens", ErrUnreachable)
 )
 
 // Lookup is where a name leads. It never asks the pod's own resolver.
@@ -52,18 +56,46 @@ func Outside(lookup Lookup) Lookup {
 	return func(ctx context.Context, name string) ([]netip.Addr, error) { return outside(ctx, lookup, nil, name) }
 }
 
+// Behind the one address of a Service are many pods, of which one may just have ended:
+// whoever refuses has heard nothing, and another one may answer at the same address.
+const (
+	dials = 4
+	pause = 100 * time.Millisecond
+)
+
+// Anew dials once more, and a few times, where somebody refuses.
+func Anew(connect Func) Func {
+	return func(ctx context.Context, host string, port uint16) (*net.TCPConn, error) {
+		for dialled := 1; ; dialled++ {
+			conn, err := connect(ctx, host, port)
+			if !errors.Is(err, errRefused) || dialled == dials {
+				return conn, err
+			}
+			select {
+			case <-ctx.Done():
+				return nil, err
+			case <-time.After(pause):
+			}
+		}
+	}
+}
+
 func first(ctx context.Context, addresses []netip.Addr, port uint16) (*net.TCPConn, error) {
 	dialer := net.Dialer{Timeout: attempt, KeepAliveConfig: KeepAlive}
+	failure := ErrUnreachable
 	for _, a := range addresses {
 		conn, err := dialer.DialContext(ctx, "tcp", netip.AddrPortFrom(a, port).String())
 		if tcp, is := conn.(*net.TCPConn); err == nil && is {
 			return tcp, nil
 		}
+		if errors.Is(err, syscall.ECONNREFUSED) {
+			failure = errRefused
+		}
 		if ctx.Err() != nil {
 			break
 		}
 	}
-	return nil, ErrUnreachable
+	return nil, failure
 }
 
 func outside(ctx context.Context, lookup Lookup, refuses Refuses, host string) ([]netip.Addr, error) {

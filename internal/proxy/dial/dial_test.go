@@ -98,3 +98,54 @@ func TestAddressesAreTriedInTheirOrder(t *testing.T) {
 	}
 	_ = conn.Close()
 }
+
+// A pod behind a Service's address has ended a moment ago, and the next one answers.
+func TestWhoeverRefusesIsAskedAnew(t *testing.T) {
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	at := netip.MustParseAddrPort(l.Addr().String())
+	dialled := 0
+	for name, tt := range map[string]struct {
+		times     int
+		err       error
+		dialled   int
+		connected bool
+	}{
+		"refused once":             {times: 1, err: errRefused, dialled: 2, connected: true},
+		"refused thrice":           {times: 3, err: errRefused, dialled: 4, connected: true},
+		"refused as long as asked": {times: 9, err: errRefused, dialled: dials},
+		"silent":                   {times: 1, err: ErrUnreachable, dialled: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dialled = 0
+			conn, err := Anew(func(ctx context.Context, host string, port uint16) (*net.TCPConn, error) {
+				if dialled++; dialled <= tt.times {
+					return nil, tt.err
+				}
+				return Out(nil, nil)(ctx, host, port)
+			})(t.Context(), at.Addr().String(), at.Port())
+			if conn != nil {
+				_ = conn.Close() // nothing was said
+			}
+			if (conn != nil) != tt.connected || dialled != tt.dialled || !tt.connected && !errors.Is(err, ErrUnreachable) {
+				t.Errorf("it was dialled %d times, want %d: connected %t (%v)", dialled, tt.dialled, conn != nil, err)
+			}
+		})
+	}
+}
+
+// What the kernel says of a port at which nobody listens is what is dialled anew.
+func TestNobodyListens(t *testing.T) {
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := netip.MustParseAddrPort(l.Addr().String())
+	_ = l.Close() // its port is free now
+	if _, err := Out(nil, nil)(t.Context(), at.Addr().String(), at.Port()); !errors.Is(err, errRefused) || !errors.Is(err, ErrUnreachable) {
+		t.Errorf("nobody listens: %v", err)
+	}
+}
