@@ -78,15 +78,8 @@ func Setup(ctx context.Context, mgr ctrl.Manager, d Dependencies) error {
 	if err != nil {
 		return fmt.Errorf("making a client for custom resources: %w", err)
 	}
-	loader := &subject.Loader{
-		Cache: mgr.GetCache(), Live: live, ConfigMaps: subject.KeepConfigMaps(),
-		Resources: subject.WatchResources(d.Engine.ResourceTypes(), d.Engine.Families(), cluster),
-		Reports:   subject.WatchReports(d.Engine.ReportTypes(), cluster),
-		Serving:   d.Serving,
-		Secrets:   d.Secrets,
-		Isolation: d.Isolation,
-		Proxy:     d.Proxy, ProxyImages: d.ProxyImages,
-	}
+	standing := egress.NewStanding()
+	loader := d.loader(mgr, cluster, standing)
 	dialler, answered, err := addProber(ctx, mgr, loader)
 	if err != nil {
 		return err
@@ -102,9 +95,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, d Dependencies) error {
 	if err := profiles.SetupWithManager(ctx, mgr, controller.Options{}, d.GuardChanged, census.Changed()); err != nil {
 		return fmt.Errorf("adding controllers: %w", err)
 	}
-	standing := egress.NewStanding()
 	toVendors, toWorkloads := split(ctx, standing.Changed())
-	loader.Egress = standing.Now
 	papers := &vendor.Reconciler{Client: c, Installed: standing.Installed, EgressChanged: toVendors}
 	if err := addPapers(ctx, mgr, d, papers); err != nil {
 		return err
@@ -133,6 +124,20 @@ func Setup(ctx context.Context, mgr ctrl.Manager, d Dependencies) error {
 		return fmt.Errorf("adding controllers: %w", err)
 	}
 	return nil
+}
+
+// loader reads evidence of all kinds.
+func (d *Dependencies) loader(mgr ctrl.Manager, cluster dynamic.Interface, standing *egress.Standing) *subject.Loader {
+	return &subject.Loader{
+		Cache: mgr.GetCache(), Live: mgr.GetAPIReader(), ConfigMaps: subject.KeepConfigMaps(),
+		Resources: subject.WatchResources(d.Engine.ResourceTypes(), d.Engine.Families(), cluster),
+		Reports:   subject.WatchReports(d.Engine.ReportTypes(), cluster),
+		Serving:   d.Serving,
+		Secrets:   d.Secrets,
+		Isolation: d.Isolation,
+		Egress:    standing.Now,
+		Proxy:     d.Proxy, ProxyImages: d.ProxyImages,
+	}
 }
 
 // addPapers adds what keeps an eye on what people agree to until an end.
