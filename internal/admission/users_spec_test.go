@@ -67,6 +67,10 @@ var _ = Describe("A PHIWorkload that says who its users are", func() {
 		read("identity", profile)
 		Expect(admin.Create(ctx, profile)).To(Succeed())
 		DeferCleanup(func(ctx SpecContext) { Expect(admin.Delete(ctx, profile)).To(Succeed()) })
+		vendor := &hipaav1.Vendor{}
+		read(filepath.Join("..", "vendor"), vendor)
+		Expect(admin.Create(ctx, vendor)).To(Succeed())
+		DeferCleanup(func(ctx SpecContext) { Expect(admin.Delete(ctx, vendor)).To(Succeed()) })
 		for _, name := range []string{"sessions", "chart"} {
 			w := &hipaav1.PHIWorkload{}
 			read(name, w)

@@ -4,11 +4,16 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"sync"
 	"testing"
 )
 
-// FreePort is a port of loopback that nobody listens on. It lies below those that the
-// kernel gives to whoever calls: one of these is soon somebody's again.
+// given are the ports that this process has had: who got one may not listen yet.
+var given sync.Map
+
+// FreePort is a port of loopback that nobody listens on, and nobody in this process got
+// before. It lies below those that the kernel gives to whoever calls: one of these is soon
+// somebody's again.
 func FreePort(tb testing.TB) int {
 	tb.Helper()
 	const first, count, tries = 20_000, 12_000, 100
@@ -20,6 +25,9 @@ func FreePort(tb testing.TB) int {
 		}
 		if err := l.Close(); err != nil {
 			tb.Fatal(err)
+		}
+		if _, before := given.LoadOrStore(port, true); before {
+			continue
 		}
 		return port
 	}
